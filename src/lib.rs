@@ -1,0 +1,14 @@
+//! keyhound watches AI-provider API usage and says, within seconds of the first stolen dollar, that a key is in
+//! somebody else's hands.
+//!
+//! ```text
+//! source → frame → (unwrap) → decode → normalise → [ window · baseline → detect ] → encode → sink
+//! IO       bytes    pure       pure     pure         pure: one shard owns it          pure     IO
+//! ```
+//!
+//! The modules stand in the order in which data flows. Everything between `decode` and `encode` is a function of
+//! its inputs: no clock, no IO, no task, no lock.
+
+pub mod money;
+pub mod time;
+pub mod json;

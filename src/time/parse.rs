@@ -1,0 +1,237 @@
+//! Reading times: RFC 3339 and its common relaxations, and epoch numbers of any usual unit.
+
+use super::{DAY, MINUS_ZERO, MINUTE, SECOND, Stamp, Timestamp, ZULU, days_from_civil};
+use thiserror::Error;
+
+/// Why a text is not a time a record may carry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum TimeError {
+    /// Not a notation we read.
+    #[error("not a time; write RFC 3339 such as 2026-11-22T06:13:00Z, or an epoch number")]
+    Notation,
+    /// A field outside its range: month 13, 30 February, hour 24, offset +25:00.
+    #[error("no such date, time of day or offset")]
+    NoSuchTime,
+    /// Before 2010 or after 2199.
+    #[error("outside 2010..2200; is the unit or the year right?")]
+    OutOfRange,
+}
+
+/// Reads a time as logs write it: RFC 3339 with `T`, `t` or a space; up to nine fraction digits (more are
+/// cut); `Z`, `±hh:mm`, `±hhmm`, `±hh` or no offset, which means UTC; or an epoch number in seconds,
+/// milliseconds, microseconds or nanoseconds, told apart by size, with an optional fraction.
+///
+/// A leap second (`:60`) is folded into the second before it, as `jiff` does.
+pub fn parse(text: &[u8]) -> Result<Stamp, TimeError> {
+    if text.len() >= 19 && text[4] == b'-' {
+        return parse_civil(text);
+    }
+    parse_epoch(text)
+}
+
+fn parse_civil(text: &[u8]) -> Result<Stamp, TimeError> {
+    let Some((fixed, rest)) = text.split_first_chunk::<19>() else { return Err(TimeError::Notation) };
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, t, h0, h1, b':', n0, n1, b':', s0, s1] = *fixed else {
+        return Err(TimeError::Notation);
+    };
+    let mut all = Digits::default();
+    let year = all.two(y0, y1) * 100 + all.two(y2, y3);
+    let (month, day) = (all.two(m0, m1), all.two(d0, d1));
+    let (hour, minute, second) = (all.two(h0, h1), all.two(n0, n1), all.two(s0, s1));
+    if all.failed || !matches!(t, b'T' | b't' | b' ') {
+        return Err(TimeError::Notation);
+    }
+    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+        return Err(TimeError::NoSuchTime);
+    }
+    if hour > 23 || minute > 59 || second > 60 {
+        return Err(TimeError::NoSuchTime);
+    }
+    if !(2009..=2200).contains(&year) {
+        return Err(TimeError::OutOfRange);
+    }
+    let (nanos, digits, rest) = fraction(rest)?;
+    let offset = offset(rest)?;
+    let shift = offset.filter(|minutes| minutes.abs() < super::NO_OFFSET).unwrap_or(0);
+    let seconds = hour * 3600 + minute * 60 + second.min(59);
+    let days = days_from_civil(i64::from(year), i64::from(month), i64::from(day));
+    let local = days * DAY + i64::from(seconds) * SECOND + nanos;
+    let at = in_range(local - i64::from(shift) * MINUTE)?;
+    // A naive time or one with a space is not RFC 3339: it is quoted in UTC instead.
+    match offset {
+        Some(offset) if t != b' ' => Ok(Stamp::with_offset(at, digits, offset)),
+        _ => Ok(Stamp::utc(at)),
+    }
+}
+
+fn in_range(ns: i64) -> Result<Timestamp, TimeError> {
+    let at = Timestamp(ns);
+    if at < Timestamp::EARLIEST || at >= Timestamp::LATEST {
+        return Err(TimeError::OutOfRange);
+    }
+    Ok(at)
+}
+
+/// Reads pairs of digits and remembers whether one was none: asked once, at the end.
+#[derive(Default)]
+struct Digits {
+    failed: bool,
+}
+
+impl Digits {
+    #[inline(always)]
+    fn two(&mut self, tens: u8, units: u8) -> u32 {
+        let (tens, units) = (tens.wrapping_sub(b'0'), units.wrapping_sub(b'0'));
+        self.failed |= tens > 9 || units > 9;
+        u32::from(tens) * 10 + u32::from(units)
+    }
+}
+
+const fn days_in_month(year: u32, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Nanoseconds, number of digits (at most 9) and what follows the fraction.
+#[inline]
+fn fraction(text: &[u8]) -> Result<(i64, u16, &[u8]), TimeError> {
+    const SCALE: [i64; 10] =
+        [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let [b'.', rest @ ..] = text else { return Ok((0, 0, text)) };
+    let (mut number, mut length, mut counted) = (0, 0, 0_u16);
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        length += 1;
+        if counted < 9 {
+            number = number * 10 + i64::from(digit);
+            counted += 1;
+        }
+    }
+    if length == 0 {
+        return Err(TimeError::Notation);
+    }
+    Ok((number * SCALE[usize::from(counted)], counted, &rest[length..]))
+}
+
+/// The offset in minutes, [`ZULU`] or [`MINUS_ZERO`]; `None` where the text names none.
+#[inline]
+fn offset(text: &[u8]) -> Result<Option<i16>, TimeError> {
+    let mut all = Digits::default();
+    let (sign, hours, minutes) = match *text {
+        [] => return Ok(None),
+        [b'Z' | b'z'] => return Ok(Some(ZULU)),
+        [sign @ (b'+' | b'-'), a, b] => (sign, all.two(a, b), 0),
+        [sign @ (b'+' | b'-'), a, b, c, d] | [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
+            (sign, all.two(a, b), all.two(c, d))
+        }
+        _ => return Err(TimeError::Notation),
+    };
+    if all.failed {
+        return Err(TimeError::Notation);
+    }
+    if hours > 23 || minutes > 59 {
+        return Err(TimeError::NoSuchTime);
+    }
+    let total = i16::try_from(hours * 60 + minutes).unwrap_or(0);
+    Ok(Some(match (sign, total) {
+        (b'-', 0) => MINUS_ZERO,
+        (b'-', total) => -total,
+        (_, total) => total,
+    }))
+}
+
+/// An epoch number: ten digits are seconds, thirteen milliseconds, sixteen microseconds, nineteen nanoseconds
+/// (the ranges between are free of overlap for 2010..2200).
+fn parse_epoch(text: &[u8]) -> Result<Stamp, TimeError> {
+    let dot = text.iter().position(|&byte| byte == b'.');
+    let (whole, rest) = text.split_at(dot.unwrap_or(text.len()));
+    if whole.is_empty() || whole.len() > 19 || !whole.iter().all(u8::is_ascii_digit) {
+        return Err(TimeError::Notation);
+    }
+    let (fraction_nanos, _, rest) = fraction(rest)?;
+    if !rest.is_empty() {
+        return Err(TimeError::Notation);
+    }
+    let mut number: i64 = 0;
+    for digit in whole {
+        number = number
+            .checked_mul(10)
+            .and_then(|n| n.checked_add(i64::from(digit - b'0')))
+            .ok_or(TimeError::OutOfRange)?;
+    }
+    let (unit, digits) = match number {
+        0..100_000_000_000 => (SECOND, 0),
+        100_000_000_000..100_000_000_000_000 => (SECOND / 1_000, 3),
+        100_000_000_000_000..100_000_000_000_000_000 => (SECOND / 1_000_000, 6),
+        _ => (1, 9),
+    };
+    let shift = 10_i64.pow(digits);
+    let ns = number.checked_mul(unit).ok_or(TimeError::OutOfRange)? + fraction_nanos / shift;
+    Ok(Stamp::utc(in_range(ns)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_logs_write() {
+        for (text, shown) in [
+            ("2026-06-05T04:06:35Z", "2026-06-05T04:06:35Z"),
+            ("2026-06-05T04:06:35+00:00", "2026-06-05T04:06:35+00:00"),
+            ("2026-06-05T04:06:35.120-07:30", "2026-06-05T04:06:35.120-07:30"),
+            ("2026-06-05t04:06:35z", "2026-06-05T04:06:35Z"),
+            ("2026-06-05T04:06:35-00:00", "2026-06-05T04:06:35-00:00"),
+            ("2026-06-05T04:06:35+0200", "2026-06-05T04:06:35+02:00"),
+            ("2026-06-05T04:06:35+02", "2026-06-05T04:06:35+02:00"),
+            ("2026-06-05 04:06:35.123456", "2026-06-05T04:06:35.123456Z"),
+            ("2026-06-05T04:06:35", "2026-06-05T04:06:35Z"),
+            ("2026-06-05T04:06:35.1234567891234Z", "2026-06-05T04:06:35.123456789Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+            ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
+            ("1780632395", "2026-06-05T04:06:35Z"),
+            ("1780632395.5", "2026-06-05T04:06:35.500Z"),
+            ("1780632395123", "2026-06-05T04:06:35.123Z"),
+            ("1780632395123456", "2026-06-05T04:06:35.123456Z"),
+            ("1780632395123456789", "2026-06-05T04:06:35.123456789Z"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).map(|stamp| stamp.to_string()), Ok(shown.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_time() {
+        use TimeError::{NoSuchTime, Notation, OutOfRange};
+        for (text, error) in [
+            ("", Notation),
+            ("not a time", Notation),
+            ("yesterday", Notation),
+            ("2026-06-05", Notation),
+            ("Fri, 05 Jun 2026 04:06:35 GMT", Notation),
+            ("2026-06-05T04:06:35.Z", Notation),
+            ("2026-06-05T04:06:35 Z", Notation),
+            ("2026-06-05T04:06:35Zjunk", Notation),
+            ("２０２６-06-05T04:06:35Z", Notation),
+            ("2026-02-30T00:00:00Z", NoSuchTime),
+            ("2026-13-01T00:00:00Z", NoSuchTime),
+            ("2026-01-01T24:00:00Z", NoSuchTime),
+            ("2026-01-01T00:00:00+25:00", NoSuchTime),
+            ("0000-01-01T00:00:00Z", OutOfRange),
+            ("9999-01-01T00:00:00Z", OutOfRange),
+            ("10000-01-01T00:00:00Z", Notation),
+            ("-62135596801", Notation),
+            ("17", OutOfRange),
+            ("1e9", Notation),
+            ("9223372036854775808", OutOfRange),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Err(error), "{text}");
+        }
+    }
+}
