@@ -9,6 +9,12 @@
 //! The modules stand in the order in which data flows. Everything between `decode` and `encode` is a function of
 //! its inputs: no clock, no IO, no task, no lock.
 
+pub mod record;
+pub mod key;
 pub mod money;
 pub mod time;
 pub mod json;
+pub mod frame;
+pub mod unwrap;
+pub mod decode;
+pub mod normalise;

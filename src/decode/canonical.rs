@@ -1,0 +1,215 @@
+//! `canonical`: one JSON object per line with the seed's field names and our additions.
+//!
+//! Only `timestamp` and `api_key_prefix` must be there. Unknown fields are skipped, any order is read, and where
+//! a field stands twice the last one counts. The fields are documented in `docs/record.md`.
+
+use super::draft::{self, Draft, Fault, Read};
+use super::{Emit, Format, Frame};
+use crate::json::{Reader, Value};
+use crate::money::NanoUsd;
+use crate::normalise::Tier;
+use crate::record::{Count, Reason};
+use crate::time::parse as parse_time;
+
+pub(super) const FORMAT: Format = Format {
+    name: "canonical",
+    summary: "keyhound's own: JSON Lines with timestamp, api_key_prefix, model, input_tokens, output_tokens, …",
+    sniff: |shape| shape.has("timestamp") && (shape.has("api_key_prefix") || shape.has("api_key")),
+    decode,
+};
+
+fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
+    let mut reading = Reading::default();
+    match reading.read(frame.text) {
+        Ok(()) => emit(reading.record()),
+        Err(fault) => emit(Err(fault)),
+    }
+}
+
+/// A field of the record, under any of its names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Field {
+    Time,
+    Key,
+    KeyAlias,
+    Model,
+    InputTokens,
+    OutputTokens,
+    CacheRead,
+    CacheWrite,
+    CacheWrite1h,
+    Reasoning,
+    Endpoint,
+    SourceIp,
+    UserAgent,
+    Status,
+    Cost,
+    RequestId,
+    Requests,
+    ServiceTier,
+    Batch,
+}
+
+/// The field that `name` stands for; names we do not use are skipped.
+#[inline]
+pub(super) fn field(name: &[u8]) -> Option<Field> {
+    Some(match name {
+        b"timestamp" => Field::Time,
+        b"api_key_prefix" | b"api_key" => Field::Key,
+        b"model" => Field::Model,
+        b"input_tokens" => Field::InputTokens,
+        b"output_tokens" => Field::OutputTokens,
+        b"endpoint" => Field::Endpoint,
+        b"source_ip" => Field::SourceIp,
+        b"user_agent" => Field::UserAgent,
+        b"status_code" => Field::Status,
+        b"cost_usd" => Field::Cost,
+        b"request_id" => Field::RequestId,
+        b"requests" => Field::Requests,
+        b"api_key_alias" => Field::KeyAlias,
+        b"cached_input_tokens" | b"cache_read_tokens" => Field::CacheRead,
+        b"cache_write_tokens" => Field::CacheWrite,
+        b"cache_write_1h_tokens" => Field::CacheWrite1h,
+        b"reasoning_tokens" => Field::Reasoning,
+        b"service_tier" => Field::ServiceTier,
+        b"batch" => Field::Batch,
+        _ => return None,
+    })
+}
+
+/// Reads `value` into its place in `draft`.
+pub(super) fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read<()> {
+    match field {
+        Field::Time => draft.time = draft::time("timestamp", value)?,
+        Field::Key => draft.key = draft::text("api_key_prefix", value)?,
+        Field::KeyAlias => draft.key_alias = draft::text("api_key_alias", value)?,
+        Field::Model => draft.model = draft::text("model", value)?,
+        Field::InputTokens => draft.input_total = draft::count("input_tokens", value)?,
+        Field::OutputTokens => draft.tokens.output = draft::count("output_tokens", value)?,
+        Field::CacheRead => draft.tokens.cache_read = draft::count("cached_input_tokens", value)?,
+        Field::CacheWrite => draft.tokens.cache_write = draft::count("cache_write_tokens", value)?,
+        Field::CacheWrite1h => draft.tokens.cache_write_1h = draft::count("cache_write_1h_tokens", value)?,
+        Field::Reasoning => draft.tokens.reasoning = draft::count("reasoning_tokens", value)?,
+        Field::Endpoint => draft.endpoint = draft::text("endpoint", value)?,
+        Field::SourceIp => draft.source_ip = draft::text("source_ip", value)?,
+        Field::UserAgent => draft.user_agent = draft::text("user_agent", value)?,
+        Field::Status => draft.status = draft::status("status_code", value)?,
+        Field::Cost => draft.cost = draft::cost("cost_usd", value)?,
+        Field::RequestId => draft.request_id = draft::text("request_id", value)?,
+        Field::Requests => {
+            let requests = draft::count("requests", value)?.get().unwrap_or(1);
+            draft.requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        }
+        Field::ServiceTier => {
+            let tier = draft::text("service_tier", value)?;
+            draft.tier = Tier::parse(tier.as_plain().unwrap_or_default());
+        }
+        Field::Batch => {
+            if value == Value::Bool(true) {
+                draft.tier = Tier::Batch;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the value of a field if it has the form it nearly always has; otherwise the caller goes back.
+#[inline(always)]
+fn assign_usual<'a>(draft: &mut Draft<'a>, field: Field, reader: &mut Reader<'a>) -> Option<()> {
+    match field {
+        Field::Key => draft.key = reader.string()?,
+        Field::Model => draft.model = reader.string()?,
+        Field::Endpoint => draft.endpoint = reader.string()?,
+        Field::SourceIp => draft.source_ip = reader.string()?,
+        Field::UserAgent => draft.user_agent = reader.string()?,
+        Field::RequestId => draft.request_id = reader.string()?,
+        Field::InputTokens => draft.input_total = Count::of(reader.small_count()?),
+        Field::OutputTokens => draft.tokens.output = Count::of(reader.small_count()?),
+        Field::Cost => draft.cost = Some(NanoUsd::from_record(reader.small_nano()?)?),
+        Field::Status => {
+            draft.status = u16::try_from(reader.small_count()?).ok().filter(|code| *code <= 999)?;
+        }
+        Field::Time => draft.time = Some(parse_time(reader.string()?.as_plain()?).ok()?),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A frame read to its end, whether or not it is of this format.
+#[derive(Default)]
+pub(super) struct Reading<'a> {
+    draft: Draft<'a>,
+    /// The first field that could not be read.
+    fault: Option<Fault>,
+    time_seen: bool,
+    key_seen: bool,
+    /// How many of our own fields stood in the frame.
+    ours: u32,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads a frame that starts with `{`; only broken JSON is an error.
+    #[inline]
+    pub(super) fn read(&mut self, text: &'a [u8]) -> Read<()> {
+        let mut reader = Reader::new(text);
+        let mut scratch = Vec::new();
+        reader.enter_object();
+        while let Some(key) = reader.key() {
+            let Some(field) = field(key.resolve(&mut scratch)) else {
+                reader.skip();
+                continue;
+            };
+            self.time_seen |= field == Field::Time;
+            self.key_seen |= field == Field::Key;
+            self.ours += u32::from(field != Field::Model);
+            let start = reader.position();
+            if assign_usual(&mut self.draft, field, &mut reader).is_none() {
+                reader.rewind(start);
+                self.assign_any(field, &mut reader);
+            }
+        }
+        reader.finish().map_err(|error| Fault::not_json(error, text))
+    }
+
+    /// True where the frame is of this format for certain.
+    pub(super) fn claims(&self) -> bool {
+        self.time_seen && self.key_seen
+    }
+
+    /// True where the frame was probably meant to be of this format: something necessary is missing.
+    pub(super) fn near_miss(&self) -> bool {
+        self.key_seen || self.ours >= 4
+    }
+
+    /// The record, or what is wrong with it.
+    pub(super) fn record(&mut self) -> Read<&Draft<'a>> {
+        self.fault.take().map_or(Ok(()), Err)?;
+        complete(&self.draft)?;
+        Ok(&self.draft)
+    }
+
+    fn assign_any(&mut self, field: Field, reader: &mut Reader<'a>) {
+        let Some(value) = reader.value() else { return };
+        if let Err(fault) = assign(&mut self.draft, field, value) {
+            self.fault.get_or_insert(fault);
+        }
+        if matches!(value, Value::Object | Value::Array) {
+            reader.skip();
+        }
+    }
+}
+
+/// Checks that the necessary fields are there.
+pub(super) fn complete(draft: &Draft<'_>) -> Read<()> {
+    let missing = |field, message: &'static str| Err(Fault::new(Reason::MissingField, field, b"", message));
+    if draft.time.is_none() {
+        return missing("timestamp", "is missing or empty; every record needs a time");
+    }
+    if draft.key.is_empty() {
+        return missing(
+            "api_key_prefix",
+            "is missing or empty; every record needs a key (its last four characters do)",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! `csv`: comma-separated rows under a header line with the canonical field names.
+
+use super::canonical::{Field, assign, complete, field};
+use super::draft::{Draft, Fault};
+use super::{Emit, Format, Frame};
+use crate::json::{Str, Value};
+use crate::record::Reason;
+use csv_core::{ReadRecordResult, Reader};
+
+pub(super) const FORMAT: Format = Format {
+    name: "csv",
+    summary: "keyhound's own as CSV with a header line; columns may stand in any order",
+    sniff: |shape| shape.is_row(),
+    decode,
+};
+
+/// Columns of a file, by the field they hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Header {
+    columns: Vec<Option<Field>>,
+}
+
+impl Header {
+    /// The header that `line` is, if it names the two necessary columns.
+    pub(crate) fn read(line: &[u8]) -> Option<Self> {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        if !line.is_ascii() || line.starts_with(b"{") || line.len() > 4096 {
+            return None;
+        }
+        let mut cells = Cells::default();
+        let count = cells.split(line)?;
+        let columns: Vec<_> = (0..count).map(|at| field(cells.get(at).trim_ascii())).collect();
+        let has = |wanted| columns.contains(&Some(wanted));
+        (has(Field::Time) && has(Field::Key)).then_some(Self { columns })
+    }
+}
+
+fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
+    let Some(header) = frame.header else {
+        let message = "no header line: the first line of a CSV file must name its columns";
+        return emit(Err(Fault::new(Reason::BadCsv, "", frame.text, message)));
+    };
+    let mut cells = Cells::default();
+    let Some(count) = cells.split(frame.text) else {
+        let message = "a quoted field does not end on its line";
+        return emit(Err(Fault::new(Reason::BadCsv, "", frame.text, message)));
+    };
+    if count != header.columns.len() {
+        let message = format!("{count} fields under a header of {}", header.columns.len());
+        return emit(Err(Fault::new(Reason::BadCsv, "", frame.text, message)));
+    }
+    let mut draft = Draft::default();
+    for (at, field) in header.columns.iter().enumerate() {
+        let Some(field) = *field else { continue };
+        let value = match (field, cells.get(at)) {
+            (_, b"") => Value::Null,
+            (Field::Batch, flag) => Value::Bool(flag.eq_ignore_ascii_case(b"true") || flag == b"1"),
+            (_, text) => Value::Str(Str::plain(text)),
+        };
+        if let Err(fault) = assign(&mut draft, field, value) {
+            return emit(Err(fault));
+        }
+    }
+    emit(complete(&draft).map(|()| &draft));
+}
+
+/// One row, split; quotes removed.
+struct Cells {
+    text: [u8; 8192],
+    ends: [usize; 64],
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        Self { text: [0; 8192], ends: [0; 64] }
+    }
+}
+
+impl Cells {
+    /// Number of cells; `None` where the row does not end or is too large.
+    fn split(&mut self, line: &[u8]) -> Option<usize> {
+        let mut reader = Reader::new();
+        let (result, read, written, ends) = reader.read_record(line, &mut self.text, &mut self.ends);
+        if result != ReadRecordResult::InputEmpty || read < line.len() {
+            return None;
+        }
+        // The end of the line is the end of the row, unless a quote is open.
+        let (result, _, _, more) =
+            reader.read_record(b"\n", &mut self.text[written..], &mut self.ends[ends..]);
+        if result != ReadRecordResult::Record {
+            return None;
+        }
+        Some(ends + more)
+    }
+
+    fn get(&self, at: usize) -> &[u8] {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[at]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_names_time_and_key() {
+        let header = Header::read(b"model, api_key_prefix ,\"timestamp\",note").unwrap();
+        let expected = [Some(Field::Model), Some(Field::Key), Some(Field::Time), None];
+        assert_eq!(header.columns, expected);
+        for line in
+            ["", "model,timestamp", "{\"timestamp\":1,\"api_key_prefix\":2}", "timestamp;api_key_prefix"]
+        {
+            assert_eq!(Header::read(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn rows_split_as_rfc_4180_says() {
+        let mut cells = Cells::default();
+        assert_eq!(cells.split(br#"a,"b ""c"", d",,e"#), Some(4));
+        assert_eq!((cells.get(1), cells.get(2), cells.get(3)), (&b"b \"c\", d"[..], &b""[..], &b"e"[..]));
+        assert_eq!(cells.split(br#"a,"b"#), None);
+        assert_eq!(cells.split(b"a"), Some(1));
+        assert_eq!(cells.split(b"a,"), Some(2));
+    }
+}

@@ -1,0 +1,234 @@
+//! What a format reads out of a frame, still in the frame's own words, and why it could not.
+
+use crate::json::{Decimal, NumberError, Str, Value};
+use crate::money::NanoUsd;
+use crate::normalise::Tier;
+use crate::record::{Count, Reason, Tokens};
+use crate::time::{Stamp, parse as parse_time};
+use std::borrow::Cow;
+
+/// A record as its format spells it. `normalise` makes a `UsageRecord` of it.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    /// Event time.
+    pub time: Option<Stamp>,
+    /// The key field: a masked key, its hash, or the key itself.
+    pub key: Str<'a>,
+    /// A name given to the key by its owner.
+    pub key_alias: Str<'a>,
+    /// Model as written.
+    pub model: Str<'a>,
+    /// Path or operation.
+    pub endpoint: Str<'a>,
+    /// Client address as written.
+    pub source_ip: Str<'a>,
+    /// Client software.
+    pub user_agent: Str<'a>,
+    /// Identifier of the request.
+    pub request_id: Str<'a>,
+    /// Token counts by class.
+    pub tokens: Tokens,
+    /// All input tokens, where the format gives the sum instead of the uncached part.
+    pub input_total: Count,
+    /// How many requests the record stands for.
+    pub requests: u32,
+    /// HTTP status.
+    pub status: u16,
+    /// What the record says it cost.
+    pub cost: Option<NanoUsd>,
+    /// True where a cost of zero is meant (a cache hit, a failure), false where it means "not computed".
+    pub zero_is_meant: bool,
+    /// How the request was bought.
+    pub tier: Tier,
+}
+
+impl Default for Draft<'_> {
+    fn default() -> Self {
+        Self {
+            time: None,
+            key: Str::default(),
+            key_alias: Str::default(),
+            model: Str::default(),
+            endpoint: Str::default(),
+            source_ip: Str::default(),
+            user_agent: Str::default(),
+            request_id: Str::default(),
+            tokens: Tokens::default(),
+            input_total: Count::ABSENT,
+            requests: 1,
+            status: 200,
+            cost: None,
+            zero_is_meant: false,
+            tier: Tier::Standard,
+        }
+    }
+}
+
+/// Why a frame or a field is no record: place, value and what to do. One word wide, so that the way without
+/// faults stays narrow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault(Box<FaultParts>);
+
+/// What a [`Fault`] says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FaultParts {
+    /// The kind of fault.
+    pub reason: Reason,
+    /// The field at fault; empty where it is the whole frame.
+    pub field: &'static str,
+    /// Its value as written. May hold a secret: it is cleaned before it goes anywhere.
+    pub value: Vec<u8>,
+    /// What is wrong and what to do.
+    pub message: Cow<'static, str>,
+}
+
+/// Longest excerpt of a value that a fault keeps.
+const EXCERPT_MAX: usize = 200;
+
+impl Fault {
+    /// A fault in `field` with this value.
+    #[cold]
+    pub fn new(
+        reason: Reason,
+        field: &'static str,
+        value: &[u8],
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let value = value[..value.len().min(EXCERPT_MAX)].to_vec();
+        Self(Box::new(FaultParts { reason, field, value, message: message.into() }))
+    }
+
+    /// What it says.
+    pub fn into_parts(self) -> FaultParts {
+        *self.0
+    }
+
+    /// A frame that starts like JSON but is not.
+    #[cold]
+    pub fn not_json(error: crate::json::Error, text: &[u8]) -> Self {
+        let start = error.at.min(text.len());
+        let near = &text[start..(start + 24).min(text.len())];
+        let advice = match near {
+            [] => {
+                "the line ends too early; is it cut off, or JSON spread over several lines (then use `jq -c`)?"
+            }
+            [b'N', b'a', b'N', ..] | [b'I', b'n', b'f', ..] => "JSON has no NaN or Infinity; write null",
+            [b'\'', ..] => "JSON strings take double quotes",
+            _ => "one JSON object per line is expected",
+        };
+        Self::new(Reason::NotJson, "", near, format!("{error}: {advice}"))
+    }
+
+    #[cold]
+    fn wrong_type(field: &'static str, value: Value<'_>, wanted: &'static str) -> Self {
+        let (kind, text) = match value {
+            Value::Null => ("null", &b""[..]),
+            Value::Bool(_) => ("a boolean", &b""[..]),
+            Value::Number(text) => ("a number", text),
+            Value::Str(text) => ("a text", text.as_plain().unwrap_or(b"")),
+            Value::Object => ("an object", &b""[..]),
+            Value::Array => ("a list", &b""[..]),
+        };
+        Self::new(Reason::BadField, field, text, format!("is {kind}; {wanted} is expected"))
+    }
+}
+
+/// The result of reading one field.
+pub type Read<T> = Result<T, Fault>;
+
+/// A text field; `null` is no text.
+pub fn text<'a>(field: &'static str, value: Value<'a>) -> Read<Str<'a>> {
+    match value {
+        Value::Str(text) => Ok(text),
+        Value::Null => Ok(Str::default()),
+        Value::Number(number) => Ok(Str::plain(number)),
+        other => Err(Fault::wrong_type(field, other, "a text")),
+    }
+}
+
+/// A count; `null` and `""` are absent, texts of digits are counts.
+pub fn count(field: &'static str, value: Value<'_>) -> Read<Count> {
+    let Some(digits) = number_text(field, value)? else { return Ok(Count::ABSENT) };
+    if let Some(small) = small_count(digits) {
+        return Ok(Count::of(small));
+    }
+    let whole = Decimal::parse(digits).and_then(|number| number.whole(Count::MAX));
+    whole.map(Count::of).map_err(|error| {
+        let advice = match error {
+            NumberError::TooLarge => "a record may carry 10^12 at most",
+            _ => "a whole number from 0 is expected, without separators",
+        };
+        Fault::new(Reason::BadNumber, field, digits, format!("{error}; {advice}"))
+    })
+}
+
+/// Up to nine digits and nothing else: what counts nearly always are.
+#[inline]
+fn small_count(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then(|| number * 10 + u64::from(digit))
+    })
+}
+
+/// An amount of dollars; `null` and `""` are absent.
+pub fn cost(field: &'static str, value: Value<'_>) -> Read<Option<NanoUsd>> {
+    let Some(digits) = number_text(field, value)? else { return Ok(None) };
+    NanoUsd::parse(digits).map(Some).map_err(|error| {
+        let advice = match error {
+            NumberError::Negative => "a cost below zero would hide spending; send refunds elsewhere",
+            NumberError::TooLarge => "one record may cost a million dollars at most; is the unit right?",
+            _ => "a decimal number of US dollars is expected",
+        };
+        Fault::new(Reason::BadCost, field, digits, format!("{error}; {advice}"))
+    })
+}
+
+/// An HTTP status; absent is 200.
+pub fn status(field: &'static str, value: Value<'_>) -> Read<u16> {
+    let code = count(field, value)?.get().unwrap_or(200);
+    if let Ok(code @ 0..=999) = u16::try_from(code) {
+        Ok(code)
+    } else {
+        let shown = code.to_string();
+        Err(Fault::new(Reason::BadNumber, field, shown.as_bytes(), "an HTTP status has three digits"))
+    }
+}
+
+/// A time; `null` and `""` are absent.
+pub fn time(field: &'static str, value: Value<'_>) -> Read<Option<Stamp>> {
+    let written = match value {
+        Value::Str(text) => text,
+        Value::Number(digits) => Str::plain(digits),
+        Value::Null => return Ok(None),
+        other => return Err(Fault::wrong_type(field, other, "a time")),
+    };
+    let mut scratch = Vec::new();
+    let bytes = written.resolve(&mut scratch);
+    if let Ok(stamp) = parse_time(bytes) {
+        return Ok(Some(stamp));
+    }
+    match parse_time(bytes.trim_ascii()) {
+        Ok(stamp) => Ok(Some(stamp)),
+        Err(_) if bytes.trim_ascii().is_empty() => Ok(None),
+        Err(error) => Err(Fault::new(Reason::BadTime, field, bytes, error.to_string())),
+    }
+}
+
+/// The digits of a number or of a text that stands for one; `None` where there is nothing.
+#[inline]
+fn number_text<'a>(field: &'static str, value: Value<'a>) -> Read<Option<&'a [u8]>> {
+    match value {
+        Value::Number(digits) => Ok(Some(digits)),
+        Value::Null => Ok(None),
+        Value::Str(text) => match text.as_plain().map(<[u8]>::trim_ascii) {
+            Some([]) => Ok(None),
+            Some(digits) => Ok(Some(digits)),
+            None => Err(Fault::wrong_type(field, value, "a number")),
+        },
+        other => Err(Fault::wrong_type(field, other, "a number")),
+    }
+}

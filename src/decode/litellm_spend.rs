@@ -1,0 +1,56 @@
+//! `litellm_spend`: rows of LiteLLM's `LiteLLM_SpendLogs` table, as its API, exports and change streams give them.
+
+use super::draft::{self, Draft, Read};
+use super::litellm::{Reading, members};
+use super::{Emit, Format, Frame};
+use crate::json::{Str, Value};
+
+pub(super) const FORMAT: Format = Format {
+    name: "litellm_spend",
+    summary: "LiteLLM spend logs: rows of LiteLLM_SpendLogs, metadata as an object or as JSON in a text",
+    sniff: |shape| {
+        shape.has("spend")
+            && shape.has("call_type")
+            && shape.has("api_key")
+            && (shape.has("startTime") || shape.has("start_time"))
+    },
+    decode,
+};
+
+fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
+    let mut scratch = Vec::new();
+    emit(read(frame.text, &mut scratch).as_ref().map_err(Clone::clone));
+}
+
+fn read<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
+    let mut reading = Reading::default();
+    let mut metadata = Value::Null;
+    let mut metadata_raw: &[u8] = b"";
+    members(text, |name, value, raw| {
+        match name {
+            b"request_id" => reading.draft.request_id = draft::text("request_id", value)?,
+            b"spend" => reading.draft.cost = draft::cost("spend", value)?,
+            b"api_key" => reading.draft.key = api_key(draft::text("api_key", value)?),
+            b"metadata" => (metadata, metadata_raw) = (value, raw),
+            _ => reading.top(name, value, raw)?,
+        }
+        Ok(())
+    })?;
+    match metadata {
+        Value::Object => reading.metadata(metadata_raw)?,
+        // The column is JSON, which some exports write as a text.
+        Value::Str(json) => {
+            let json = json.resolve(scratch);
+            if json.starts_with(b"{") {
+                reading.metadata(json)?;
+            }
+        }
+        _ => {}
+    }
+    reading.finish()
+}
+
+/// LiteLLM 1.82 writes the word `None` for a request without a key.
+fn api_key(text: Str<'_>) -> Str<'_> {
+    if text.as_plain() == Some(b"None") { Str::default() } else { text }
+}

@@ -1,0 +1,140 @@
+//! Lines, with a limit: a line that never ends costs a reject, not memory.
+
+use super::Block;
+use bytes::{Buf, BytesMut};
+use std::io;
+use tokio_util::codec::Decoder;
+
+/// Cuts a byte stream into blocks of whole lines.
+///
+/// A block ends at the last line feed seen so far, so that one search serves hundreds of lines; the decoder finds
+/// the others. A line longer than the limit is dropped while it streams past and counted in the next block.
+#[derive(Clone, Debug)]
+pub struct LinesCodec {
+    line_bytes_max: usize,
+    /// Inside a line that is being thrown away.
+    discarding: bool,
+    oversize: u32,
+    /// Bytes at the start of the buffer that are known to hold no line feed.
+    searched: usize,
+}
+
+impl LinesCodec {
+    /// Lines of at most `line_bytes_max` bytes, the line feed not counted.
+    pub fn new(line_bytes_max: usize) -> Self {
+        Self { line_bytes_max, discarding: false, oversize: 0, searched: 0 }
+    }
+
+    fn block(&mut self, buffer: &mut BytesMut, length: usize) -> Block {
+        self.searched = 0;
+        let bytes = buffer.split_to(length).freeze();
+        Block { bytes, oversize: std::mem::take(&mut self.oversize), ..Block::default() }
+    }
+
+    /// Throws bytes away up to the end of the line; true when the end was found.
+    fn discard(&mut self, buffer: &mut BytesMut) -> bool {
+        if let Some(at) = memchr::memchr(b'\n', buffer) {
+            buffer.advance(at + 1);
+            self.discarding = false;
+            self.oversize += 1;
+            true
+        } else {
+            buffer.clear();
+            false
+        }
+    }
+}
+
+impl Decoder for LinesCodec {
+    type Item = Block;
+    type Error = io::Error;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Block>, io::Error> {
+        if self.discarding && !self.discard(buffer) {
+            return Ok(None);
+        }
+        if let Some(at) = memchr::memrchr(b'\n', &buffer[self.searched..]) {
+            let length = self.searched + at + 1;
+            return Ok(Some(self.block(buffer, length)));
+        }
+        self.searched = buffer.len();
+        if buffer.len() > self.line_bytes_max {
+            self.discarding = true;
+            self.searched = 0;
+            buffer.clear();
+        }
+        Ok(None)
+    }
+
+    fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Block>, io::Error> {
+        if let Some(block) = self.decode(buffer)? {
+            return Ok(Some(block));
+        }
+        if std::mem::take(&mut self.discarding) {
+            self.oversize += 1;
+        }
+        let rest = buffer.len();
+        Ok((rest > 0 || self.oversize > 0).then(|| self.block(buffer, rest)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Lines and number of dropped lines of `input` given in pieces of the sizes of `cuts`.
+    fn run(input: &[u8], cuts: &[usize], max: usize) -> (Vec<Vec<u8>>, u32) {
+        let mut codec = LinesCodec::new(max);
+        let mut buffer = BytesMut::new();
+        let (mut lines, mut oversize) = (Vec::new(), 0);
+        let mut take = |block: Block| {
+            oversize += block.oversize;
+            lines.extend(block.lines().map(<[u8]>::to_vec));
+        };
+        let mut rest = input;
+        let mut sizes = cuts.iter().copied().cycle();
+        while !rest.is_empty() {
+            let size = sizes.next().unwrap_or(1).clamp(1, rest.len());
+            buffer.extend_from_slice(&rest[..size]);
+            rest = &rest[size..];
+            while let Some(block) = codec.decode(&mut buffer).unwrap() {
+                take(block);
+            }
+            assert!(buffer.len() <= max.max(size), "{} bytes are held", buffer.len());
+        }
+        while let Some(block) = codec.decode_eof(&mut buffer).unwrap() {
+            take(block);
+        }
+        (lines, oversize)
+    }
+
+    #[test]
+    fn the_limit_is_exact_for_a_line_that_comes_alone() {
+        for (length, kept, dropped) in [(9, 1, 0), (10, 1, 0), (11, 0, 1), (1000, 0, 1)] {
+            let input = [vec![b'x'; length], b"\nok\n".to_vec()].concat();
+            let (lines, oversize) = run(&input, &[1], 10);
+            assert_eq!((lines.len(), oversize), (kept + 1, dropped), "{length}");
+            assert_eq!(lines.last().map(Vec::as_slice), Some(&b"ok"[..]));
+        }
+    }
+
+    #[test]
+    fn the_end_needs_no_line_feed() {
+        assert_eq!(run(b"a\n\nb", &[2], 10), (vec![b"a".to_vec(), vec![], b"b".to_vec()], 0));
+        assert_eq!(run(b"", &[1], 10), (vec![], 0));
+        assert_eq!(run(&[b'x'; 50], &[7], 10), (vec![], 1));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(
+            lines in prop::collection::vec("[a-c]{0,8}", 0..20),
+            cuts in prop::collection::vec(1_usize..20, 1..8),
+        ) {
+            let input = lines.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect::<Vec<u8>>();
+            let expected: Vec<Vec<u8>> = lines.iter().map(|line| line.clone().into_bytes()).collect();
+            prop_assert_eq!(run(&input, &cuts, 8), (expected, 0));
+        }
+    }
+}

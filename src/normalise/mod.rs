@@ -1,0 +1,235 @@
+//! Raw names to ours: keys to fingerprints, models to canonical names, tokens to money, texts without secrets.
+
+pub mod addresses;
+mod memo;
+pub mod models;
+pub mod prices;
+pub mod redact;
+
+pub use prices::{Prices, Tier};
+pub use redact::Redactor;
+
+use crate::decode::draft::{Draft, Fault, Read};
+use crate::json::Str;
+use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint};
+use crate::money::NanoUsd;
+use crate::record::{Batch, CostSource, Count, Model, Reason, Text, Tokens, UsageRecord};
+use crate::time::{MINUTE, Stamp, Timestamp};
+use memo::Memo;
+use prices::PricedModel;
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+/// How far ahead of its arrival a record may be: clocks of a fleet are closer together than this (DESIGN 4).
+pub const FUTURE_MAX: i64 = 5 * MINUTE;
+
+/// Longest text that a record keeps, in bytes; more is cut. The longest real one, a client's name, is about 200.
+const TEXT_MAX: usize = 512;
+
+/// No secret we know is shorter, so shorter texts need no search.
+const SECRET_MIN: usize = 12;
+
+/// Everything that normalising needs to know, shared by all decoders.
+#[derive(Debug)]
+pub struct Rulebook {
+    /// Names keys.
+    pub namer: KeyNamer,
+    /// Finds secrets.
+    pub redactor: Redactor,
+    /// Prices and canonical model names.
+    pub prices: Prices,
+    /// Key of the hash over request identifiers.
+    pub hash_key: (u64, u64),
+}
+
+/// Makes records of drafts.
+pub struct Normaliser {
+    rules: Arc<Rulebook>,
+    keys: Memo<KeyId>,
+    models: Memo<(u64, Option<PricedModel>)>,
+    /// Texts known to hold no secret.
+    clean: Memo<()>,
+    scratch: Vec<u8>,
+}
+
+impl Normaliser {
+    /// A normaliser with empty caches.
+    pub fn new(rules: Arc<Rulebook>) -> Self {
+        Self {
+            rules,
+            keys: Memo::new(4096),
+            models: Memo::new(256),
+            clean: Memo::new(1024),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Appends the record that `draft` describes to `batch`, or nothing if it cannot be one.
+    pub fn push(&mut self, draft: &Draft<'_>, now: Timestamp, batch: &mut Batch) -> Read<()> {
+        let Some(time) = draft.time else {
+            return Err(Fault::new(Reason::MissingField, "timestamp", b"", "is missing or empty"));
+        };
+        if time.at > now.plus(FUTURE_MAX) {
+            return Err(future(time, now));
+        }
+        let (key, key_hint) = self.key(draft.key, batch)?;
+        let (model, priced) = self.model(draft.model, batch);
+        let tokens = tokens(draft);
+        let (cost, cost_source) = self.cost(draft, time, priced, &tokens);
+        let address = if let Ok(address) = addresses::parse(draft.source_ip.resolve(&mut self.scratch)) {
+            address
+        } else {
+            batch.unreadable_addresses += 1;
+            None
+        };
+        let (request_hash, request_id) = self.request(draft.request_id, batch);
+        let record = UsageRecord {
+            time,
+            key,
+            key_hint,
+            key_alias: self.text(draft.key_alias, batch),
+            model,
+            tokens,
+            requests: draft.requests,
+            status: draft.status,
+            cost_source,
+            cost,
+            address,
+            endpoint: self.text(draft.endpoint, batch),
+            user_agent: self.text(draft.user_agent, batch),
+            request_id,
+            request_hash,
+            line: batch.lines,
+        };
+        batch.push(record);
+        Ok(())
+    }
+
+    fn key(&mut self, written: Str<'_>, batch: &mut Batch) -> Read<(KeyId, Text)> {
+        let Self { rules, keys, scratch, .. } = self;
+        let text = without_scheme(written.resolve(scratch).trim_ascii());
+        if text.is_empty() {
+            let message = "names no key; every record needs one (its last four characters do)";
+            return Err(Fault::new(Reason::BadKey, "api_key_prefix", b"", message));
+        }
+        let id = if may_be_secret(text) {
+            rules.namer.id(text)
+        } else {
+            keys.get::<()>(text, || Ok(rules.namer.id(text))).unwrap_or_else(|()| rules.namer.id(text))
+        };
+        let hint = batch.store(|out| {
+            let start = out.len();
+            write_hint(text, out);
+            // An identifier that holds a key all the same.
+            if out.len() - start >= SECRET_MIN && rules.redactor.finds(&out[start..]) {
+                out.truncate(start);
+                rules.redactor.write_clean(text, out);
+            }
+        });
+        Ok((id, hint))
+    }
+
+    fn model(&mut self, written: Str<'_>, batch: &mut Batch) -> (Model, Option<PricedModel>) {
+        let name = self.text(written, batch);
+        let Self { rules, models, .. } = self;
+        let text = batch.text(name);
+        let make = || {
+            let (canonical, priced) = match rules.prices.resolve(text) {
+                Ok(model) => (rules.prices.name(model).to_owned(), Some(model)),
+                Err(reduced) => (reduced, None),
+            };
+            Ok::<_, ()>((leading_u64(blake3::hash(canonical.as_bytes()).as_bytes()), priced))
+        };
+        let (id, priced) = models.get(text.as_bytes(), make).unwrap_or((0, None));
+        (Model { id: if name.is_none() { 0 } else { id }, name }, priced)
+    }
+
+    fn cost(
+        &self,
+        draft: &Draft<'_>,
+        time: Stamp,
+        priced: Option<PricedModel>,
+        tokens: &Tokens,
+    ) -> (NanoUsd, CostSource) {
+        match draft.cost {
+            Some(cost) if cost > NanoUsd::ZERO || draft.zero_is_meant => return (cost, CostSource::Reported),
+            _ => {}
+        }
+        // Providers do not bill refused requests; a client that hung up (499) is billed for what was made.
+        if draft.status >= 400 && draft.status != 499 {
+            return (NanoUsd::ZERO, CostSource::Computed);
+        }
+        match priced {
+            Some(model) if tokens.input() > 0 || tokens.output.get().is_some() => {
+                self.rules.prices.cost(model, time.at, draft.tier, tokens)
+            }
+            _ => (NanoUsd::ZERO, CostSource::Unknown),
+        }
+    }
+
+    fn request(&mut self, written: Str<'_>, batch: &mut Batch) -> (u64, Text) {
+        if written.is_empty() {
+            return (0, Text::NONE);
+        }
+        let (k0, k1) = self.rules.hash_key;
+        let mut hasher = SipHasher13::new_with_keys(k0, k1);
+        hasher.write(written.resolve(&mut self.scratch));
+        (hasher.finish().max(1), self.text(written, batch))
+    }
+
+    /// Stores a text, without the secrets it may hold.
+    fn text(&mut self, written: Str<'_>, batch: &mut Batch) -> Text {
+        if written.is_empty() {
+            return Text::NONE;
+        }
+        let Self { rules, clean, scratch, .. } = self;
+        let text = written.resolve(scratch);
+        let is_clean = text.len() < SECRET_MIN
+            || clean.get(text, || if rules.redactor.finds(text) { Err(()) } else { Ok(()) }).is_ok();
+        batch.store(|out| {
+            if is_clean {
+                out.extend_from_slice(cut(text));
+            } else {
+                // Cleaned before it is cut: half a secret matches no pattern.
+                out.extend_from_slice(cut(rules.redactor.clean(text).as_bytes()));
+            }
+        })
+    }
+}
+
+/// Drops the scheme of an `Authorization` header: the key is what follows.
+fn without_scheme(text: &[u8]) -> &[u8] {
+    match text.split_at_checked(7) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii_start(),
+        _ => text,
+    }
+}
+
+#[cold]
+fn future(time: Stamp, now: Timestamp) -> Fault {
+    let ahead = (time.at.0 - now.0) / crate::time::SECOND;
+    let message = format!("{ahead} seconds ahead of its arrival; is a clock or a unit wrong?");
+    Fault::new(Reason::FutureTime, "timestamp", time.to_string().as_bytes(), message)
+}
+
+/// At most [`TEXT_MAX`] bytes, cut between characters.
+fn cut(text: &[u8]) -> &[u8] {
+    if text.len() <= TEXT_MAX {
+        return text;
+    }
+    let is_boundary = |at: &usize| text[*at] & 0xc0 != 0x80;
+    let end = (0..=TEXT_MAX).rev().find(is_boundary).unwrap_or(0);
+    &text[..end]
+}
+
+/// The disjoint token classes of a draft: a sum of all input is split by what is known of the cached parts.
+fn tokens(draft: &Draft<'_>) -> Tokens {
+    let mut tokens = draft.tokens;
+    if let Some(total) = draft.input_total.get() {
+        let cached =
+            tokens.cache_read.or_zero() + tokens.cache_write.or_zero() + tokens.cache_write_1h.or_zero();
+        tokens.input_uncached = Count::of(total.saturating_sub(cached));
+    }
+    tokens
+}

@@ -1,0 +1,257 @@
+//! `UsageRecord`: the one type every stage after `decode` speaks, and the batch that carries it.
+
+use crate::key::KeyId;
+use crate::money::NanoUsd;
+use crate::time::{MINUTE, Stamp};
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// A text in its batch: where it starts and how long it is, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Text {
+    at: u32,
+    length: u32,
+}
+
+impl Text {
+    /// No text.
+    pub const NONE: Self = Self { at: 0, length: 0 };
+
+    /// True where the record has no such text.
+    pub const fn is_none(self) -> bool {
+        self.length == 0
+    }
+}
+
+/// A count that a record may not have: absent is not zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Count(u64);
+
+impl Count {
+    /// The record does not say.
+    pub const ABSENT: Self = Self(u64::MAX);
+    /// The largest count one record may carry: 10¹².
+    pub const MAX: u64 = 1_000_000_000_000;
+
+    /// A known count, kept at most [`Count::MAX`].
+    pub fn of(count: u64) -> Self {
+        Self(count.min(Self::MAX))
+    }
+
+    /// The count, if the record has it.
+    pub fn get(self) -> Option<u64> {
+        (self != Self::ABSENT).then_some(self.0)
+    }
+
+    /// The count, or zero.
+    pub fn or_zero(self) -> u64 {
+        self.get().unwrap_or(0)
+    }
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::ABSENT
+    }
+}
+
+/// Token counts. The three input classes are disjoint: their sum is what went in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tokens {
+    /// Input that was neither read from nor written to a cache.
+    pub input_uncached: Count,
+    /// Input read from a prompt cache.
+    pub cache_read: Count,
+    /// Input written to a prompt cache that lives five minutes, or as long as the provider likes.
+    pub cache_write: Count,
+    /// Input written to a prompt cache that lives an hour (Anthropic).
+    pub cache_write_1h: Count,
+    /// Output, reasoning included.
+    pub output: Count,
+    /// The part of the output that was reasoning.
+    pub reasoning: Count,
+}
+
+impl Tokens {
+    /// Everything that went in.
+    pub fn input(&self) -> u64 {
+        let classes = [self.input_uncached, self.cache_read, self.cache_write, self.cache_write_1h];
+        classes.iter().map(|count| count.or_zero()).sum()
+    }
+}
+
+/// How far a cost can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CostSource {
+    /// The record said it.
+    Reported,
+    /// Computed from the price table.
+    Computed,
+    /// Computed, but a price or a token class was missing: at least this much.
+    Partial,
+    /// Neither reported nor computable; counted as zero.
+    Unknown,
+}
+
+/// The model of a record: what it is for comparisons, and what to call it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Model {
+    /// Fingerprint of the canonical name: equal for all aliases and dated snapshots of one model.
+    pub id: u64,
+    /// The name as the record has it.
+    pub name: Text,
+}
+
+/// One record of API usage. Texts live in the [`Batch`] it came in; no text holds a key.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct UsageRecord {
+    /// Event time.
+    pub time: Stamp,
+    /// Whose key it was.
+    pub key: KeyId,
+    /// What may be shown of the key.
+    pub key_hint: Text,
+    /// A name given to the key by its owner.
+    pub key_alias: Text,
+    /// The model that served it.
+    pub model: Model,
+    /// Token counts.
+    pub tokens: Tokens,
+    /// How many requests this record stands for.
+    pub requests: u32,
+    /// HTTP status.
+    pub status: u16,
+    /// How far `cost` can be trusted.
+    pub cost_source: CostSource,
+    /// What it cost.
+    pub cost: NanoUsd,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// Path or operation.
+    pub endpoint: Text,
+    /// Client software.
+    pub user_agent: Text,
+    /// The provider's or gateway's identifier of the request.
+    pub request_id: Text,
+    /// Keyed hash of the request identifier; zero where there is none.
+    pub request_hash: u64,
+    /// Line of the source, counted from the start of the batch.
+    pub line: u32,
+}
+
+/// A frame that could not be read, with what a person needs to mend it. Holds no secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reject {
+    /// Why, as a label of a fixed set.
+    pub reason: Reason,
+    /// The field at fault; empty where it is the whole frame.
+    pub field: &'static str,
+    /// The offending value, cleaned and cut to a readable length.
+    pub value: String,
+    /// What was wrong and what to do.
+    pub message: Cow<'static, str>,
+    /// Line of the source, counted from the start of the batch.
+    pub line: u32,
+    /// The frame, cleaned and cut, where rejects are being kept.
+    pub frame: String,
+}
+
+macro_rules! reasons {
+    ($($name:ident $label:literal $doc:literal,)*) => {
+        /// Why a frame was rejected: the values of the `reason` label.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Reason { $(#[doc = $doc] $name,)* }
+
+        impl Reason {
+            /// All reasons, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The label in metrics, summaries and reject files.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Oversize "oversize" "Longer than the limit for one frame.",
+    NotUtf8 "not_utf8" "Not UTF-8 text.",
+    NotJson "not_json" "Starts like JSON but is not.",
+    BadCsv "bad_csv" "A CSV row that does not fit its header.",
+    Unrecognised "unrecognised" "No format claims it.",
+    MissingField "missing_field" "A field without which there is no record.",
+    BadTime "bad_time" "A time that cannot be read or is out of range.",
+    FutureTime "future_time" "A time further ahead of its arrival than clocks are apart.",
+    BadKey "bad_key" "A key field that names no key.",
+    BadNumber "bad_number" "A count that is no count.",
+    BadCost "bad_cost" "A cost that is no amount of money.",
+    BadField "bad_field" "A field of the wrong type.",
+    BadWrapper "bad_wrapper" "A shipper's envelope that cannot be opened.",
+    BadArchive "bad_archive" "Compressed data that is damaged or cut off.",
+}
+
+/// Records decoded from one block of input, with their texts, in input order.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The records.
+    pub records: Vec<UsageRecord>,
+    /// The frames that were no records; at most as many as the frame limit keeps readable.
+    pub rejects: Vec<Reject>,
+    /// Rejected frames by reason, those not kept in `rejects` included.
+    pub rejected: [u32; Reason::ALL.len()],
+    /// Lines in the block.
+    pub lines: u32,
+    /// Bytes in the block, as framed.
+    pub bytes: u64,
+    /// Addresses that could not be read, in records that were.
+    pub unreadable_addresses: u32,
+    /// The records that bring the latest time so far into a new minute: index, and the minute since 1970.
+    pub minutes: Vec<(u32, i64)>,
+    texts: Vec<u8>,
+}
+
+impl Batch {
+    /// An empty batch with room for about `records` records.
+    pub fn with_capacity(records: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(records),
+            texts: Vec::with_capacity(records * 64),
+            ..Self::default()
+        }
+    }
+
+    /// The text itself; empty where there is none.
+    pub fn text(&self, text: Text) -> &str {
+        let (start, end) = (text.at as usize, text.at as usize + text.length as usize);
+        self.texts.get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// Stores what `write` appends as a text of this batch.
+    pub(crate) fn store(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
+        let start = self.texts.len();
+        write(&mut self.texts);
+        match (u32::try_from(start), u32::try_from(self.texts.len() - start)) {
+            (Ok(at), Ok(length)) => Text { at, length },
+            _ => Text::NONE,
+        }
+    }
+
+    /// Appends a record.
+    #[inline]
+    pub(crate) fn push(&mut self, record: UsageRecord) {
+        let minute = record.time.at.0.div_euclid(MINUTE);
+        if self.minutes.last().is_none_or(|&(_, latest)| minute > latest) {
+            self.minutes.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), minute));
+        }
+        self.records.push(record);
+    }
+
+    /// Counts a reject and keeps its description while there is room.
+    pub(crate) fn reject(&mut self, reject: Reject, keep_max: usize) {
+        self.rejected[reject.reason as usize] += 1;
+        if self.rejects.len() < keep_max {
+            self.rejects.push(reject);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `docker`: one line of Docker's `json-file` log driver. Pieces of long lines were joined by the framing.
+
+use super::{Wrapper, broken};
+use crate::decode::draft::{Fault, Read};
+use crate::frame::shape::member;
+use crate::json::Value;
+use crate::record::Reason;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "docker",
+    summary: "Docker json-file: {\"log\": …, \"stream\": …, \"time\": …}, pieces of 16 KiB joined",
+    sniff: |shape| {
+        shape.has("log") && shape.has("stream") && shape.has_only(&["log", "stream", "time", "attrs"])
+    },
+    peel,
+};
+
+fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    match member(text, "log").map_err(broken(text))? {
+        Some((Value::Str(log), _)) => {
+            inner(log.resolve(scratch));
+            Ok(())
+        }
+        _ => Err(Fault::new(Reason::BadWrapper, "log", b"", "is not a text")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_log_member_is_inside() {
+        let line = r#"{"log":"{\"a\":1}\n","stream":"stdout","time":"2026-06-05T04:06:35.1Z"}"#;
+        assert_eq!(peel(line), Some(("docker", vec!["{\"a\":1}\n".to_owned()])));
+    }
+}

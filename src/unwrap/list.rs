@@ -1,0 +1,40 @@
+//! `list`: several records in one JSON list on one line, as webhooks and `…/spend/logs` send them.
+
+use super::{Wrapper, broken};
+use crate::decode::draft::Read;
+use crate::json::Reader;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "list",
+    summary: "a JSON list of records on one line, as webhooks and spend exports send them",
+    sniff: |shape| shape.text().is_some_and(|text| text.starts_with(b"[") && text.ends_with(b"]")),
+    peel,
+};
+
+fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    each(text, &mut |_| {}).map_err(broken(text))?;
+    each(text, inner).map_err(broken(text))
+}
+
+/// Hands every element to `inner`. Called twice, so that a list that is broken at its end is rejected whole
+/// instead of half.
+fn each(text: &[u8], inner: &mut dyn FnMut(&[u8])) -> Result<(), crate::json::Error> {
+    let mut reader = Reader::new(text);
+    reader.enter_array();
+    while reader.element() {
+        inner(reader.raw());
+    }
+    reader.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn elements_are_inside() {
+        let elements = vec![r#"{"a": [1]}"#.to_owned(), "2".to_owned()];
+        assert_eq!(peel(r#"[{"a": [1]}, 2]"#), Some(("list", elements)));
+        assert_eq!(peel("[]"), Some(("list", vec![])));
+    }
+}

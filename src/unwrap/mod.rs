@@ -1,0 +1,77 @@
+//! What a shipper put around the record, peeled layer by layer to a bounded depth.
+//!
+//! Each wrapper is one file and one row of [`ALL`]. A wrapper knows nothing of the formats inside it.
+
+pub(crate) mod cri;
+mod docker;
+mod journald;
+mod list;
+mod syslog;
+
+use crate::decode::draft::{Fault, Read};
+use crate::frame::shape::Shape;
+
+/// Deepest nesting of wrappers: journald in docker in syslog is three.
+pub const DEPTH_MAX: usize = 6;
+
+/// A kind of envelope.
+pub struct Wrapper {
+    /// Its name in tables and metrics.
+    pub name: &'static str,
+    /// What operators read about it.
+    pub summary: &'static str,
+    /// True where a frame of this shape is such an envelope.
+    pub sniff: fn(&Shape<'_>) -> bool,
+    /// Hands what is inside to `inner`, each payload once; `scratch` is free to use.
+    pub peel: Peel,
+}
+
+/// Takes an envelope apart.
+pub type Peel = fn(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()>;
+
+/// The wrappers, in the order in which they are tried.
+pub const ALL: &[Wrapper] =
+    &[journald::WRAPPER, docker::WRAPPER, cri::WRAPPER, list::WRAPPER, syslog::WRAPPER];
+
+/// The wrapper that claims a frame of this shape.
+pub fn find(shape: &Shape<'_>) -> Option<&'static Wrapper> {
+    ALL.iter().find(|wrapper| (wrapper.sniff)(shape))
+}
+
+fn broken(text: &[u8]) -> impl Fn(crate::json::Error) -> Fault + '_ {
+    |error| Fault::not_json(error, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the outermost wrapper of `text` holds, and its name.
+    pub(super) fn peel(text: &str) -> Option<(&'static str, Vec<String>)> {
+        let wrapper = find(&Shape::of(text.as_bytes(), false).unwrap())?;
+        let mut payloads = Vec::new();
+        let mut inner = |payload: &[u8]| payloads.push(String::from_utf8_lossy(payload).into_owned());
+        (wrapper.peel)(text.as_bytes(), &mut Vec::new(), &mut inner).unwrap();
+        Some((wrapper.name, payloads))
+    }
+
+    #[test]
+    fn names_are_unique_and_documented() {
+        for (at, wrapper) in ALL.iter().enumerate() {
+            assert!(ALL[..at].iter().all(|other| other.name != wrapper.name), "{}", wrapper.name);
+            assert!(wrapper.summary.len() > 10, "{}", wrapper.name);
+        }
+    }
+
+    #[test]
+    fn ordinary_records_are_not_wrapped() {
+        for text in [
+            r#"{"timestamp":"2026-06-05T04:06:35Z","api_key_prefix":"...18b8","model":"gpt-4o"}"#,
+            "hello",
+            "[1,2",
+            "2026-06-05",
+        ] {
+            assert_eq!(peel(text), None, "{text}");
+        }
+    }
+}

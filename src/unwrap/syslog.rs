@@ -1,0 +1,125 @@
+//! `syslog`: the header of RFC 5424, RFC 3164, or of a line in a log file, before the message.
+
+use super::Wrapper;
+use crate::decode::draft::Read;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "syslog",
+    summary: "syslog header (RFC 5424, RFC 3164, or as in /var/log/syslog) before the record; @cee: cookie",
+    sniff: |shape| shape.text().is_some_and(|text| message(text).is_some()),
+    peel,
+};
+
+#[allow(clippy::unnecessary_wraps, reason = "the signature is that of every wrapper")]
+fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    if let Some(message) = message(text) {
+        inner(message);
+    }
+    Ok(())
+}
+
+/// What follows the header; `None` where the text has no syslog header.
+fn message(text: &[u8]) -> Option<&[u8]> {
+    let message = match without_priority(text) {
+        Some(rest) => match rest.strip_prefix(b"1 ") {
+            Some(rest) => after_5424_header(rest)?,
+            None => after_file_header(rest).unwrap_or(rest),
+        },
+        None => after_file_header(text)?,
+    };
+    let message = message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message).trim_ascii_start();
+    Some(message.strip_prefix(b"@cee:").unwrap_or(message).trim_ascii_start())
+}
+
+/// What follows `<0>` to `<191>`.
+fn without_priority(text: &[u8]) -> Option<&[u8]> {
+    let end = text.iter().take(5).position(|&byte| byte == b'>')?;
+    let digits = text[..end].strip_prefix(b"<")?;
+    let priority: u16 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (priority <= 191).then_some(&text[end + 1..])
+}
+
+/// Skips time, host, application, process, message id and structured data.
+fn after_5424_header(mut text: &[u8]) -> Option<&[u8]> {
+    for _ in 0..5 {
+        let end = memchr::memchr(b' ', text)?;
+        text = &text[end + 1..];
+    }
+    while text.starts_with(b"[") {
+        text = &text[structured_data_end(text)?..];
+    }
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    Some(text.strip_prefix(b" ").unwrap_or(text))
+}
+
+/// Length of one `[…]` element; quotes inside may hold escaped quotes and brackets.
+fn structured_data_end(text: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b']' if !quoted => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Skips `Nov 22 06:13:00 host tag[1]: ` or `2026-11-22T06:13:00+00:00 host tag: `.
+fn after_file_header(text: &[u8]) -> Option<&[u8]> {
+    let rest = match text.get(15) {
+        Some(b' ') if is_3164_time(&text[..15]) => &text[16..],
+        _ => {
+            let end = memchr::memchr(b' ', text.get(..40.min(text.len()))?)?;
+            crate::time::parse(&text[..end]).ok()?;
+            &text[end + 1..]
+        }
+    };
+    let colon = memchr::memmem::find(&rest[..rest.len().min(256)], b": ")?;
+    // A brace before the colon means that the message has begun: the header had no tag.
+    (!rest[..colon].contains(&b'{')).then_some(&rest[colon + 2..])
+}
+
+/// `Mmm dd hh:mm:ss`.
+fn is_3164_time(text: &[u8]) -> bool {
+    const MONTHS: [&[u8]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let digit = |at: usize| text[at].is_ascii_digit();
+    MONTHS.contains(&&text[..3])
+        && (text[3], text[6], text[9], text[12]) == (b' ', b' ', b':', b':')
+        && [5, 7, 8, 10, 11, 13, 14].into_iter().all(digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn headers_are_skipped() {
+        let record = r#"{"a": "x: y"}"#;
+        for header in [
+            "<165>1 2026-10-11T22:14:15.003Z host app - ID47 - ",
+            "<165>1 2026-10-11T22:14:15.003Z host app 12 ID47 [x@1 a=\"\\\"]{ b\" c=\"d\"][y] ",
+            "<165>1 2026-10-11T22:14:15.003Z host app - ID47 - \u{feff}",
+            "<13>Nov 22 06:13:00 host app[123]: ",
+            "<13>Nov  2 06:13:00 host app: @cee: ",
+            "Nov 22 06:13:00 host app[123]: ",
+            "2026-11-22T06:13:00.123456+00:00 host app[123]: ",
+            "<13>",
+        ] {
+            assert_eq!(
+                peel(&format!("{header}{record}")),
+                Some(("syslog", vec![record.to_owned()])),
+                "{header}"
+            );
+        }
+        for other in
+            ["<192>x", "<a>x", "Nov 22 06:13:00", "Nevermind 06:13:00 host app: x", "<165>1 too short"]
+        {
+            assert_eq!(peel(other), None, "{other}");
+        }
+    }
+}
