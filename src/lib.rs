@@ -9,6 +9,7 @@
 //! The modules stand in the order in which data flows. Everything between `decode` and `encode` is a function of
 //! its inputs: no clock, no IO, no task, no lock.
 
+pub mod config;
 pub mod record;
 pub mod key;
 pub mod money;
@@ -18,3 +19,7 @@ pub mod frame;
 pub mod unwrap;
 pub mod decode;
 pub mod normalise;
+pub mod window;
+pub mod baseline;
+pub mod detect;
+pub mod shard;

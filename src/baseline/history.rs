@@ -1,0 +1,162 @@
+//! The latest days of one key in a few hundred bytes: requests and money by day, requests by hour.
+
+use crate::money::NanoUsd;
+use crate::time::Day;
+
+/// Days that are kept: the newest and the 31 before it.
+const DAYS_MAX: i32 = 32;
+/// Bits of a packed hour that hold its count; the five above hold the hour.
+const COUNT_BITS: u32 = 27;
+const COUNT_MAX: u32 = (1 << COUNT_BITS) - 1;
+
+/// A day's totals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DayTotals {
+    /// The civil date in the key's zone.
+    pub day: Day,
+    /// Requests, at most `u32::MAX`.
+    pub requests: u32,
+    /// How many entries of `hours` belong to this day.
+    hours: u32,
+    /// Money spent.
+    pub cost: NanoUsd,
+}
+
+/// Totals of the latest days, oldest first. Only days and hours with records take memory.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct History {
+    days: Vec<DayTotals>,
+    /// Hour and count, packed; day after day, in the order of `days`.
+    hours: Vec<u32>,
+}
+
+impl History {
+    /// Counts requests of one hour. A day older than what is kept is ignored.
+    pub fn add(&mut self, day: Day, hour: u8, requests: u32, cost: NanoUsd) {
+        let Some(at) = self.position(day) else { return };
+        let start: u32 = self.days[..at].iter().map(|day| day.hours).sum();
+        let totals = &mut self.days[at];
+        totals.requests = totals.requests.saturating_add(requests);
+        totals.cost += cost;
+        let (start, end) = (start as usize, (start + totals.hours) as usize);
+        let found =
+            self.hours[start..end].iter_mut().find(|packed| **packed >> COUNT_BITS == u32::from(hour));
+        if let Some(packed) = found {
+            let count = (*packed & COUNT_MAX).saturating_add(requests).min(COUNT_MAX);
+            *packed = u32::from(hour) << COUNT_BITS | count;
+        } else {
+            totals.hours += 1;
+            self.hours.insert(end, u32::from(hour) << COUNT_BITS | requests.min(COUNT_MAX));
+        }
+    }
+
+    /// Adds a complete day.
+    pub fn add_day(&mut self, day: Day, hours: &[u32; 24], cost: NanoUsd) {
+        let mut cost = Some(cost);
+        for (hour, &requests) in (0_u8..).zip(hours) {
+            if requests > 0 {
+                self.add(day, hour, requests, cost.take().unwrap_or_default());
+            }
+        }
+        self.days.shrink_to(self.days.len() + 2);
+        self.hours.shrink_to(self.hours.len() + 8);
+    }
+
+    /// Where `day` stands, newly made if need be; `None` where it is too old.
+    fn position(&mut self, day: Day) -> Option<usize> {
+        if let Some(last) = self.days.last()
+            && last.day == day
+        {
+            return Some(self.days.len() - 1);
+        }
+        let at = match self.days.binary_search_by_key(&day, |totals| totals.day) {
+            Ok(at) => return Some(at),
+            Err(at) => at,
+        };
+        let newest = self.days.last().map_or(day, |last| last.day.max(day));
+        if newest.0 - day.0 >= DAYS_MAX {
+            return None;
+        }
+        self.days.insert(at, DayTotals { day, requests: 0, hours: 0, cost: NanoUsd::ZERO });
+        let old = self.days.iter().take_while(|totals| newest.0 - totals.day.0 >= DAYS_MAX).count();
+        let old_hours: u32 = self.days.drain(..old).map(|totals| totals.hours).sum();
+        self.hours.drain(..old_hours as usize);
+        Some(at - old)
+    }
+
+    /// The totals of the days `from..=to`, oldest first.
+    pub fn days(&self, from: Day, to: Day) -> impl Iterator<Item = &DayTotals> {
+        self.days.iter().filter(move |totals| (from..=to).contains(&totals.day))
+    }
+
+    /// Requests by hour of the day over the days `from..=to`.
+    pub fn hours(&self, from: Day, to: Day) -> [u64; 24] {
+        let mut sums = [0; 24];
+        let mut at = 0;
+        for totals in &self.days {
+            let end = at + totals.hours as usize;
+            if (from..=to).contains(&totals.day) {
+                for packed in &self.hours[at..end] {
+                    sums[(packed >> COUNT_BITS) as usize % 24] += u64::from(packed & COUNT_MAX);
+                }
+            }
+            at = end;
+        }
+        sums
+    }
+
+    /// The newest day.
+    pub fn last_day(&self) -> Option<Day> {
+        self.days.last().map(|totals| totals.day)
+    }
+
+    /// Memory on the heap, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.days.capacity() * size_of::<DayTotals>() + self.hours.capacity() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_plain_table(
+            records in prop::collection::vec((0_i32..40, 0_u8..24, 1_u32..5), 0..200),
+            from in 0_i32..40,
+            length in 0_i32..32,
+        ) {
+            // In order of days, so that nothing is too old when it comes.
+            let mut records = records;
+            records.sort_by_key(|&(day, ..)| day);
+            let mut history = History::default();
+            for &(day, hour, requests) in &records {
+                history.add(Day(day), hour, requests, NanoUsd(i64::from(requests)));
+            }
+            let newest = records.last().map_or(0, |&(day, ..)| day);
+            let from = from.max(newest - DAYS_MAX + 1);
+            let to = from + length;
+            let inside = |day: i32| (from..=to).contains(&day);
+            let mut hours = [0; 24];
+            records.iter().filter(|r| inside(r.0)).for_each(|r| hours[usize::from(r.1)] += u64::from(r.2));
+            prop_assert_eq!(history.hours(Day(from), Day(to)), hours);
+            let total: u32 = records.iter().filter(|r| inside(r.0)).map(|r| r.2).sum();
+            prop_assert_eq!(history.days(Day(from), Day(to)).map(|day| day.requests).sum::<u32>(), total);
+        }
+
+        #[test]
+        fn order_does_not_matter(records in prop::collection::vec((0_i32..32, 0_u8..24), 1..100)) {
+            let build = |records: &[(i32, u8)]| {
+                let mut history = History::default();
+                for &(day, hour) in records {
+                    history.add(Day(day), hour, 1, NanoUsd(1));
+                }
+                (history.days.iter().map(|d| (d.day, d.requests, d.cost)).collect::<Vec<_>>(), history.hours(Day(0), Day(31)))
+            };
+            let reversed: Vec<_> = records.iter().rev().copied().collect();
+            prop_assert_eq!(build(&records), build(&reversed));
+        }
+    }
+}

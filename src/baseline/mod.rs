@@ -1,0 +1,193 @@
+//! Thirty days of one key: what is normal for it, learned, frozen for a week, learned again.
+//!
+//! A baseline built when day D is complete takes effect with day D + 2. By then D + 1 may already be open and
+//! partly judged; switching under it would make verdicts depend on the order of arrival.
+
+mod history;
+
+pub use history::History;
+
+use crate::money::NanoUsd;
+use crate::time::Day;
+use crate::window::Generation;
+use serde::{Deserialize, Serialize};
+
+/// When and from how much a baseline is built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BaselineSettings {
+    /// How many of the latest days a baseline is built from, 1 to 31.
+    pub window_days: u8,
+    /// How many days after the last build it is built again.
+    pub rebuild_days: u8,
+    /// How many days after the first record of a key its first baseline is built from the stream itself.
+    pub learning_days: u8,
+}
+
+impl Default for BaselineSettings {
+    fn default() -> Self {
+        Self { window_days: 30, rebuild_days: 7, learning_days: 7 }
+    }
+}
+
+/// What is normal for a key. Days without a record do not count, as in the seed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Baseline {
+    /// The last day it was built from.
+    pub last_day: Day,
+    /// Days with records.
+    pub days: u32,
+    /// Mean of requests a day.
+    pub mean_requests: f64,
+    /// Sample standard deviation (n − 1) of requests a day; zero for fewer than two days.
+    pub std_requests: f64,
+    /// Mean of dollars a day.
+    pub mean_cost_usd: f64,
+    /// Median of dollars a day: the typical day.
+    pub typical_cost: NanoUsd,
+    /// Bit `h` is set where hour `h` of the day holds more than one percent of the requests.
+    pub active_hours: u32,
+    /// Whether any address was seen; without one, every address would be unknown.
+    pub has_addresses: bool,
+}
+
+impl Baseline {
+    /// The baseline of the days `from..=to` of a history; `None` without a day.
+    pub fn build(history: &History, from: Day, to: Day, has_addresses: bool) -> Option<Self> {
+        let days: Vec<_> = history.days(from, to).collect();
+        if days.is_empty() {
+            return None;
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let n = days.len() as f64;
+        let total: u64 = days.iter().map(|day| u64::from(day.requests)).sum();
+        #[allow(clippy::cast_precision_loss)]
+        let mean_requests = total as f64 / n;
+        let squares = days.iter().map(|day| (f64::from(day.requests) - mean_requests).powi(2));
+        let std_requests = if days.len() < 2 { 0.0 } else { (squares.sum::<f64>() / (n - 1.0)).sqrt() };
+        let mut costs: Vec<NanoUsd> = days.iter().map(|day| day.cost).collect();
+        costs.sort_unstable();
+        let cost = costs.iter().fold(NanoUsd::ZERO, |sum, cost| sum + *cost);
+        let hours = history.hours(from, to);
+        let is_active = |count: u64| count * 100 > total;
+        let active = (0..24).filter(|&hour| is_active(hours[hour])).fold(0, |bits, hour| bits | 1 << hour);
+        Some(Self {
+            last_day: to,
+            days: u32::try_from(days.len()).unwrap_or(u32::MAX),
+            mean_requests,
+            std_requests,
+            mean_cost_usd: cost.usd() / n,
+            typical_cost: median(&costs),
+            active_hours: active,
+            has_addresses,
+        })
+    }
+
+    /// Whether the hour of the day is one of the active ones.
+    pub fn is_active(&self, hour: u8) -> bool {
+        self.active_hours >> hour & 1 == 1
+    }
+}
+
+fn median(sorted: &[NanoUsd]) -> NanoUsd {
+    let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    NanoUsd(low.0 / 2 + high.0 / 2 + i64::midpoint(low.0 % 2, high.0 % 2))
+}
+
+/// The baseline in force and the one that takes over.
+#[derive(Clone, Debug, Default)]
+pub struct Baselines {
+    current: Option<Box<Baseline>>,
+    /// With the first day it is for.
+    next: Option<(Day, Box<Baseline>)>,
+}
+
+impl Baselines {
+    /// The baseline for a day, and which generation of known values belongs to it.
+    #[inline]
+    pub fn of(&self, day: Day) -> (Option<&Baseline>, Generation) {
+        match &self.next {
+            Some((from, next)) if day >= *from => (Some(next), Generation::Next),
+            _ => (self.current.as_deref(), Generation::Current),
+        }
+    }
+
+    /// Whether a new baseline is due now that `day` is complete; `first` is the day of the key's first record.
+    pub fn is_due(&self, settings: BaselineSettings, first: Day, day: Day) -> bool {
+        let newest = self.next.as_ref().map(|(_, next)| next).or(self.current.as_ref());
+        match newest {
+            Some(baseline) => day.0 - baseline.last_day.0 >= i32::from(settings.rebuild_days),
+            None => day.0 - first.0 + 1 >= i32::from(settings.learning_days),
+        }
+    }
+
+    /// Puts a baseline in force at once: one that was built before the days it judges.
+    pub fn set(&mut self, baseline: Baseline) {
+        self.current = Some(Box::new(baseline));
+        self.next = None;
+    }
+
+    /// Lets a baseline take over two days after its last one.
+    pub fn set_next(&mut self, baseline: Baseline) {
+        self.next = Some((Day(baseline.last_day.0 + 2), Box::new(baseline)));
+    }
+
+    /// Puts the next baseline in force if it is for `earliest`, the earliest day still to be judged. True where
+    /// it was: the known values then have to follow.
+    pub fn promote(&mut self, earliest: Day) -> bool {
+        if !matches!(&self.next, Some((from, _)) if earliest >= *from) {
+            return false;
+        }
+        self.current = self.next.take().map(|(_, next)| next);
+        true
+    }
+
+    /// Whether the key has any baseline yet.
+    pub fn is_empty(&self) -> bool {
+        self.current.is_none() && self.next.is_none()
+    }
+
+    /// Memory on the heap, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        let boxes = usize::from(self.current.is_some()) + usize::from(self.next.is_some());
+        boxes * size_of::<Baseline>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(days: &[(i32, u32, i64)]) -> History {
+        let mut history = History::default();
+        for &(day, requests, nano) in days {
+            history.add(Day(day), 9, requests, NanoUsd(nano));
+        }
+        history
+    }
+
+    #[test]
+    fn statistics_are_those_of_the_seed() {
+        let history = history(&[(1, 9, 10), (2, 14, 20), (4, 100, 31)]);
+        let baseline = Baseline::build(&history, Day(1), Day(2), false).unwrap();
+        assert_eq!((baseline.days, baseline.mean_requests), (2, 11.5));
+        assert!((baseline.std_requests - 3.535_533_905_932_737_8).abs() < 1e-15);
+        assert_eq!((baseline.typical_cost, baseline.active_hours), (NanoUsd(15), 1 << 9));
+        assert_eq!(Baseline::build(&history, Day(3), Day(3), false), None);
+        let single = Baseline::build(&history, Day(4), Day(4), false).unwrap();
+        assert!(single.std_requests.abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_next_baseline_waits_for_its_day() {
+        let settings = BaselineSettings::default();
+        let history = history(&[(1, 1, 0), (8, 5, 0)]);
+        let mut baselines = Baselines::default();
+        assert!(!baselines.is_due(settings, Day(1), Day(6)) && baselines.is_due(settings, Day(1), Day(7)));
+        baselines.set_next(Baseline::build(&history, Day(1), Day(7), false).unwrap());
+        assert_eq!((baselines.of(Day(8)).0, baselines.of(Day(9)).1), (None, Generation::Next));
+        assert!(!baselines.is_due(settings, Day(1), Day(13)) && baselines.is_due(settings, Day(1), Day(14)));
+        assert!(!baselines.promote(Day(8)) && baselines.promote(Day(9)));
+        assert_eq!(baselines.of(Day(8)).1, Generation::Current);
+    }
+}

@@ -1,0 +1,73 @@
+//! What is wrong with a configuration, where, and what to do.
+
+use thiserror::Error;
+
+/// A configuration that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{place}{message}")]
+pub struct ConfigError {
+    /// `file:line: `, as far as it is known.
+    place: String,
+    message: String,
+    /// Where in the text, in bytes.
+    at: Option<usize>,
+    /// The setting, from the root.
+    path: Vec<String>,
+}
+
+impl ConfigError {
+    /// An error in words.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { place: String::new(), message: message.into(), at: None, path: Vec::new() }
+    }
+
+    /// A name that is not known, with the nearest one that is.
+    pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.collect();
+        let near = known.iter().map(|&candidate| (strsim::jaro_winkler(candidate, name), candidate));
+        let nearest = near.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(likeness, _)| *likeness > 0.8);
+        let advice = match nearest {
+            Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        Self::new(format!("unknown {what} `{name}`; {advice}"))
+    }
+
+    /// Something wrong with the settings of a detector.
+    pub fn detector(name: &str, what: impl std::fmt::Display) -> Self {
+        let path = vec!["detectors".to_owned(), name.to_owned()];
+        Self { path, ..Self::new(format!("detector `{name}`: {what}")) }
+    }
+
+    /// Something wrong with one setting.
+    pub(super) fn setting(path: &[&str], message: impl Into<String>) -> Self {
+        Self { path: path.iter().map(ToString::to_string).collect(), ..Self::new(message) }
+    }
+
+    /// The same error, told of a table: the place goes before the advice.
+    pub(super) fn inside(self, place: &str) -> Self {
+        Self { message: self.message.replacen("`;", &format!("`{place};"), 1), ..self }
+    }
+
+    pub(super) fn from_toml(error: &toml::de::Error) -> Self {
+        Self { at: error.span().map(|span| span.start), ..Self::new(error.message()) }
+    }
+
+    pub(super) fn at(self, at: usize) -> Self {
+        Self { at: Some(at), ..self }
+    }
+
+    /// The setting that is wrong, from the root; empty where it is none in particular.
+    pub(super) fn path(&self) -> &[String] {
+        &self.path
+    }
+
+    /// The same error with the name of its file and, if it is known, the line.
+    pub(super) fn in_file(self, file: &str, text: &str) -> Self {
+        let place = match self.at.and_then(|at| text.get(..at)) {
+            Some(before) => format!("{file}:{}: ", before.matches('\n').count() + 1),
+            None => format!("{file}: "),
+        };
+        Self { place, ..self }
+    }
+}

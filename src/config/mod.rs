@@ -1,0 +1,180 @@
+//! Text to `Config` to `Plan`: everything checked, nothing opened but the files that the configuration names.
+
+mod error;
+mod locate;
+mod plan;
+
+pub use error::ConfigError;
+pub use plan::Plan;
+
+use crate::baseline::BaselineSettings;
+use crate::detect;
+use crate::shard::Limits;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The file with all defaults, which a test holds against the code.
+pub const DEFAULTS: &str = include_str!("../../config/keyhound.toml");
+
+/// Everything that can be set, with its default.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// IANA name of the zone whose days and hours count, unless a key has its own.
+    pub timezone: String,
+    /// How records are read.
+    pub input: InputConfig,
+    /// How keys are named in the output.
+    pub fingerprint: FingerprintConfig,
+    /// Settings of single keys.
+    pub key: Vec<KeyConfig>,
+    /// When baselines are built.
+    pub baseline: BaselineSettings,
+    /// Price lists besides the built-in ones.
+    pub prices: PricesConfig,
+    /// Limits of memory and processors.
+    pub limits: Limits,
+    /// Detectors by name.
+    pub detectors: toml::Table,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            timezone: "UTC".to_owned(),
+            input: InputConfig::default(),
+            fingerprint: FingerprintConfig::default(),
+            key: Vec::new(),
+            baseline: BaselineSettings::default(),
+            prices: PricesConfig::default(),
+            limits: Limits::default(),
+            detectors: toml::Table::new(),
+        }
+    }
+}
+
+/// How records are read.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InputConfig {
+    /// Longest record in bytes, with its wrapping.
+    pub frame_bytes_max: usize,
+    /// How late a record may come behind newer ones of its source before its day is closed, in minutes.
+    pub lateness_minutes: u32,
+    /// After how many quiet minutes a live source no longer holds back the others.
+    pub idle_minutes: u32,
+    /// How often followed files are looked at, in milliseconds.
+    pub poll_ms: u32,
+}
+
+impl Default for InputConfig {
+    fn default() -> Self {
+        Self { frame_bytes_max: 4 << 20, lateness_minutes: 45, idle_minutes: 2, poll_ms: 100 }
+    }
+}
+
+/// How keys are named in the output.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FingerprintConfig {
+    /// A file whose content goes into every fingerprint, so that only its owners can tell which key one is.
+    /// Empty for none. Changing it changes all key and alert identifiers.
+    pub salt_file: PathBuf,
+}
+
+/// Settings of one key.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyConfig {
+    /// The key as alerts show it (`...3f9c`), its alias, or its `key_id`.
+    pub key: String,
+    /// IANA name of its zone; empty for the default zone.
+    pub timezone: String,
+    /// Dollars a day at which its owner wants to be told, smallest first; empty for multiples of a typical day.
+    pub daily_amounts_usd: Vec<f64>,
+}
+
+/// Price lists besides the built-in ones; later ones win.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PricesConfig {
+    /// Lists in keyhound's own form (see `config/prices`).
+    pub files: Vec<PathBuf>,
+    /// LiteLLM's `model_prices_and_context_window.json`; empty for none.
+    pub litellm_file: PathBuf,
+}
+
+impl Config {
+    /// Reads a configuration; `file` is its name in messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        locate::check_names(text, &Self::schema()).map_err(|error| error.in_file(file, text))?;
+        toml::from_str(text).map_err(|error| ConfigError::from_toml(&error).in_file(file, text))
+    }
+
+    /// All settings with their defaults, those of detectors included: what may be named in a configuration.
+    pub fn schema() -> toml::Table {
+        let example = Self { key: vec![KeyConfig::default()], ..Self::default() };
+        let mut schema = toml::Table::try_from(example).unwrap_or_default();
+        let mut detectors = toml::Table::new();
+        for detector in detect::ALL {
+            let defaults = (detector.defaults)().unwrap_or_default();
+            let mut table: toml::Table = toml::from_str(&defaults).unwrap_or_default();
+            table.insert("enabled".to_owned(), toml::Value::Boolean(true));
+            detectors.insert(detector.name.to_owned(), toml::Value::Table(table));
+        }
+        schema.insert("detectors".to_owned(), toml::Value::Table(detectors));
+        schema
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_holds_every_default() {
+        let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
+        let mut schema = Config::schema();
+        // The example of a key stands in the file as a comment.
+        schema.insert("key".to_owned(), toml::Value::Array(Vec::new()));
+        let mut shown = shown;
+        shown.entry("key").or_insert_with(|| toml::Value::Array(Vec::new()));
+        assert_eq!(shown, schema);
+        let parsed = Config::parse("config/keyhound.toml", DEFAULTS).unwrap();
+        let without_detectors = Config { detectors: toml::Table::new(), ..parsed };
+        assert_eq!(without_detectors, Config::default());
+    }
+
+    #[test]
+    fn commented_examples_in_the_shipped_file_are_valid() {
+        let uncommented = DEFAULTS.replace("\n#: ", "\n");
+        assert_ne!(uncommented, DEFAULTS);
+        let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
+        assert_eq!(config.key.len(), 1);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_place_and_remedy() {
+        for (text, told) in [
+            (
+                "[input]\nlatness_minutes = 3",
+                "k.toml:2: unknown setting `latness_minutes` in `input`; did you mean `lateness_minutes`?",
+            ),
+            ("[inputs]", "k.toml:1: unknown setting `inputs`; did you mean `input`?"),
+            (
+                "[detectors.volume_spike]\n\nsigmaa = 2",
+                "k.toml:3: unknown setting `sigmaa` in `detectors.volume_spike`; did you mean `sigma`?",
+            ),
+            ("[[key]]\nkey = \"a\"\n[[key]]\nzone = \"x\"", "k.toml:4: unknown setting `zone` in `key`"),
+            ("[input]\nlateness_minutes = \"3\"", "k.toml:2: "),
+            ("[input\n", "k.toml:1: "),
+            (
+                "[detectors.fancy_new_thing]",
+                "k.toml:1: unknown setting `fancy_new_thing` in `detectors`; known are billing_threshold,",
+            ),
+        ] {
+            let error = Config::parse("k.toml", text).unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}\n{told}");
+        }
+    }
+}

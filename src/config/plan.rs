@@ -1,0 +1,146 @@
+//! A configuration with everything it names looked up: what a run needs, checked, nothing started.
+
+use super::{Config, ConfigError, locate};
+use crate::detect::Ruleset;
+use crate::key::{KeyNamer, leading_u64};
+use crate::money::NanoUsd;
+use crate::normalise::{Prices, Redactor, Rulebook, redact};
+use crate::shard::{KeyRule, KeyRules, ShardSettings};
+use crate::time::Zones;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Everything a run needs to know, besides where its input is.
+pub struct Plan {
+    /// For decoding and normalising.
+    pub rulebook: Arc<Rulebook>,
+    /// For windows, baselines and detection.
+    pub shard: Arc<ShardSettings>,
+    /// How records are read.
+    pub input: super::InputConfig,
+}
+
+impl Plan {
+    /// The plan of a configuration; `file` and `text` are where it comes from, for messages.
+    pub fn new(config: &Config, file: &str, text: &str) -> Result<Self, ConfigError> {
+        Self::build(config).map_err(|error| {
+            let place = locate::find(text, error.path());
+            let error = match place {
+                Some(at) => error.at(at),
+                None => error,
+            };
+            error.in_file(file, text)
+        })
+    }
+
+    /// The plan of the defaults.
+    pub fn default_plan() -> Result<Self, ConfigError> {
+        Self::build(&Config::default())
+    }
+
+    fn build(config: &Config) -> Result<Self, ConfigError> {
+        check_numbers(config)?;
+        let salt = salt(&config.fingerprint.salt_file)?;
+        let namer = KeyNamer::new(&salt);
+        let patterns =
+            redact::parse_patterns(redact::BUILTIN).map_err(|error| ConfigError::new(error.to_string()))?;
+        let redactor =
+            Redactor::new(patterns, namer.clone()).map_err(|error| ConfigError::new(error.to_string()))?;
+        let (zones, keys) = zones_and_keys(config)?;
+        let rulebook = Rulebook { hash_key: hash_key(&salt), namer, redactor, prices: prices(config)? };
+        let shard = ShardSettings {
+            rules: Ruleset::load(&config.detectors)?,
+            baseline: config.baseline,
+            keys,
+            zones,
+            limits: config.limits,
+        };
+        Ok(Self { rulebook: Arc::new(rulebook), shard: Arc::new(shard), input: config.input.clone() })
+    }
+}
+
+fn check_numbers(config: &Config) -> Result<(), ConfigError> {
+    let rules = [
+        ("input", "frame_bytes_max", config.input.frame_bytes_max as u64, 1024, 1 << 30),
+        ("input", "lateness_minutes", config.input.lateness_minutes.into(), 0, 23 * 60),
+        ("input", "idle_minutes", config.input.idle_minutes.into(), 1, 24 * 60),
+        ("input", "poll_ms", config.input.poll_ms.into(), 1, 60_000),
+        ("baseline", "window_days", config.baseline.window_days.into(), 1, 31),
+        ("baseline", "rebuild_days", config.baseline.rebuild_days.into(), 1, 31),
+        ("baseline", "learning_days", config.baseline.learning_days.into(), 1, 31),
+        ("limits", "state_bytes_max", config.limits.state_bytes_max as u64, 1 << 20, 1 << 40),
+        ("limits", "dedup_entries_max", config.limits.dedup_entries_max as u64, 0, 1 << 32),
+    ];
+    for (table, name, value, min, max) in rules {
+        if !(min..=max).contains(&value) {
+            let message = format!("`{table}.{name}` is {value}; {min} to {max} is expected");
+            return Err(ConfigError::setting(&[table, name], message));
+        }
+    }
+    Ok(())
+}
+
+fn salt(path: &Path) -> Result<String, ConfigError> {
+    if path.as_os_str().is_empty() {
+        return Ok(String::new());
+    }
+    let salt = read(path, &["fingerprint", "salt_file"])?;
+    let salt = salt.trim();
+    if salt.len() < 16 {
+        let message = format!("`{}`: a salt has at least 16 characters", path.display());
+        return Err(ConfigError::setting(&["fingerprint", "salt_file"], message));
+    }
+    Ok(salt.to_owned())
+}
+
+fn hash_key(salt: &str) -> (u64, u64) {
+    let key = blake3::derive_key("keyhound 2026-11-22 request identifiers", salt.as_bytes());
+    (leading_u64(&key), leading_u64(&key[8..]))
+}
+
+fn prices(config: &Config) -> Result<Prices, ConfigError> {
+    let told = |error: crate::normalise::prices::PriceError| ConfigError::new(error.to_string());
+    let mut prices = Prices::builtin().map_err(told)?;
+    for path in &config.prices.files {
+        let text = read(path, &["prices", "files"])?;
+        prices.add_toml(&path.display().to_string(), &text).map_err(told)?;
+    }
+    let litellm = &config.prices.litellm_file;
+    if !litellm.as_os_str().is_empty() {
+        let text = read(litellm, &["prices", "litellm_file"])?;
+        prices.add_litellm(&litellm.display().to_string(), &text).map_err(told)?;
+    }
+    Ok(prices)
+}
+
+fn read(path: &Path, setting: &[&str]) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::setting(setting, format!("`{}`: `{}`: {error}", setting.join("."), path.display()))
+    })
+}
+
+/// The zones that are named anywhere, the default one first, and the keys with the numbers of theirs.
+fn zones_and_keys(config: &Config) -> Result<(Zones, KeyRules), ConfigError> {
+    let mut names = vec![config.timezone.as_str()];
+    let mut rules = Vec::new();
+    for key in &config.key {
+        if key.key.is_empty() {
+            return Err(ConfigError::setting(&["key"], "`key.key` is missing: the key as alerts show it"));
+        }
+        if !key.daily_amounts_usd.is_sorted()
+            || key.daily_amounts_usd.iter().any(|usd| !(0.0..=1e9).contains(usd))
+        {
+            let message = format!("key `{}`: `daily_amounts_usd` are dollars, smallest first", key.key);
+            return Err(ConfigError::setting(&["key"], message));
+        }
+        let name = if key.timezone.is_empty() { names[0] } else { &key.timezone };
+        let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        let amounts = key.daily_amounts_usd.iter().map(|&usd| NanoUsd::from_usd(usd)).collect();
+        rules.push(KeyRule { key: key.key.clone(), zone: u16::try_from(at).unwrap_or(0), amounts });
+    }
+    let zones = Zones::new(names).map_err(|error| ConfigError::setting(&["timezone"], error.to_string()))?;
+    Ok((zones, KeyRules(rules)))
+}

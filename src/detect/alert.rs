@@ -1,0 +1,167 @@
+//! What a detector says: the seed's `AnomalyAlert` and what receivers need besides.
+
+use crate::key::KeyId;
+use crate::money::NanoUsd;
+use crate::time::{Day, Stamp, Timestamp};
+use std::fmt;
+use std::sync::Arc;
+
+/// How bad.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// Worth a look when there is time.
+    Low,
+    /// Worth a look today.
+    Medium,
+    /// Worth a look now.
+    High,
+    /// Money is being lost.
+    Critical,
+}
+
+impl Severity {
+    /// All severities, mildest first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// Its name in events and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What an alert is evidence of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// Somebody else uses the key.
+    Compromise,
+    /// Something runs that should not, whoever runs it.
+    Operational,
+}
+
+impl Class {
+    /// Its name in events.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Compromise => "compromise",
+            Self::Operational => "operational",
+        }
+    }
+}
+
+/// Where an alert is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// True now; the window is still open.
+    Open,
+    /// True at the end of the window.
+    Final,
+    /// No longer true at the end of the window, as with a share that fell back.
+    Withdrawn,
+}
+
+impl Status {
+    /// All statuses.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Final, Self::Withdrawn];
+
+    /// Its name in events.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Final => "final",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// One piece of evidence.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Fact {
+    /// A whole number.
+    Count(u64),
+    /// A ratio or statistic.
+    Number(f64),
+    /// Money.
+    Usd(NanoUsd),
+    /// A name, cleaned of secrets.
+    Text(String),
+    /// Names, cleaned of secrets.
+    Texts(Vec<String>),
+    /// Small numbers.
+    Counts(Vec<u64>),
+}
+
+/// The identity of an alert over its revisions, restarts, shards and hosts: a hash of detector, its version, key
+/// and day. (The first evidence is not part of it: it would change with the order of arrival.)
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AlertId([u8; 16]);
+
+impl AlertId {
+    pub(super) fn new(detector: &str, version: u32, key: KeyId, day: Day) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-22 alert id");
+        hasher.update(detector.as_bytes()).update(&[0]);
+        hasher.update(&version.to_le_bytes()).update(&key.0).update(&day.0.to_le_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for AlertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// One detector's verdict on one key and day, in one revision.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Alert {
+    /// Stable over revisions.
+    pub id: AlertId,
+    /// Counts up from 0.
+    pub revision: u32,
+    /// Where it is in its life.
+    pub status: Status,
+    /// The detector.
+    pub alert_type: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// What it is evidence of.
+    pub class: Class,
+    /// One sentence for people.
+    pub description: String,
+    /// The numbers behind it, by name.
+    pub evidence: Vec<(&'static str, Fact)>,
+    /// As in the seed: the first record of the day, or of the unknown model.
+    pub timestamp: Stamp,
+    /// What may be shown of the key.
+    pub key_hint: Arc<str>,
+    /// The owner's name for the key; empty if there is none.
+    pub key_alias: Arc<str>,
+    /// The key.
+    pub key: KeyId,
+    /// The record that made it true, by its own time.
+    pub detected_at: Stamp,
+    /// The day in the key's zone.
+    pub day: Day,
+    /// First instant of the day.
+    pub window_start: Timestamp,
+    /// First instant after the day.
+    pub window_end: Timestamp,
+    /// Requests of the day so far.
+    pub requests: u64,
+    /// Money of the day so far.
+    pub cost: NanoUsd,
+    /// Money of a typical day, if there is a baseline.
+    pub typical_cost: Option<NanoUsd>,
+    /// MITRE ATT&CK techniques.
+    pub attack: &'static [&'static str],
+    /// MITRE ATLAS techniques.
+    pub atlas: &'static [&'static str],
+    /// What to do.
+    pub next_steps: &'static [&'static str],
+}

@@ -1,0 +1,121 @@
+//! The life of an alert: opened at the record that makes it true, revised as it grows, closed with its day.
+
+use super::{Alert, AlertId, Detector, Explanation, Finding, KeyView, Ruleset, Severity, Status};
+use crate::time::Stamp;
+
+/// An alert that has been given and whose day is still open.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Raised {
+    /// Position of the detector in the rule set.
+    rule: u16,
+    revision: u32,
+    detected_at: Stamp,
+    severity: Severity,
+    extent: f64,
+}
+
+/// Asks every detector about a day after a record at `at`; `raised` is the day's memory of open alerts, `out`
+/// receives alerts that are new, have become more severe, or whose extent has doubled.
+#[inline]
+pub fn evaluate(
+    rules: &Ruleset,
+    view: &KeyView<'_>,
+    at: Stamp,
+    raised: &mut Vec<Raised>,
+    out: &mut Vec<Alert>,
+) {
+    for (number, (detector, rule)) in rules.iter().enumerate() {
+        let Some(finding) = rule.test(view) else { continue };
+        #[allow(clippy::cast_possible_truncation)]
+        let number = number as u16;
+        if let Some(alert) = raise(number, finding, at, raised) {
+            out.push(describe(detector, view, &rule.explain(view), alert, Status::Open));
+        }
+    }
+}
+
+/// Notes a finding; the alert to give, if it is worth one.
+fn raise(rule: u16, finding: Finding, at: Stamp, raised: &mut Vec<Raised>) -> Option<Raised> {
+    let Some(open) = raised.iter_mut().find(|open| open.rule == rule) else {
+        let Finding { severity, extent } = finding;
+        let open = Raised { rule, revision: 0, detected_at: at, severity, extent };
+        raised.push(open);
+        return Some(open);
+    };
+    let grown = finding.severity > open.severity || finding.extent >= open.extent * 2.0;
+    if !grown {
+        return None;
+    }
+    *open = Raised {
+        revision: open.revision + 1,
+        severity: open.severity.max(finding.severity),
+        extent: finding.extent.max(open.extent),
+        ..*open
+    };
+    Some(*open)
+}
+
+/// Closes the alerts of a day: `final` where the detector still holds, `withdrawn` where it does not.
+pub fn close(rules: &Ruleset, view: &KeyView<'_>, raised: &[Raised], out: &mut Vec<Alert>) {
+    for (number, (detector, rule)) in rules.iter().enumerate() {
+        let Some(open) = raised.iter().find(|open| usize::from(open.rule) == number) else { continue };
+        let finding = rule.test(view);
+        let status = if finding.is_some() { Status::Final } else { Status::Withdrawn };
+        let severity = finding.map_or(open.severity, |finding| finding.severity);
+        let last = Raised { revision: open.revision + 1, severity, ..*open };
+        out.push(describe(detector, view, &rule.explain(view), last, status));
+    }
+}
+
+fn describe(
+    detector: &Detector,
+    view: &KeyView<'_>,
+    told: &Explanation,
+    open: Raised,
+    status: Status,
+) -> Alert {
+    Alert {
+        id: AlertId::new(detector.name, detector.version, view.key.id, view.day.day),
+        revision: open.revision,
+        status,
+        alert_type: detector.name,
+        severity: open.severity,
+        class: detector.class,
+        description: told.description.clone(),
+        evidence: told.evidence.clone(),
+        timestamp: told.timestamp,
+        key_hint: view.key.hint.clone(),
+        key_alias: view.key.alias.clone(),
+        key: view.key.id,
+        detected_at: open.detected_at,
+        day: view.day.day,
+        window_start: view.day.start,
+        window_end: view.day.end,
+        requests: view.day.requests,
+        cost: view.day.cost,
+        typical_cost: view.baseline.map(|baseline| baseline.typical_cost),
+        attack: detector.attack,
+        atlas: detector.atlas,
+        next_steps: detector.next_steps,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Stamp, Timestamp};
+
+    #[test]
+    fn revisions_come_with_severity_and_doubling() {
+        let at = Stamp::utc(Timestamp(0));
+        let mut raised = Vec::new();
+        let mut give =
+            |severity, extent| raise(0, Finding { severity, extent }, at, &mut raised).map(|r| r.revision);
+        assert_eq!(give(Severity::High, 10.0), Some(0));
+        assert_eq!(give(Severity::High, 19.0), None);
+        assert_eq!(give(Severity::Critical, 19.0), Some(1));
+        assert_eq!(give(Severity::High, 20.0), None);
+        assert_eq!(give(Severity::High, 38.0), Some(2));
+        assert_eq!(give(Severity::High, 60.0), None);
+    }
+}

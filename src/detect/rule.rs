@@ -1,0 +1,129 @@
+//! What a detector sees and what it answers.
+
+use super::{Fact, Severity};
+use crate::baseline::Baseline;
+use crate::key::KeyId;
+use crate::money::NanoUsd;
+use crate::time::{Stamp, Timestamp};
+use crate::window::{Address, Generation, Known, OpenDay};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// A detector with its settings.
+pub trait Rule: Send + Sync {
+    /// Whether it holds now. Asked for every record, so it must be cheap; depends on the view alone.
+    fn test(&self, view: &KeyView<'_>) -> Option<Finding>;
+
+    /// The words and numbers for a finding. Asked only when an alert goes out.
+    fn explain(&self, view: &KeyView<'_>) -> Explanation;
+}
+
+/// A detector that holds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// A measure of its extent: an open alert is revised whenever this has doubled.
+    pub extent: f64,
+}
+
+/// What a person is told.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Explanation {
+    /// The seed's `timestamp`.
+    pub timestamp: Stamp,
+    /// One sentence.
+    pub description: String,
+    /// The numbers, under the seed's names where it has them.
+    pub evidence: Vec<(&'static str, Fact)>,
+}
+
+/// Who the key is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyProfile {
+    /// Fingerprint.
+    pub id: KeyId,
+    /// What may be shown of the key.
+    pub hint: Arc<str>,
+    /// The owner's name for it; may be empty.
+    pub alias: Arc<str>,
+    /// Number of its zone.
+    pub zone: u16,
+    /// Daily amounts at which its owner wants to hear of spending; empty for the defaults.
+    pub amounts: Arc<[NanoUsd]>,
+}
+
+/// One key on one day, as a detector sees it.
+pub struct KeyView<'a> {
+    /// Who it is.
+    pub key: &'a KeyProfile,
+    /// The day so far.
+    pub day: &'a OpenDay,
+    /// What is normal, if anything is known of it.
+    pub baseline: Option<&'a Baseline>,
+    /// Which known values belong to the baseline.
+    pub generation: Generation,
+    /// Models by fingerprint of the canonical name.
+    pub models: &'a Known<u64, Arc<str>>,
+    /// Addresses.
+    pub addresses: &'a Known<Address, ()>,
+}
+
+impl KeyView<'_> {
+    /// Names of the models that the baseline knows, sorted.
+    pub fn known_models(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.models.known(self.generation).map(|(_, name)| name.to_string()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Up to `max` of the addresses that the baseline knows, sorted.
+    pub fn known_addresses(&self, max: usize) -> Vec<String> {
+        let mut texts: Vec<String> =
+            self.addresses.known(self.generation).map(|(address, ())| address.to_string()).collect();
+        texts.sort_unstable();
+        texts.truncate(max);
+        texts
+    }
+
+    /// Start of the day, for detectors that need an instant.
+    pub fn start(&self) -> Timestamp {
+        self.day.start
+    }
+}
+
+/// Reads a detector's settings.
+pub(super) type Load = fn(toml::Table) -> Result<Box<dyn Rule>, String>;
+
+/// Settings that can be read, checked and shown.
+pub(super) trait Settings: Rule + Default + DeserializeOwned + Serialize + 'static {
+    /// What is wrong with the values, if anything.
+    fn check(&self) -> Result<(), String>;
+}
+
+/// A [`Load`] for a detector whose settings are itself.
+pub(super) fn bind<T: Settings>(table: toml::Table) -> Result<Box<dyn Rule>, String> {
+    let settings: T = table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    settings.check()?;
+    Ok(Box::new(settings))
+}
+
+/// The default settings as TOML.
+pub(super) fn defaults<T: Settings>() -> Result<String, toml::ser::Error> {
+    toml::to_string(&T::default())
+}
+
+/// Refuses a setting outside `range`.
+pub(super) fn within(name: &str, value: f64, range: std::ops::RangeInclusive<f64>) -> Result<(), String> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(format!("`{name}` is {value}; {} to {} is expected", range.start(), range.end()))
+}
+
+/// `value` to one decimal, rounded as Python's `round` does (half to even on the exact binary value).
+pub(super) fn round1(value: f64) -> f64 {
+    format!("{value:.1}").parse().unwrap_or(value)
+}

@@ -1,0 +1,167 @@
+//! The table of keys, under a limit of bytes.
+//!
+//! Who gives way: among new keys the oldest that have hardly been used. A key that has a baseline or has been
+//! used in earnest never does, so that a flood of made-up keys can neither exhaust memory nor push out a victim.
+//! Where only such keys are left, new ones are counted but not watched.
+
+use super::ShardSettings;
+use super::state::KeyState;
+use crate::key::KeyId;
+use crate::record::{Batch, UsageRecord};
+use ahash::RandomState;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Limits of memory. The defaults suit a box with a few hundred megabytes to spare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Memory for the state of all keys, in bytes.
+    pub state_bytes_max: usize,
+    /// Requests remembered to tell second deliveries, 30 bytes each.
+    pub dedup_entries_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { state_bytes_max: 256 << 20, dedup_entries_max: 4_000_000 }
+    }
+}
+
+impl Limits {
+    /// The limit for one of `shards` shards.
+    pub(super) fn share(&self, shards: usize) -> usize {
+        self.state_bytes_max / shards
+    }
+}
+
+/// Bytes of the table itself for each key: the entry, its control byte, its places in slab and queue, the
+/// allocator's.
+const ENTRY_BYTES: usize = 72;
+
+/// The place of a key in the table; valid until the next key is admitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Slot(u32);
+
+/// Keys by fingerprint.
+pub(super) struct Keys {
+    table: HashMap<KeyId, Slot, RandomState>,
+    states: Vec<Option<Box<KeyState>>>,
+    free: Vec<Slot>,
+    /// Keys in the order of their first record, as long as they may have to give way.
+    newcomers: VecDeque<KeyId>,
+    bytes: usize,
+    bytes_max: usize,
+    /// Keys that gave way.
+    pub(super) evicted: u64,
+}
+
+impl Keys {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            table: HashMap::default(),
+            states: Vec::new(),
+            free: Vec::new(),
+            newcomers: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            evicted: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Where the record's key is, admitted if it is new; `None` where there is no room for a new key.
+    #[inline]
+    pub(super) fn slot(
+        &mut self,
+        record: &UsageRecord,
+        batch: &Batch,
+        settings: &ShardSettings,
+    ) -> Option<Slot> {
+        match self.table.get(&record.key) {
+            Some(slot) => Some(*slot),
+            None => self.admit(record, batch, settings),
+        }
+    }
+
+    /// Where a key is.
+    pub(super) fn find(&self, key: KeyId) -> Option<Slot> {
+        self.table.get(&key).copied()
+    }
+
+    /// The state of the key at `slot`.
+    #[inline]
+    pub(super) fn state(&mut self, slot: Slot) -> Option<&mut KeyState> {
+        self.states.get_mut(slot.0 as usize)?.as_deref_mut()
+    }
+
+    /// Brings the sum of bytes up to date after a key's state has grown or shrunk.
+    #[inline]
+    pub(super) fn settle(&mut self, slot: Slot) {
+        let Some(Some(state)) = self.states.get_mut(slot.0 as usize) else { return };
+        if state.resized {
+            self.bytes = account(self.bytes, state);
+        }
+    }
+
+    /// Calls `change` on every key, in no order that shows.
+    pub(super) fn each(&mut self, mut change: impl FnMut(&mut KeyState)) {
+        for state in self.states.iter_mut().flatten() {
+            change(state);
+            self.bytes = account(self.bytes, state);
+        }
+    }
+
+    #[cold]
+    fn admit(&mut self, record: &UsageRecord, batch: &Batch, settings: &ShardSettings) -> Option<Slot> {
+        while self.bytes >= self.bytes_max {
+            self.evict()?;
+        }
+        let state = Some(Box::new(KeyState::new(record, batch, &settings.keys)));
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => Slot(u32::try_from(self.states.len()).ok()?),
+        };
+        match self.states.get_mut(slot.0 as usize) {
+            Some(place) => *place = state,
+            None => self.states.push(state),
+        }
+        self.newcomers.push_back(record.key);
+        self.table.insert(record.key, slot);
+        self.settle(slot);
+        Some(slot)
+    }
+
+    /// Drops the oldest newcomer that is not established; `None` where there is none.
+    fn evict(&mut self) -> Option<()> {
+        loop {
+            let oldest = self.newcomers.pop_front()?;
+            let Some(slot) = self.find(oldest) else { continue };
+            let established = self.state(slot).is_some_and(|state| state.is_established());
+            if !established {
+                let state = self.states.get_mut(slot.0 as usize).and_then(Option::take);
+                self.bytes -= state.map_or(0, |state| state.accounted);
+                self.table.remove(&oldest);
+                self.free.push(slot);
+                self.evicted += 1;
+                return Some(());
+            }
+        }
+    }
+}
+
+/// The sum of bytes after a change of `state`, which remembers its own part of it.
+fn account(sum: usize, state: &mut KeyState) -> usize {
+    let now = state.bytes() + ENTRY_BYTES;
+    let before = std::mem::replace(&mut state.accounted, now);
+    state.resized = false;
+    sum + now - before
+}

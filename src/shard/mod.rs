@@ -1,0 +1,308 @@
+//! `Shard`: composes window, baseline and detection for the keys it owns. One owner, one call moves it.
+//!
+//! Everything here is a function of the inputs: no clock, no randomness that shows, no hash-order dependence.
+
+mod keys;
+mod state;
+
+pub use keys::Limits;
+
+use crate::baseline::BaselineSettings;
+use crate::detect::{Alert, Ruleset};
+use crate::key::KeyId;
+use crate::money::NanoUsd;
+use crate::record::{Batch, UsageRecord};
+use crate::time::{Day, Timestamp, Zones};
+use crate::window::{Dedup, Sighting};
+use keys::Keys;
+use siphasher::sip::SipHasher13;
+use state::{KeyState, Surroundings};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::Hasher;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What the shards of a run agree on.
+pub struct ShardSettings {
+    /// Detectors.
+    pub rules: Ruleset,
+    /// When baselines are built.
+    pub baseline: BaselineSettings,
+    /// What the configuration says of single keys.
+    pub keys: KeyRules,
+    /// The zones that keys may be in.
+    pub zones: Zones,
+    /// Limits of memory, for all shards together.
+    pub limits: Limits,
+}
+
+/// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.
+#[derive(Clone, Debug, Default)]
+pub struct KeyRules(pub Vec<KeyRule>);
+
+/// Settings of one key.
+#[derive(Clone, Debug)]
+pub struct KeyRule {
+    /// The shown key (`...3f9c`), its alias, or its fingerprint in hexadecimal.
+    pub key: String,
+    /// Number of its zone.
+    pub zone: u16,
+    /// Daily amounts its owner wants to hear of; empty for the defaults.
+    pub amounts: Arc<[NanoUsd]>,
+}
+
+/// Some records of a batch, in order.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The batch.
+    pub batch: Arc<Batch>,
+    /// Which of its records.
+    pub range: Range<usize>,
+}
+
+/// A watermark that moves on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Before which record it does, counted over all runs of the input; one past the last for after all.
+    pub at: u32,
+    /// Every record up to this time has been seen, as far as lateness allows.
+    pub watermark: Timestamp,
+}
+
+/// What a shard is given.
+pub enum Input<'a> {
+    /// Records in order. Those of other shards' keys are passed over.
+    Records {
+        /// The records.
+        runs: &'a [Run],
+        /// When the watermark moves.
+        marks: &'a [Mark],
+    },
+    /// The records so far were history: baselines are built from them, and time starts anew.
+    EndOfHistory,
+    /// There will be no more records: everything open is closed.
+    End,
+}
+
+/// An alert and its place among those of other shards.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Order in the whole stream: first by input, then by kind, then by window and key.
+    pub order: Order,
+    /// The alert.
+    pub alert: Alert,
+}
+
+/// Position of an output: index of the record, closings before it, then by end of window and key.
+pub type Order = (u32, bool, Timestamp, KeyId);
+
+/// What became of the records a shard was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Counted in a window, or learned from as history.
+    pub processed: u64,
+    /// Second deliveries.
+    pub duplicate: u64,
+    /// Of a day that was closed already; counted for the baseline only.
+    pub late: u64,
+    /// Processed, but an earlier record had the same request identifier and other content.
+    pub conflicting: u64,
+    /// Processed, but there was no memory for a new key.
+    pub untracked: u64,
+}
+
+/// How much a shard holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Gauges {
+    /// Keys in memory.
+    pub keys: u64,
+    /// Bytes of all state.
+    pub state_bytes: u64,
+    /// New keys that gave way to other new keys.
+    pub keys_evicted: u64,
+    /// Requests forgotten before the lateness was over.
+    pub dedup_forgotten: u64,
+}
+
+impl Gauges {
+    /// Adds what another shard holds.
+    pub fn add(&mut self, other: Self) {
+        self.keys += other.keys;
+        self.state_bytes += other.state_bytes;
+        self.keys_evicted += other.keys_evicted;
+        self.dedup_forgotten += other.dedup_forgotten;
+    }
+}
+
+/// The state of the keys whose fingerprint falls to this shard.
+pub struct Shard {
+    settings: Arc<ShardSettings>,
+    number: u64,
+    of: u64,
+    keys: Keys,
+    zones: Zones,
+    dedup: Dedup,
+    /// Ends of open days, soonest first.
+    closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
+    watermark: Timestamp,
+    /// Records are history: learned from, not judged.
+    learning: bool,
+    counts: Counts,
+    outputs: Vec<Output>,
+    alerts: Vec<Alert>,
+}
+
+impl Shard {
+    /// Shard `number` of `of`; `learning` where a history is given first.
+    pub fn new(settings: Arc<ShardSettings>, number: usize, of: usize, learning: bool) -> Self {
+        let of = of.max(1);
+        Self {
+            number: number as u64,
+            of: of as u64,
+            keys: Keys::new(settings.limits.share(of)),
+            zones: settings.zones.clone(),
+            dedup: Dedup::new(settings.limits.dedup_entries_max / of),
+            closings: BinaryHeap::new(),
+            watermark: Timestamp::MIN,
+            learning,
+            counts: Counts::default(),
+            outputs: Vec::new(),
+            alerts: Vec::new(),
+            settings,
+        }
+    }
+
+    /// Moves the state by one input; what follows from it.
+    pub fn apply(&mut self, input: &Input<'_>) -> (Vec<Output>, Counts) {
+        match input {
+            Input::Records { runs, marks } => self.records(runs, marks),
+            Input::EndOfHistory => self.end_of_history(),
+            Input::End => self.advance(0, Timestamp::MAX),
+        }
+        (std::mem::take(&mut self.outputs), std::mem::take(&mut self.counts))
+    }
+
+    /// How much is held now.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            keys: self.keys.len() as u64,
+            state_bytes: (self.keys.bytes() + self.dedup.heap_bytes() + self.closings.capacity() * 32) as u64,
+            keys_evicted: self.keys.evicted,
+            dedup_forgotten: self.dedup.forgotten,
+        }
+    }
+
+    fn records(&mut self, runs: &[Run], marks: &[Mark]) {
+        let mut marks = marks.iter().peekable();
+        let mut index = 0_u32;
+        for Run { batch, range } in runs {
+            for record in batch.records.get(range.clone()).unwrap_or_default() {
+                while let Some(mark) = marks.next_if(|mark| mark.at <= index) {
+                    self.advance(index, mark.watermark);
+                }
+                if record.key.spread() % self.of == self.number {
+                    self.record(index, record, batch);
+                }
+                index += 1;
+            }
+        }
+        for mark in marks {
+            self.advance(mark.at, mark.watermark);
+        }
+    }
+
+    #[inline]
+    fn record(&mut self, index: u32, record: &UsageRecord, batch: &Batch) {
+        if record.request_hash != 0 && self.is_duplicate(record) {
+            self.counts.duplicate += 1;
+            return;
+        }
+        let Self { settings, keys, zones, closings, watermark, counts, alerts, .. } = self;
+        let Some(slot) = keys.slot(record, batch, settings) else {
+            counts.untracked += 1;
+            counts.processed += 1;
+            return;
+        };
+        let Some(key) = keys.state(slot) else { return };
+        let local = zones.local(key.zone(), record.time.at);
+        if self.learning {
+            counts.processed += 1;
+            key.learn(record, batch, local);
+        } else {
+            let mut surroundings = Surroundings { settings, zones, closings, watermark: *watermark };
+            if key.count(record, batch, local, &mut surroundings, alerts) {
+                counts.processed += 1;
+            } else {
+                counts.late += 1;
+            }
+        }
+        if key.resized {
+            keys.settle(slot);
+        }
+        if !self.alerts.is_empty() {
+            self.give((index, true, Timestamp::MIN, record.key));
+        }
+    }
+
+    fn is_duplicate(&mut self, record: &UsageRecord) -> bool {
+        let id = record.request_hash ^ record.key.spread();
+        match self.dedup.see(id, content(record), record.time.at) {
+            Sighting::New => false,
+            Sighting::Duplicate => true,
+            Sighting::Conflict => {
+                self.counts.conflicting += 1;
+                false
+            }
+        }
+    }
+
+    fn give(&mut self, order: Order) {
+        self.outputs.extend(self.alerts.drain(..).map(|alert| Output { order, alert }));
+    }
+
+    /// Closes the days that end at or before `watermark`.
+    fn advance(&mut self, index: u32, watermark: Timestamp) {
+        self.watermark = self.watermark.max(watermark);
+        self.dedup.advance(watermark);
+        while let Some(Reverse((end, key, day))) = self.closings.peek().copied() {
+            if end > watermark {
+                return;
+            }
+            self.closings.pop();
+            let Some(slot) = self.keys.find(key) else { continue };
+            if let Some(state) = self.keys.state(slot) {
+                state.close(day, &self.settings, &mut self.alerts);
+                self.keys.settle(slot);
+                self.give((index, false, end, key));
+            }
+        }
+    }
+
+    fn end_of_history(&mut self) {
+        self.learning = false;
+        self.watermark = Timestamp::MIN;
+        self.dedup.clear();
+        self.keys.each(|key| key.build_from_history(self.settings.baseline));
+    }
+}
+
+/// A hash of what makes a record what it is, to tell a second delivery from an identifier used twice.
+fn content(record: &UsageRecord) -> u64 {
+    let mut hasher = SipHasher13::new();
+    let tokens = &record.tokens;
+    hasher.write_i64(record.time.at.0);
+    hasher.write_u64(record.model.id);
+    for count in [tokens.input(), tokens.output.or_zero(), tokens.reasoning.or_zero()] {
+        hasher.write_u64(count);
+    }
+    hasher.write_i64(record.cost.0);
+    hasher.write_u32(u32::from(record.status));
+    hasher.finish()
+}
+
+impl KeyState {
+    fn zone(&self) -> u16 {
+        self.profile.zone
+    }
+}

@@ -1,0 +1,257 @@
+//! Everything that is known of one key.
+
+use super::{KeyRules, ShardSettings};
+use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
+use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
+use crate::key::KeyId;
+use crate::money::NanoUsd;
+use crate::record::{Batch, UsageRecord};
+use crate::time::{Day, Local, Timestamp, Zones};
+use crate::window::{Address, Generation, Known, OpenDay};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// Models that are remembered of one key; one that uses more is a gateway's own key, where a new model is no news.
+const MODELS_MAX: usize = 64;
+/// Addresses that are remembered of one key (7 KiB at most).
+const ADDRESSES_MAX: usize = 256;
+/// Days of one key that may be open at once; two, and three where a source lags, are usual.
+const OPEN_DAYS_MAX: usize = 8;
+
+/// The state of one key.
+#[derive(Clone, Debug)]
+pub(super) struct KeyState {
+    pub(super) profile: KeyProfile,
+    /// Day of its first record.
+    first_day: Day,
+    /// Days up to this one are closed.
+    closed: Day,
+    /// All requests ever, and their cost: how much the key matters when memory is short.
+    requests: u64,
+    cost: NanoUsd,
+    history: History,
+    baselines: Baselines,
+    models: Known<u64, Arc<str>>,
+    addresses: Known<Address, ()>,
+    open: Vec<OpenDay>,
+    /// Bytes when last asked, for the table's sum.
+    pub(super) accounted: usize,
+    /// Something grew or shrank since then.
+    pub(super) resized: bool,
+}
+
+/// What a record needs to know besides its key's state.
+pub(super) struct Surroundings<'a> {
+    pub(super) settings: &'a ShardSettings,
+    pub(super) zones: &'a mut Zones,
+    pub(super) closings: &'a mut BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
+    pub(super) watermark: Timestamp,
+}
+
+impl KeyState {
+    /// A key at its first record.
+    pub(super) fn new(record: &UsageRecord, batch: &Batch, rules: &KeyRules) -> Self {
+        let (hint, alias) = (batch.text(record.key_hint), batch.text(record.key_alias));
+        let id = record.key.to_string();
+        let rule = rules.0.iter().find(|rule| rule.key == hint || rule.key == alias || rule.key == id);
+        let profile = KeyProfile {
+            id: record.key,
+            hint: hint.into(),
+            alias: alias.into(),
+            zone: rule.map_or(0, |rule| rule.zone),
+            amounts: rule.map_or_else(|| Arc::from([]), |rule| Arc::clone(&rule.amounts)),
+        };
+        Self {
+            profile,
+            first_day: Day(i32::MAX),
+            closed: Day(i32::MIN),
+            requests: 0,
+            cost: NanoUsd::ZERO,
+            history: History::default(),
+            baselines: Baselines::default(),
+            models: Known::default(),
+            addresses: Known::default(),
+            open: Vec::new(),
+            accounted: 0,
+            resized: true,
+        }
+    }
+
+    /// True for a key that must not give way to new keys: it has a baseline, or has been used in earnest.
+    pub(super) fn is_established(&self) -> bool {
+        !self.baselines.is_empty() || self.requests >= 20 || self.cost >= NanoUsd(1_000_000_000)
+    }
+
+    /// Counts a record for the baseline only.
+    pub(super) fn learn(&mut self, record: &UsageRecord, batch: &Batch, local: Local) {
+        self.note(record, local);
+        let before = self.history.heap_bytes();
+        self.history.add(local.day, local.hour, record.requests, record.cost);
+        self.resized |= self.history.heap_bytes() != before;
+        self.see(record, batch, local.day, Generation::Current);
+    }
+
+    /// Counts a record in its day and asks the detectors; `false` where the day is closed already, so that the
+    /// record is counted for the baseline only.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        record: &UsageRecord,
+        batch: &Batch,
+        local: Local,
+        around: &mut Surroundings<'_>,
+        alerts: &mut Vec<Alert>,
+    ) -> bool {
+        let Some(at) = self.open_day(record, local.day, around) else {
+            self.learn(record, batch, local);
+            return false;
+        };
+        self.note(record, local);
+        let generation = self.baselines.of(local.day).1;
+        let familiar = self.see(record, batch, local.day, generation);
+        let Self { profile, baselines, models, addresses, open, .. } = self;
+        let (baseline, _) = baselines.of(local.day);
+        let day = &mut open[at];
+        day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
+        if let Some(baseline) = baseline {
+            if !baseline.is_active(local.hour) {
+                day.off_hours += u64::from(record.requests);
+            }
+            if !familiar.model {
+                day.note_unknown_model(record.time, batch.text(record.model.name));
+            }
+            if let Some(address) = record.address
+                && !familiar.address
+                && baseline.has_addresses
+            {
+                self.resized |= day.unknown_addresses.insert(Address::from(address));
+            }
+        }
+        let mut raised = std::mem::take(&mut day.raised);
+        let view = KeyView { key: profile, day, baseline, generation, models, addresses };
+        evaluate(&around.settings.rules, &view, record.time, &mut raised, alerts);
+        day.raised = raised;
+        true
+    }
+
+    fn note(&mut self, record: &UsageRecord, local: Local) {
+        self.first_day = self.first_day.min(local.day);
+        self.requests += u64::from(record.requests);
+        self.cost += record.cost;
+    }
+
+    /// Where the record's day stands among the open ones; `None` where it is closed.
+    #[inline]
+    fn open_day(&mut self, record: &UsageRecord, day: Day, around: &mut Surroundings<'_>) -> Option<usize> {
+        match self.open.iter().position(|open| open.day == day) {
+            Some(at) => Some(at),
+            None => self.open_new_day(record, day, around),
+        }
+    }
+
+    #[cold]
+    fn open_new_day(
+        &mut self,
+        record: &UsageRecord,
+        day: Day,
+        around: &mut Surroundings<'_>,
+    ) -> Option<usize> {
+        let zone = self.profile.zone;
+        if day <= self.closed || self.open.len() >= OPEN_DAYS_MAX {
+            return None;
+        }
+        let end = around.zones.end_of(zone, day);
+        if end <= around.watermark {
+            return None;
+        }
+        let earliest = self.open.iter().map(|open| open.day).min().unwrap_or(day).min(day);
+        if self.baselines.promote(earliest) {
+            self.models.promote();
+            self.addresses.promote();
+        }
+        around.closings.push(Reverse((end, self.profile.id, day)));
+        self.open.push(OpenDay::new(day, around.zones.start_of(zone, day), end, record.time));
+        self.resized = true;
+        Some(self.open.len() - 1)
+    }
+
+    #[inline]
+    fn see(&mut self, record: &UsageRecord, batch: &Batch, day: Day, generation: Generation) -> Familiar {
+        let before = self.models.len() + self.addresses.len();
+        let model = record.model.name.is_none()
+            || self
+                .models
+                .see(record.model.id, day, generation, MODELS_MAX, || batch.text(record.model.name).into());
+        let address = record
+            .address
+            .is_none_or(|address| self.addresses.see(address.into(), day, generation, ADDRESSES_MAX, || ()));
+        self.resized |= self.models.len() + self.addresses.len() != before;
+        Familiar { model, address }
+    }
+
+    /// Closes a day: its alerts become final, its counts become history, and a new baseline is built if it is time.
+    pub(super) fn close(&mut self, day: Day, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
+        let Some(at) = self.open.iter().position(|open| open.day == day) else { return };
+        let closed = self.open.remove(at);
+        if !closed.raised.is_empty() {
+            let (baseline, generation) = self.baselines.of(day);
+            let Self { profile, models, addresses, .. } = &*self;
+            let view = KeyView { key: profile, day: &closed, baseline, generation, models, addresses };
+            close(&settings.rules, &view, &closed.raised, alerts);
+        }
+        self.closed = self.closed.max(day);
+        self.history.add_day(day, &closed.hours, closed.cost);
+        if self.baselines.is_due(settings.baseline, self.first_day, day)
+            && let Some(baseline) = self.build(settings.baseline, day, Generation::Next)
+        {
+            self.baselines.set_next(baseline);
+        }
+        self.resized = true;
+    }
+
+    /// Builds a baseline from everything learned so far and puts it in force.
+    pub(super) fn build_from_history(&mut self, settings: BaselineSettings) {
+        if let Some(last) = self.history.last_day()
+            && let Some(baseline) = self.build(settings, last, Generation::Current)
+        {
+            self.baselines.set(baseline);
+        }
+        self.resized = true;
+    }
+
+    fn build(&mut self, settings: BaselineSettings, to: Day, generation: Generation) -> Option<Baseline> {
+        let from = Day(to.0 - i32::from(settings.window_days) + 1);
+        self.models.learn(generation, from, to);
+        self.addresses.learn(generation, from, to);
+        let has_addresses = self.addresses.known(generation).next().is_some();
+        Baseline::build(&self.history, from, to, has_addresses)
+    }
+
+    /// All memory of this key, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let days = self.open.capacity() * size_of::<OpenDay>();
+        let labels: usize = [Generation::Current, Generation::Next]
+            .into_iter()
+            .flat_map(|generation| self.models.known(generation))
+            .map(|(_, name)| name.len() + 16)
+            .sum();
+        size_of::<Self>()
+            + self.profile.hint.len()
+            + self.profile.alias.len()
+            + 48
+            + self.history.heap_bytes()
+            + self.baselines.heap_bytes()
+            + self.models.heap_bytes()
+            + labels
+            + self.addresses.heap_bytes()
+            + days
+            + self.open.iter().map(OpenDay::heap_bytes).sum::<usize>()
+    }
+}
+
+/// What of a record the baseline knows; what a record does not say is familiar.
+struct Familiar {
+    model: bool,
+    address: bool,
+}

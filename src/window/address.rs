@@ -1,0 +1,153 @@
+//! Client addresses in 16 bytes, and a bounded sample of many of them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// An address as its 16 IPv6 bytes; IPv4 is kept mapped (`::ffff:a.b.c.d`), as `normalise` unified the two.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Address([u8; 16]);
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().octets()),
+            IpAddr::V6(v6) => Self(v6.octets()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ipv6Addr::from(self.0).to_canonical().fmt(f)
+    }
+}
+
+impl Address {
+    /// A number that spreads addresses evenly, the same on every machine (the `SplitMix64` finaliser).
+    fn mixed(self) -> u64 {
+        let bits = u128::from_be_bytes(self.0);
+        #[allow(clippy::cast_possible_truncation)]
+        let mut x = (bits >> 64) as u64 ^ (bits as u64).rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+}
+
+/// Distinct addresses: all of them up to a limit, beyond it those with the smallest hashes (a KMV sketch), from
+/// which the number of all is estimated. What is kept does not depend on the order of arrival.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AddressSample {
+    /// By hash, smallest first.
+    kept: Vec<(u64, Address)>,
+    /// Some address did not fit.
+    overflowed: bool,
+}
+
+impl AddressSample {
+    /// Most addresses that are kept.
+    pub const MAX: usize = 64;
+
+    /// Adds an address; true where the sample changed.
+    pub fn insert(&mut self, address: Address) -> bool {
+        let entry = (address.mixed(), address);
+        let Err(at) = self.kept.binary_search(&entry) else { return false };
+        if at >= Self::MAX {
+            self.overflowed = true;
+            return false;
+        }
+        if self.kept.len() == Self::MAX {
+            self.overflowed = true;
+            self.kept.pop();
+        }
+        self.kept.insert(at, entry);
+        true
+    }
+
+    /// True where no address was added.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Number of distinct addresses: exact up to [`AddressSample::MAX`], beyond it an estimate with a standard
+    /// error of about 13 % (1/√62).
+    pub fn count(&self) -> u64 {
+        match self.kept.last() {
+            Some((largest, _)) if self.overflowed => {
+                #[allow(
+                    clippy::cast_precision_loss,
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss
+                )]
+                let estimate = (Self::MAX - 1) as f64 * (u64::MAX as f64 / *largest as f64);
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let estimate = estimate as u64;
+                estimate.max(Self::MAX as u64 + 1)
+            }
+            _ => self.kept.len() as u64,
+        }
+    }
+
+    /// True where [`AddressSample::count`] is an estimate.
+    pub fn is_estimate(&self) -> bool {
+        self.overflowed
+    }
+
+    /// The kept addresses as text, sorted as text.
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts: Vec<String> = self.kept.iter().map(|(_, address)| address.to_string()).collect();
+        texts.sort_unstable();
+        texts
+    }
+
+    /// Memory on the heap, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.kept.capacity() * size_of::<(u64, Address)>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample(numbers: impl IntoIterator<Item = u32>) -> AddressSample {
+        let mut sample = AddressSample::default();
+        for number in numbers {
+            sample.insert(Address::from(IpAddr::from(number.to_be_bytes())));
+        }
+        sample
+    }
+
+    proptest! {
+        #[test]
+        fn order_of_arrival_does_not_matter(mut numbers in prop::collection::vec(0_u32..500, 0..300)) {
+            let one = sample(numbers.iter().copied());
+            numbers.reverse();
+            prop_assert_eq!(&one, &sample(numbers.iter().copied()));
+            numbers.sort_unstable();
+            numbers.dedup();
+            if numbers.len() <= AddressSample::MAX {
+                prop_assert_eq!(one.count(), numbers.len() as u64);
+                prop_assert_eq!(one.is_estimate(), false);
+            }
+        }
+    }
+
+    #[test]
+    fn many_are_estimated() {
+        for count in [1_000, 1_000_000] {
+            let estimate = sample(0..count).count();
+            assert!((estimate.abs_diff(u64::from(count))) < u64::from(count) / 3, "{estimate} for {count}");
+        }
+    }
+
+    #[test]
+    fn texts_are_the_usual_ones() {
+        let texts = |address: &str| Address::from(address.parse::<IpAddr>().unwrap()).to_string();
+        assert_eq!(
+            (texts("203.0.113.7"), texts("2001:db8::1")),
+            ("203.0.113.7".into(), "2001:db8::1".into())
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Records that arrive twice: the same request with the same content counts once.
+
+use crate::time::{MINUTE, Timestamp};
+use ahash::RandomState;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+/// What is known of a request identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sighting {
+    /// Not seen within the horizon.
+    New,
+    /// Seen with the same content: a second delivery.
+    Duplicate,
+    /// Seen with other content: an identifier used twice, which is itself suspicious.
+    Conflict,
+}
+
+/// Requests seen within the lateness horizon. Exact, never probabilistic: a false "seen" would hide a record.
+#[derive(Debug)]
+pub struct Dedup {
+    seen: HashMap<u64, u64, RandomState>,
+    /// Identifiers by the minute of their record, to forget them as the watermark passes.
+    by_minute: BTreeMap<i64, Vec<u64>>,
+    entries_max: usize,
+    /// Identifiers forgotten before their time because there were too many.
+    pub forgotten: u64,
+}
+
+impl Dedup {
+    /// Remembers at most `entries_max` requests.
+    pub fn new(entries_max: usize) -> Self {
+        Self { seen: HashMap::default(), by_minute: BTreeMap::new(), entries_max, forgotten: 0 }
+    }
+
+    /// Notes the request `id` of a record at `at` with this `content`.
+    pub fn see(&mut self, id: u64, content: u64, at: Timestamp) -> Sighting {
+        match self.seen.get(&id) {
+            Some(&known) if known == content => return Sighting::Duplicate,
+            Some(_) => return Sighting::Conflict,
+            None => {}
+        }
+        if self.seen.len() >= self.entries_max {
+            self.forget_oldest();
+        }
+        self.seen.insert(id, content);
+        self.by_minute.entry(at.0.div_euclid(MINUTE)).or_default().push(id);
+        Sighting::New
+    }
+
+    /// Forgets requests whose minute lies before the watermark.
+    pub fn advance(&mut self, watermark: Timestamp) {
+        let minute = watermark.0.div_euclid(MINUTE);
+        while let Some(oldest) = self.by_minute.first_entry() {
+            if *oldest.key() >= minute {
+                return;
+            }
+            for id in oldest.remove() {
+                self.seen.remove(&id);
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.seen.clear();
+        self.by_minute.clear();
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, ids)) = self.by_minute.pop_first() {
+            self.forgotten += ids.len() as u64;
+            for id in ids {
+                self.seen.remove(&id);
+            }
+        }
+    }
+
+    /// Memory on the heap, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        // An entry and its control byte in the table, and the identifier in its minute.
+        self.seen.capacity() * 17 + self.seen.len() * 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_deliveries_are_told_from_reused_identifiers() {
+        let mut dedup = Dedup::new(10);
+        let at = Timestamp(100 * MINUTE);
+        assert_eq!(dedup.see(1, 7, at), Sighting::New);
+        assert_eq!(dedup.see(1, 7, at), Sighting::Duplicate);
+        assert_eq!(dedup.see(1, 8, at), Sighting::Conflict);
+        dedup.advance(Timestamp(100 * MINUTE));
+        assert_eq!(dedup.see(1, 7, at), Sighting::Duplicate);
+        dedup.advance(Timestamp(101 * MINUTE));
+        assert_eq!(dedup.see(1, 7, at), Sighting::New);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut dedup = Dedup::new(1000);
+        for id in 0..100_000_u32 {
+            dedup.see(u64::from(id), 0, Timestamp(i64::from(id) * MINUTE / 100));
+        }
+        assert!(dedup.seen.len() <= 1000 && dedup.forgotten > 98_000);
+        assert!(dedup.heap_bytes() < 80_000, "{}", dedup.heap_bytes());
+    }
+}
