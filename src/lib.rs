@@ -23,3 +23,8 @@ pub mod window;
 pub mod baseline;
 pub mod detect;
 pub mod shard;
+pub mod encode;
+pub mod sink;
+pub mod source;
+pub mod engine;
+pub mod cli;

@@ -1,3 +1,19 @@
-//! keyhound: see `src/lib.rs` for the map of the program.
+//! keyhound: see `keyhound --help`, or `src/lib.rs` for the map of the program.
 
-fn main() {}
+use clap::Parser;
+use keyhound::cli::{self, Cli};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(cli::exit::USAGE));
+        }
+    };
+    cli::main(cli).unwrap_or_else(|failure| {
+        eprintln!("keyhound: {:#}", failure.error);
+        ExitCode::from(failure.code)
+    })
+}

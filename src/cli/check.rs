@@ -1,0 +1,41 @@
+//! `keyhound check`: is this configuration sound?
+
+use super::{Failure, exit, print};
+use crate::config::{Config, Plan};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The configuration; without one, the defaults are checked
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let (config, plan) = load(args.config.as_deref())?;
+    let name = args.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+    let detectors: Vec<&str> = plan.shard.rules.iter().map(|(detector, _)| detector.name).collect();
+    print(&format!(
+        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n",
+        detectors.join(", "),
+        plan.rulebook.prices.len(),
+        config.key.len(),
+        config.timezone,
+    ))
+}
+
+/// The configuration in `path`, or the defaults, and what follows from it.
+pub(super) fn load(path: Option<&Path>) -> Result<(Config, Plan), Failure> {
+    let failed = |error| Failure::new(exit::CONFIG, error);
+    let Some(path) = path else {
+        return Ok((Config::default(), Plan::default_plan().map_err(failed)?));
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(exit::CONFIG, anyhow::Error::new(error).context(name.clone())))?;
+    let config = Config::parse(&name, &text).map_err(failed)?;
+    let plan = Plan::new(&config, &name, &text).map_err(failed)?;
+    Ok((config, plan))
+}

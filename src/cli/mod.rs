@@ -1,0 +1,94 @@
+//! The command line: one file per subcommand.
+
+mod check;
+mod colour;
+mod manual;
+mod run;
+mod tables;
+
+use clap::{Parser, Subcommand};
+use std::io;
+use std::process::ExitCode;
+
+/// Exit codes: those of grep for what was found, those of sysexits for what went wrong.
+pub mod exit {
+    /// Alerts at least as severe as `--fail-on` asks for.
+    pub const FINDINGS: u8 = 1;
+    /// A command line that cannot be used.
+    pub const USAGE: u8 = 2;
+    /// An input that is not there or cannot be opened.
+    pub const NO_INPUT: u8 = 66;
+    /// Something outside that is needed and not to be had, such as an address in use.
+    pub const UNAVAILABLE: u8 = 69;
+    /// A mistake of ours.
+    pub const INTERNAL: u8 = 70;
+    /// Reading or writing failed.
+    pub const IO: u8 = 74;
+    /// A configuration that cannot be used.
+    pub const CONFIG: u8 = 78;
+    /// Ended at once by a signal.
+    pub const KILLED: u8 = 130;
+}
+
+/// Catches a stolen AI-provider API key in your usage logs, seconds after the first stolen dollar.
+#[derive(Debug, Parser)]
+#[command(name = "keyhound", version, arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read usage records and give alerts
+    Run(Box<run::RunArgs>),
+    /// Say whether a configuration is sound; opens nothing else
+    Check(check::CheckArgs),
+    /// List the record formats and the wrappers around them
+    Formats,
+    /// List the detectors
+    Detectors,
+    /// Write shell completions to standard output
+    Completions {
+        /// The shell they are for
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page to standard output
+    Man,
+}
+
+/// An error with the exit code it deserves.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// What happened, and why.
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into() }
+    }
+}
+
+/// Runs a command line to its end.
+pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Run(args) => run::main(*args),
+        Command::Check(args) => check::main(&args),
+        Command::Formats => print(&tables::formats()),
+        Command::Detectors => print(&tables::detectors()),
+        Command::Completions { shell } => print(&manual::completions(shell)),
+        Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),
+    }
+}
+
+/// Writes to standard output; a reader that has gone is no error.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    use io::Write;
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(exit::IO, error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

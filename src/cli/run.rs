@@ -1,0 +1,256 @@
+//! `keyhound run`: read usage records and give alerts.
+
+use super::colour::Colour;
+use super::{Failure, check, exit};
+use crate::decode::{self, Format};
+use crate::detect::Severity;
+use crate::encode::{Palette, Terminal};
+use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, RunError};
+use crate::source::{PathError, expand};
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Files or quoted patterns to read, `-` for standard input, which is also read if there are none
+    #[arg(value_name = "FILE")]
+    inputs: Vec<String>,
+    /// Settings; every one has a default
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Learn baselines from these files first. Of several names the last is the input if no other is given
+    /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    history: Vec<String>,
+    /// Follow the files for ever, through rotation, like `tail -F`; patterns may match files that come later
+    #[arg(short, long)]
+    follow: bool,
+    /// The format of all records, if it is not to be recognised
+    #[arg(long, value_name = "NAME", value_parser = parse_format)]
+    format: Option<&'static str>,
+    /// Append alerts to a file instead of writing them to standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How alerts are written: text on a terminal, else json
+    #[arg(long, value_enum, default_value_t)]
+    encoding: Encoding,
+    /// Append what could not be read to a file, cleaned of secrets
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Serve /metrics, /healthz and /readyz, say on 127.0.0.1:9598
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+    /// Exit with 1 if there is an alert at least this severe
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
+    /// Decoding threads and shards; 0 for as many as there are processors
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+    /// Only errors on standard error, no summary, no progress bar
+    #[arg(short, long)]
+    quiet: bool,
+    /// How messages on standard error are written
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+enum Encoding {
+    /// Text on a terminal, JSON Lines elsewhere
+    #[default]
+    Auto,
+    /// One JSON object a line
+    Json,
+    /// For people
+    Text,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum FailOn {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<FailOn> for Severity {
+    fn from(severity: FailOn) -> Self {
+        match severity {
+            FailOn::Low => Self::Low,
+            FailOn::Medium => Self::Medium,
+            FailOn::High => Self::High,
+            FailOn::Critical => Self::Critical,
+        }
+    }
+}
+
+fn parse_format(name: &str) -> Result<&'static str, String> {
+    let names = || decode::ALL.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+    decode::find(name).map(|format| format.name).ok_or_else(|| format!("known formats are {}", names()))
+}
+
+pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
+    start_log(&args);
+    let (config, plan) = check::load(args.config.as_deref())?;
+    // `--history *.zst today.jsonl`: the shell has made one list of both.
+    if args.inputs.is_empty() && args.history.len() > 1 {
+        args.inputs.extend(args.history.pop());
+    }
+    let poll = Duration::from_millis(config.input.poll_ms.into());
+    let inputs = inputs(&args, poll)?;
+    let history = expand(&args.history, false).map_err(no_input)?;
+    if !history.is_empty() && !args.quiet {
+        tracing::info!("learning from {} history files, then reading {}", history.len(), describe(&inputs));
+    }
+    let progress = progress(&args, &history, &inputs);
+    let threads = match args.threads {
+        0 => available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let rendering = rendering(&args);
+    let options = Options {
+        plan,
+        history,
+        inputs,
+        format: args.format.and_then(decode::find) as Option<&'static Format>,
+        output: args.output.map_or(Output::Stdout, Output::File),
+        rendering,
+        rejects: args.rejects,
+        metrics: args.metrics,
+        decoders: threads,
+        // A shard does a third of a decoder's work.
+        shards: threads.div_ceil(4),
+        progress,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(exit::INTERNAL, error))?;
+    let outcome = runtime.block_on(engine::run(options));
+    // Threads that wait for a pipe cannot be asked to stop.
+    runtime.shutdown_background();
+    let outcome = outcome.map_err(failure)?;
+    if !args.quiet {
+        eprint!("{}", engine::summary(&outcome.totals, outcome.took));
+    }
+    Ok(verdict(&outcome, args.fail_on))
+}
+
+fn verdict(outcome: &Outcome, fail_on: Option<FailOn>) -> ExitCode {
+    let found = fail_on.is_some_and(|limit| outcome.worst >= Some(limit.into()));
+    match (outcome.failed_inputs, found) {
+        (1.., _) => ExitCode::from(exit::IO),
+        (0, true) => ExitCode::from(exit::FINDINGS),
+        (0, false) => ExitCode::SUCCESS,
+    }
+}
+
+fn failure(error: RunError) -> Failure {
+    let code = match &error {
+        RunError::Listen { .. } => exit::UNAVAILABLE,
+        RunError::Open { .. } | RunError::Egress(_) | RunError::Drain => exit::IO,
+        RunError::Start(_) => exit::INTERNAL,
+        RunError::Killed => exit::KILLED,
+    };
+    Failure::new(code, error)
+}
+
+fn no_input(error: PathError) -> Failure {
+    Failure::new(exit::NO_INPUT, error)
+}
+
+fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
+    let usage = |message: &str| Err(Failure::new(exit::USAGE, anyhow!("{message}")));
+    let stdin = args.inputs.iter().filter(|name| *name == "-").count();
+    match (args.follow, &args.inputs[..]) {
+        (true, []) => usage("--follow needs files; a pipe is followed anyway"),
+        (true, _) if stdin > 0 => usage("--follow needs files; a pipe is followed anyway"),
+        (true, names) => {
+            expand(names, true).map_err(no_input)?;
+            Ok(Inputs::Follow { names: names.to_vec(), poll })
+        }
+        (false, []) => {
+            if io::stdin().is_terminal() {
+                return usage("nothing to read: name files, or pipe records in (`keyhound run --help`)");
+            }
+            Ok(Inputs::Stdin)
+        }
+        (false, [_]) if stdin == 1 => Ok(Inputs::Stdin),
+        (false, _) if stdin > 0 => usage("`-` stands alone: standard input cannot be merged with files"),
+        (false, names) => {
+            let paths = expand(names, false).map_err(no_input)?;
+            for path in &paths {
+                // Told now and not after an hour of reading the others.
+                std::fs::File::open(path)
+                    .with_context(|| path.display().to_string())
+                    .map_err(|error| Failure::new(exit::NO_INPUT, error))?;
+            }
+            Ok(Inputs::Files(paths))
+        }
+    }
+}
+
+fn describe(inputs: &Inputs) -> String {
+    match inputs {
+        Inputs::Stdin => "standard input".to_owned(),
+        Inputs::Files(paths) => match &paths[..] {
+            [path] => path.display().to_string(),
+            paths => format!("{} files", paths.len()),
+        },
+        Inputs::Follow { names, .. } => names.join(" "),
+    }
+}
+
+fn rendering(args: &RunArgs) -> Rendering {
+    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
+    let text = match args.encoding {
+        Encoding::Auto => to_terminal,
+        Encoding::Json => false,
+        Encoding::Text => true,
+    };
+    if !text {
+        return Rendering::Json;
+    }
+    let colour = args.output.is_none() && args.color.on(&io::stdout());
+    Rendering::Terminal(Box::new(Terminal::new(Palette { colour })))
+}
+
+/// A bar where somebody waits for something with an end.
+fn progress(args: &RunArgs, history: &[PathBuf], inputs: &Inputs) -> Progress {
+    let Inputs::Files(paths) = inputs else { return Progress::none() };
+    if args.quiet || !io::stderr().is_terminal() {
+        return Progress::none();
+    }
+    let sizes = history.iter().chain(paths).filter_map(|path| std::fs::metadata(path).ok());
+    Progress::of(sizes.map(|metadata| metadata.len()).sum())
+}
+
+fn start_log(args: &RunArgs) {
+    let level = if args.quiet { tracing::Level::ERROR } else { tracing::Level::INFO };
+    let colour = args.color.on(&io::stderr());
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    // A second logger cannot be set, which only matters to tests that call this twice.
+    let _ = match args.log_format {
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text if io::stderr().is_terminal() => log.with_ansi(colour).without_time().try_init(),
+        LogFormat::Text => log.with_ansi(colour).try_init(),
+    };
+}

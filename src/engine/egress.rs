@@ -1,0 +1,187 @@
+//! What comes out of the shards, put into one order, encoded and written, and everything that is counted.
+
+use super::progress::Progress;
+use super::sequence::Loaded;
+use super::shards::{Move, Report};
+use super::totals::Totals;
+use crate::detect::{Alert, Severity, Status};
+use crate::encode::{RejectAt, Terminal, write_alert, write_reject};
+use crate::record::Reason;
+use crate::shard::{Gauges, Output};
+use crate::sink::Sink;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// Rejects of one reason that are described on standard error; the rest is counted, and kept if there is a file.
+const REJECTS_TOLD_MAX: u64 = 3;
+
+/// How alerts are rendered.
+pub enum Rendering {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Terminal(Box<Terminal>),
+}
+
+impl Rendering {
+    fn write(&mut self, alert: &Alert, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => write_alert(alert, out),
+            Self::Terminal(terminal) => terminal.write_alert(alert, out),
+        }
+    }
+}
+
+/// A run that cannot go on because nothing can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// Whoever read the output has gone: no error, but the end.
+    #[error("the reader of the output has gone")]
+    ReaderGone,
+    /// An output cannot be written.
+    #[error("{name}: {error}")]
+    Io {
+        /// The output.
+        name: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// The end of the pipe.
+pub struct Egress<S> {
+    /// For alerts.
+    pub sink: S,
+    /// Its name in messages.
+    pub sink_name: String,
+    /// For rejects.
+    pub rejects: Option<(S, String)>,
+    /// How alerts are rendered.
+    pub rendering: Rendering,
+    /// The progress bar.
+    pub progress: Progress,
+    /// Everything counted.
+    pub totals: Totals,
+    /// Where the totals are shown.
+    pub published: watch::Sender<Arc<Totals>>,
+    /// The worst severity of an alert that was not withdrawn.
+    pub worst: Option<Severity>,
+}
+
+impl<S: Sink> Egress<S> {
+    /// Carries out every move and what the shards made of it, until there are no more.
+    pub async fn run(
+        mut self,
+        mut moves: mpsc::Receiver<Arc<Move>>,
+        mut reports: Vec<mpsc::Receiver<Report>>,
+    ) -> Result<Self, (Self, EgressError)> {
+        while let Some(moved) = moves.recv().await {
+            let mut outputs: Vec<Output> = Vec::new();
+            let mut gauges = Gauges::default();
+            for report in &mut reports {
+                let Some(report) = report.recv().await else { return Ok(self) };
+                outputs.extend(report.outputs);
+                self.totals.count_records(report.counts);
+                gauges.add(report.gauges);
+            }
+            self.totals.gauges = gauges;
+            // Stable: alerts of one record stay in the order of the detectors.
+            outputs.sort_by_key(|output| output.order);
+            if let Err(error) = self.carry_out(&moved, &outputs).await {
+                return Err((self, error));
+            }
+            self.publish();
+        }
+        self.progress.finish();
+        Ok(self)
+    }
+
+    async fn carry_out(&mut self, moved: &Move, outputs: &[Output]) -> Result<(), EgressError> {
+        let mut lines = Vec::new();
+        for Output { alert, .. } in outputs {
+            self.totals.count_alert(alert);
+            if alert.status != Status::Withdrawn {
+                self.worst = self.worst.max(Some(alert.severity));
+            }
+            self.rendering.write(alert, &mut lines);
+        }
+        if !lines.is_empty() {
+            self.progress.hide();
+            let written = self.sink.write(&lines).await;
+            self.progress.show();
+            written.map_err(|error| failed(&self.sink_name, error))?;
+        }
+        let Move::Step { step, watermark, latest } = moved else {
+            self.totals.ready = true;
+            return Ok(());
+        };
+        (self.totals.watermark, self.totals.latest) = (*watermark, *latest);
+        for loaded in &step.loaded {
+            self.loaded(loaded).await?;
+        }
+        Ok(())
+    }
+
+    async fn loaded(&mut self, loaded: &Loaded) -> Result<(), EgressError> {
+        let batch = &loaded.batch;
+        self.totals.bytes += batch.bytes;
+        self.totals.lines += u64::from(batch.lines);
+        self.totals.unreadable_addresses += u64::from(batch.unreadable_addresses);
+        self.totals.latency.record(loaded.arrived.elapsed(), batch.records.len() as u64);
+        if !batch.rejects.is_empty() {
+            self.rejects(loaded).await?;
+        }
+        for (total, count) in self.totals.rejected.iter_mut().zip(batch.rejected) {
+            *total += u64::from(count);
+        }
+        Ok(())
+    }
+
+    async fn rejects(&mut self, loaded: &Loaded) -> Result<(), EgressError> {
+        let mut lines = Vec::new();
+        let mut told = self.totals.rejected;
+        for reject in &loaded.batch.rejects {
+            let line = loaded.lines_before + u64::from(reject.line) + 1;
+            let at = RejectAt { source: &loaded.source, line, reject };
+            let told = &mut told[reject.reason as usize];
+            *told += 1;
+            if *told <= REJECTS_TOLD_MAX {
+                self.progress.hide();
+                tell(at, *told);
+                self.progress.show();
+            }
+            if self.rejects.is_some() {
+                write_reject(at, &mut lines);
+            }
+        }
+        match &mut self.rejects {
+            Some((sink, name)) => sink.write(&lines).await.map_err(|error| failed(name, error)),
+            None => Ok(()),
+        }
+    }
+
+    fn publish(&mut self) {
+        self.progress.update(&self.totals);
+        // Whoever looks sees totals that belong together.
+        if self.published.receiver_count() > 0 {
+            self.published.send_replace(Arc::new(self.totals.clone()));
+        }
+    }
+}
+
+fn tell(at: RejectAt<'_>, told: u64) {
+    if at.reject.reason == Reason::Unrecognised && told > 1 {
+        // A journal holds other messages too; one example is enough.
+        return;
+    }
+    let last = if told == REJECTS_TOLD_MAX { " (further ones of this kind are only counted)" } else { "" };
+    tracing::warn!("rejected {at}{last}");
+}
+
+fn failed(name: &str, error: io::Error) -> EgressError {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return EgressError::ReaderGone;
+    }
+    EgressError::Io { name: name.to_owned(), error }
+}

@@ -1,0 +1,213 @@
+//! Threads that read inputs and threads that decode blocks, joined by bounded queues.
+//!
+//! A reader cuts its input into blocks and gives each to the next decoder in turn, with a place for the answer.
+//! The places stand in the input's queue in the order of the blocks, so batches come out in order however long
+//! each took.
+
+use super::clock::Arrival;
+use crate::decode::{Decoder, Header, Settings};
+use crate::frame::{Block, Joiner, LinesCodec};
+use crate::record::Batch;
+use crate::source::{Next, Source, SourceError};
+use bytes::BytesMut;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::codec::Decoder as _;
+use tokio_util::sync::CancellationToken;
+
+/// Blocks waiting for a decoder.
+const JOBS_MAX: usize = 2;
+/// Bytes read at a time where an input is alone.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Batches decoded ahead where an input is alone.
+const AHEAD: usize = 4;
+
+/// A block that has become records.
+pub struct Decoded {
+    /// The records.
+    pub batch: Batch,
+    /// When the block was read.
+    pub arrived: Arrival,
+}
+
+/// What comes out of an input, in order.
+pub enum Delivery {
+    /// The place where a batch will be.
+    Batch(oneshot::Receiver<Decoded>),
+    /// The input failed; nothing follows.
+    Failed(SourceError),
+}
+
+struct Job {
+    block: Block,
+    arrived: Arrival,
+    answer: oneshot::Sender<Decoded>,
+}
+
+/// The decoding threads. They end when the last reader and this value are gone.
+#[derive(Clone)]
+pub struct Decoders {
+    lanes: Arc<[mpsc::Sender<Job>]>,
+    next: Arc<AtomicUsize>,
+    settings: Settings,
+}
+
+impl Decoders {
+    /// Starts `threads` decoding threads.
+    pub fn start(settings: &Settings, threads: usize) -> std::io::Result<Self> {
+        let lanes = (0..threads.max(1)).map(|number| {
+            let (sender, jobs) = mpsc::channel(JOBS_MAX);
+            let settings = settings.clone();
+            thread::Builder::new().name(format!("decode-{number}")).spawn(move || decode(&settings, jobs))?;
+            Ok(sender)
+        });
+        let lanes = lanes.collect::<std::io::Result<Vec<_>>>()?;
+        Ok(Self { lanes: lanes.into(), next: Arc::default(), settings: settings.clone() })
+    }
+
+    /// `None` when the decoders are gone.
+    fn give(&self, block: Block, arrived: Arrival) -> Option<oneshot::Receiver<Decoded>> {
+        let (answer, place) = oneshot::channel();
+        let lane = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        self.lanes.get(lane)?.blocking_send(Job { block, arrived, answer }).ok()?;
+        Some(place)
+    }
+}
+
+fn decode(settings: &Settings, mut jobs: mpsc::Receiver<Job>) {
+    let mut decoder = Decoder::new(settings.clone());
+    while let Some(Job { block, arrived, answer }) = jobs.blocking_recv() {
+        let batch = decoder.block(&block, arrived.at);
+        // Nobody waits for it any more after a stop.
+        let _ = answer.send(Decoded { batch, arrived });
+    }
+}
+
+/// How much an input may hold, so that many inputs together hold no more than one.
+#[derive(Clone, Copy, Debug)]
+pub struct Appetite {
+    chunk_bytes: usize,
+    ahead: usize,
+}
+
+impl Appetite {
+    /// The share of one of `inputs` inputs.
+    pub fn of(inputs: usize) -> Self {
+        match inputs {
+            0..=2 => Self { chunk_bytes: CHUNK_BYTES, ahead: AHEAD },
+            3..=16 => Self { chunk_bytes: CHUNK_BYTES / 4, ahead: 2 },
+            _ => Self { chunk_bytes: CHUNK_BYTES / 16, ahead: 1 },
+        }
+    }
+}
+
+/// Starts reading an input on a thread of its own.
+pub fn read(
+    source: Box<dyn Source>,
+    appetite: Appetite,
+    decoders: &Decoders,
+    stop: &CancellationToken,
+) -> std::io::Result<mpsc::Receiver<Delivery>> {
+    let (queue, deliveries) = mpsc::channel(appetite.ahead);
+    let reader = Reader {
+        codec: LinesCodec::new(decoders.settings.frame_bytes_max),
+        joiner: Joiner::new(decoders.settings.frame_bytes_max),
+        header: None,
+        at_start: true,
+        source,
+        appetite,
+        decoders: decoders.clone(),
+        queue,
+        stop: stop.clone(),
+    };
+    thread::Builder::new().name("read".to_owned()).spawn(move || reader.run())?;
+    Ok(deliveries)
+}
+
+struct Reader {
+    source: Box<dyn Source>,
+    codec: LinesCodec,
+    joiner: Joiner,
+    header: Option<Arc<Header>>,
+    /// No line of the file has been seen yet: the next one may be a header.
+    at_start: bool,
+    appetite: Appetite,
+    decoders: Decoders,
+    queue: mpsc::Sender<Delivery>,
+    stop: CancellationToken,
+}
+
+impl Reader {
+    fn run(mut self) {
+        let mut buffer = BytesMut::new();
+        // `None` from here on means that nobody listens any more.
+        while !self.stop.is_cancelled() {
+            let arrived = match self.source.read(&mut buffer, self.appetite.chunk_bytes) {
+                Ok(Next::Bytes) => Arrival::now(),
+                Ok(Next::Wait(time)) => {
+                    self.wait(time);
+                    continue;
+                }
+                Ok(Next::NewFile) => {
+                    if self.end_of_file(&mut buffer).is_none() {
+                        return;
+                    }
+                    continue;
+                }
+                Ok(Next::End) => {
+                    self.end_of_file(&mut buffer);
+                    return;
+                }
+                Err(error) => {
+                    self.end_of_file(&mut buffer);
+                    let _ = self.queue.blocking_send(Delivery::Failed(error));
+                    return;
+                }
+            };
+            while let Ok(Some(block)) = self.codec.decode(&mut buffer) {
+                if self.give(block, arrived).is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sleeps in small steps, so that a stop is noticed.
+    fn wait(&self, time: Duration) {
+        const STEP: Duration = Duration::from_millis(50);
+        let mut left = time;
+        while !left.is_zero() && !self.stop.is_cancelled() {
+            thread::sleep(left.min(STEP));
+            left = left.saturating_sub(STEP);
+        }
+    }
+
+    fn end_of_file(&mut self, buffer: &mut BytesMut) -> Option<()> {
+        let arrived = Arrival::now();
+        while let Ok(Some(block)) = self.codec.decode_eof(buffer) {
+            self.give(block, arrived)?;
+        }
+        if let Some(block) = self.joiner.finish() {
+            self.give(block, arrived)?;
+        }
+        let limit = self.decoders.settings.frame_bytes_max;
+        (self.codec, self.joiner) = (LinesCodec::new(limit), Joiner::new(limit));
+        (self.header, self.at_start) = (None, true);
+        Some(())
+    }
+
+    fn give(&mut self, mut block: Block, arrived: Arrival) -> Option<()> {
+        if self.at_start && !block.bytes.is_empty() {
+            self.at_start = false;
+            self.header = block.lines().next().and_then(|line| Header::read(line.trim_ascii())).map(Arc::new);
+            block.starts_with_header = self.header.is_some();
+        }
+        block.header.clone_from(&self.header);
+        let block = self.joiner.join(block);
+        let place = self.decoders.give(block, arrived)?;
+        self.queue.blocking_send(Delivery::Batch(place)).ok()
+    }
+}

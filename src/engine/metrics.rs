@@ -1,0 +1,156 @@
+//! `/metrics`: the totals in Prometheus' text format. No label takes its values from the input.
+
+use super::totals::Totals;
+use crate::detect::{self, Severity, Status};
+use crate::record::Reason;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+/// The totals as text; `now` in seconds since 1970.
+pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<String, prometheus::Error> {
+    let page = Page { registry: Registry::new() };
+    page.records(totals)?;
+    page.alerts(totals)?;
+    page.state(totals, now)?;
+    if let Some(bytes) = resident_bytes {
+        page.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", bytes)?;
+    }
+    let info = Opts::new("keyhound_build_info", "A constant 1, labelled with the version that is running.");
+    let info = GaugeVec::new(info, &["version"])?;
+    info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+    page.registry.register(Box::new(info))?;
+    page.registry.register(Box::new(LatencySummary(totals.latency.clone(), latency_description()?)))?;
+    TextEncoder::new().encode_to_string(&page.registry.gather())
+}
+
+struct Page {
+    registry: Registry,
+}
+
+impl Page {
+    fn counter(&self, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {
+        let counter = IntCounter::new(name, help)?;
+        counter.inc_by(value);
+        self.registry.register(Box::new(counter))
+    }
+
+    fn gauge(&self, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {
+        let gauge = IntGauge::new(name, help)?;
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        self.registry.register(Box::new(gauge))
+    }
+
+    fn seconds(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
+        let gauge = Gauge::new(name, help)?;
+        gauge.set(value);
+        self.registry.register(Box::new(gauge))
+    }
+
+    fn records(&self, totals: &Totals) -> Result<(), prometheus::Error> {
+        self.counter("keyhound_source_bytes_total", "Bytes read, after decompression.", totals.bytes)?;
+        self.counter("keyhound_source_lines_total", "Lines read.", totals.lines)?;
+        self.counter(
+            "keyhound_source_failures_total",
+            "Inputs that could not be read to their end.",
+            totals.failed_inputs,
+        )?;
+        let opts = Opts::new(
+            "keyhound_records_total",
+            "Records by what became of them; rejected frames are counted apart.",
+        );
+        let records = IntCounterVec::new(opts, &["outcome"])?;
+        let outcomes = [
+            ("processed", totals.records.processed),
+            ("duplicate", totals.records.duplicate),
+            ("late", totals.records.late),
+        ];
+        for (outcome, count) in outcomes {
+            records.with_label_values(&[outcome]).inc_by(count);
+        }
+        self.registry.register(Box::new(records))?;
+        let opts = Opts::new("keyhound_rejects_total", "Frames that could not be read, by reason.");
+        let rejects = IntCounterVec::new(opts, &["reason"])?;
+        for (reason, count) in Reason::ALL.iter().zip(totals.rejected) {
+            rejects.with_label_values(&[reason.label()]).inc_by(count);
+        }
+        self.registry.register(Box::new(rejects))?;
+        let conflicts = "Records whose request identifier was used before with other content.";
+        self.counter("keyhound_request_id_conflicts_total", conflicts, totals.records.conflicting)?;
+        let untracked = "Records of new keys for which there was no memory left.";
+        self.counter("keyhound_records_untracked_total", untracked, totals.records.untracked)?;
+        let unreadable = "Client addresses that could not be read, in records that were.";
+        self.counter("keyhound_addresses_unreadable_total", unreadable, totals.unreadable_addresses)
+    }
+
+    fn alerts(&self, totals: &Totals) -> Result<(), prometheus::Error> {
+        let opts = Opts::new("keyhound_alerts_total", "Alerts given, every revision counted.");
+        let alerts = IntCounterVec::new(opts, &["type", "severity", "status"])?;
+        for (detector, by_severity) in detect::ALL.iter().zip(totals.alerts) {
+            for (severity, by_status) in Severity::ALL.iter().zip(by_severity) {
+                for (status, count) in Status::ALL.iter().zip(by_status) {
+                    alerts
+                        .with_label_values(&[detector.name, severity.label(), status.label()])
+                        .inc_by(count);
+                }
+            }
+        }
+        self.registry.register(Box::new(alerts))
+    }
+
+    fn state(&self, totals: &Totals, now: f64) -> Result<(), prometheus::Error> {
+        let gauges = totals.gauges;
+        self.gauge("keyhound_keys", "Keys in memory.", gauges.keys)?;
+        self.gauge("keyhound_state_bytes", "Memory of the state of all keys.", gauges.state_bytes)?;
+        let evicted = "New keys that gave way to other new keys because memory was short.";
+        self.counter("keyhound_keys_evicted_total", evicted, gauges.keys_evicted)?;
+        let forgotten = "Requests forgotten before their lateness was over because there were too many.";
+        self.counter("keyhound_dedup_forgotten_total", forgotten, gauges.dedup_forgotten)?;
+        if let Some(watermark) = totals.watermark {
+            let help = "Event time up to which records are complete.";
+            self.seconds("keyhound_watermark_timestamp_seconds", help, watermark.as_secs_f64())?;
+        }
+        if let Some(latest) = totals.latest {
+            let help = "How far the latest event time, taken to the minute, is behind the clock.";
+            self.seconds("keyhound_source_lag_seconds", help, now - latest.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+fn latency_description() -> Result<Desc, prometheus::Error> {
+    let help = "Time from reading a record to writing the alerts that follow from it.";
+    #[allow(clippy::disallowed_types, reason = "what the library asks for; it stays empty")]
+    let empty = std::collections::HashMap::default();
+    Desc::new("keyhound_latency_seconds".to_owned(), help.to_owned(), Vec::new(), empty)
+}
+
+/// The latency histogram as a Prometheus summary.
+struct LatencySummary(super::totals::Latency, Desc);
+
+impl Collector for LatencySummary {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.1]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut summary = Summary::default();
+        summary.set_sample_count(self.0.count());
+        summary.set_sample_sum(self.0.sum());
+        let quantiles = [0.5, 0.9, 0.99, 0.999].into_iter().map(|quantile| {
+            let mut entry = Quantile::default();
+            entry.set_quantile(quantile);
+            entry.set_value(self.0.quantile(quantile));
+            entry
+        });
+        summary.set_quantile(quantiles.collect());
+        let mut metric = prometheus::proto::Metric::from_label(Vec::<LabelPair>::new());
+        metric.set_summary(summary);
+        let mut family = MetricFamily::default();
+        family.set_name(self.1.fq_name.clone());
+        family.set_help(self.1.help.clone());
+        family.set_field_type(MetricType::SUMMARY);
+        family.set_metric(vec![metric]);
+        vec![family]
+    }
+}

@@ -1,0 +1,21 @@
+//! The shell: threads, queues, the clock, signals and metrics around the pure middle.
+
+pub mod clock;
+mod egress;
+mod feed;
+mod http;
+mod intake;
+mod metrics;
+mod progress;
+mod run;
+mod sequence;
+mod shards;
+mod summary;
+mod totals;
+
+pub use egress::{EgressError, Rendering};
+pub use feed::Inputs;
+pub use progress::Progress;
+pub use run::{Options, Outcome, Output, RunError, run};
+pub use summary::summary;
+pub use totals::Totals;

@@ -1,0 +1,260 @@
+//! A whole run: starts everything, waits for the end or a signal, and says how it went.
+
+use super::clock::Arrival;
+use super::egress::{Egress, EgressError, Rendering};
+use super::feed::{End, Feed, Inputs};
+use super::http;
+use super::intake::Decoders;
+use super::progress::Progress;
+use super::shards::{Fanout, Move};
+use super::totals::Totals;
+use crate::config::Plan;
+use crate::decode::{Format, Settings};
+use crate::detect::Severity;
+use crate::sink::{AnySink, FileSink, StdoutSink};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// After a signal, how long what is under way may take to be written.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Where alerts go.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Standard output.
+    Stdout,
+    /// A file that is appended to.
+    File(PathBuf),
+}
+
+/// What a run is to do.
+pub struct Options {
+    /// The checked configuration.
+    pub plan: Plan,
+    /// Files to learn baselines from.
+    pub history: Vec<PathBuf>,
+    /// Where records come from.
+    pub inputs: Inputs,
+    /// The format of all records, if it is named.
+    pub format: Option<&'static Format>,
+    /// Where alerts go.
+    pub output: Output,
+    /// How they are rendered.
+    pub rendering: Rendering,
+    /// Where rejects go.
+    pub rejects: Option<PathBuf>,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+    /// Decoding threads.
+    pub decoders: usize,
+    /// Shards.
+    pub shards: usize,
+    /// The progress bar.
+    pub progress: Progress,
+}
+
+/// How a run went.
+pub struct Outcome {
+    /// Everything counted.
+    pub totals: Totals,
+    /// The worst severity of an alert that was not withdrawn.
+    pub worst: Option<Severity>,
+    /// How long it took.
+    pub took: Duration,
+    /// Inputs that could not be read to their end.
+    pub failed_inputs: usize,
+    /// A stop was asked for before the inputs were complete.
+    pub stopped: bool,
+}
+
+/// Why a run could not be finished.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The address for metrics cannot be used.
+    #[error("metrics: cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// An output cannot be opened.
+    #[error("{path}: {error}", path = path.display())]
+    Open {
+        /// The output.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Threads or signal handlers cannot be set up.
+    #[error("cannot start: {0}")]
+    Start(io::Error),
+    /// An output cannot be written.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// After a signal, not everything could be written in time.
+    #[error("stopped, but not everything could be written within {} seconds", DRAIN_WITHIN.as_secs())]
+    Drain,
+    /// A second signal ended the run at once.
+    #[error("stopped at once by a second signal")]
+    Killed,
+}
+
+/// Runs to the end of the inputs or until a signal asks for a stop.
+pub async fn run(options: Options) -> Result<Outcome, RunError> {
+    let started = Arrival::now();
+    let stop = CancellationToken::new();
+    let mut signals = Signals::new().map_err(RunError::Start)?;
+    let settings = Settings {
+        rulebook: Arc::clone(&options.plan.rulebook),
+        format: options.format,
+        frame_bytes_max: options.plan.input.frame_bytes_max,
+        keep_rejects: options.rejects.is_some(),
+    };
+    let learning = !options.history.is_empty();
+    let (fanout, fanin) =
+        Fanout::start(&options.plan.shard, options.shards, learning).map_err(RunError::Start)?;
+    let (published, totals) = watch::channel(Arc::new(Totals::new()));
+    let server = match options.metrics {
+        Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, totals))),
+        None => None,
+    };
+    let feed = Feed {
+        fanout,
+        decoders: Decoders::start(&settings, options.decoders).map_err(RunError::Start)?,
+        stop: stop.clone(),
+        lateness_minutes: options.plan.input.lateness_minutes,
+        idle_minutes: options.plan.input.idle_minutes,
+        failures: Vec::new(),
+    };
+    let egress = egress(&options, published).await?;
+    let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
+    let written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
+    let feeding = feed_all(feed, options.history, options.inputs);
+    let work = async {
+        let came_to = feeding.await.map_err(RunError::Start)?;
+        let egress = match written.await {
+            Ok(Ok(egress) | Err((egress, EgressError::ReaderGone))) => egress,
+            Ok(Err((_, error))) => return Err(RunError::Egress(error)),
+            Err(panicked) => return Err(RunError::Start(io::Error::other(panicked))),
+        };
+        Ok((came_to, egress))
+    };
+    let (came_to, egress) = tokio::select! {
+        done = work => done?,
+        error = signals.after(&stop) => return Err(error),
+    };
+    if let Some(server) = server {
+        server.abort();
+    }
+    Ok(Outcome {
+        totals: egress.totals,
+        worst: egress.worst,
+        took: started.elapsed(),
+        failed_inputs: came_to.failed_inputs,
+        stopped: came_to.end == End::Stopped,
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|error| RunError::Listen { address, error })
+}
+
+async fn open(path: &Path) -> Result<AnySink, RunError> {
+    let opened = FileSink::open(path).await.map(AnySink::File);
+    opened.map_err(|error| RunError::Open { path: path.to_owned(), error })
+}
+
+/// The egress with its sinks open.
+async fn egress(
+    options: &Options,
+    published: watch::Sender<Arc<Totals>>,
+) -> Result<Egress<AnySink>, RunError> {
+    let (sink, sink_name) = match &options.output {
+        Output::Stdout => (AnySink::Stdout(StdoutSink::new()), "stdout".to_owned()),
+        Output::File(path) => (open(path).await?, path.display().to_string()),
+    };
+    let rejects = match &options.rejects {
+        Some(path) => Some((open(path).await?, path.display().to_string())),
+        None => None,
+    };
+    let totals = Totals { ready: options.history.is_empty(), ..Totals::new() };
+    published.send_replace(Arc::new(totals.clone()));
+    Ok(Egress {
+        sink,
+        sink_name,
+        rejects,
+        rendering: Rendering::Json,
+        progress: Progress::none(),
+        totals,
+        published,
+        worst: None,
+    })
+}
+
+/// What the feeding came to.
+struct Fed {
+    end: End,
+    failed_inputs: usize,
+}
+
+/// History first, then the inputs; dropping the feed at the end lets shards and egress finish.
+async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::Result<Fed> {
+    let mut end = End::Complete;
+    if !history.is_empty() {
+        end = feed.merge(&Inputs::Files(history)).await?;
+        if end == End::Complete && feed.fanout.tell(Move::EndOfHistory).await.is_none() {
+            end = End::Unwanted;
+        }
+    }
+    if end == End::Complete {
+        end = match &inputs {
+            Inputs::Stdin => feed.stdin().await?,
+            Inputs::Files(_) => feed.merge(&inputs).await?,
+            Inputs::Follow { names, poll } => feed.follow(names, *poll).await?,
+        };
+    }
+    // Windows that were cut short by a stop are not over: what is open stays open.
+    if end == End::Complete && feed.fanout.tell(Move::End).await.is_none() {
+        end = End::Unwanted;
+    }
+    Ok(Fed { end, failed_inputs: feed.failures.len() })
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Asks for a stop at the first signal; returns only if that takes too long or a second signal comes.
+    async fn after(&mut self, stop: &CancellationToken) -> RunError {
+        self.next().await;
+        tracing::info!("stopping; what has been read is still being written (once more to stop at once)");
+        stop.cancel();
+        tokio::select! {
+            () = tokio::time::sleep(DRAIN_WITHIN) => RunError::Drain,
+            () = self.next() => RunError::Killed,
+        }
+    }
+}

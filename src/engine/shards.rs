@@ -1,0 +1,100 @@
+//! Threads that own a shard each: every move goes to all of them, and each answers with what follows from it.
+
+use super::sequence::Step;
+use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings};
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::thread;
+use tokio::sync::mpsc;
+
+/// Moves on their way to a shard.
+const MOVES_MAX: usize = 4;
+
+/// What all shards are told.
+pub enum Move {
+    /// Records and watermarks.
+    Step {
+        /// The records.
+        step: Step,
+        /// The watermark after it.
+        watermark: Option<Timestamp>,
+        /// The latest event time after it.
+        latest: Option<Timestamp>,
+    },
+    /// The history is complete.
+    EndOfHistory,
+    /// The inputs are complete.
+    End,
+}
+
+/// What a shard made of a move.
+pub struct Report {
+    /// Alerts, with their place in the whole.
+    pub outputs: Vec<Output>,
+    /// What became of the records.
+    pub counts: Counts,
+    /// What the shard holds now.
+    pub gauges: Gauges,
+}
+
+/// The way to all shards and to the egress.
+pub struct Fanout {
+    shards: Vec<mpsc::Sender<Arc<Move>>>,
+    egress: mpsc::Sender<Arc<Move>>,
+}
+
+/// The ways from the shards to the egress.
+pub struct Fanin {
+    /// The moves, in order.
+    pub moves: mpsc::Receiver<Arc<Move>>,
+    /// One answer to each move from each shard.
+    pub reports: Vec<mpsc::Receiver<Report>>,
+}
+
+impl Fanout {
+    /// Starts `count` shards; `learning` where a history is given first.
+    pub fn start(
+        settings: &Arc<ShardSettings>,
+        count: usize,
+        learning: bool,
+    ) -> std::io::Result<(Self, Fanin)> {
+        let (egress, moves) = mpsc::channel(MOVES_MAX);
+        let mut fanout = Self { shards: Vec::new(), egress };
+        let mut reports = Vec::new();
+        for number in 0..count.max(1) {
+            let (sender, inputs) = mpsc::channel(MOVES_MAX);
+            let (outputs, answers) = mpsc::channel(MOVES_MAX);
+            let shard = Shard::new(Arc::clone(settings), number, count, learning);
+            thread::Builder::new()
+                .name(format!("shard-{number}"))
+                .spawn(move || serve(shard, inputs, &outputs))?;
+            fanout.shards.push(sender);
+            reports.push(answers);
+        }
+        Ok((fanout, Fanin { moves, reports }))
+    }
+
+    /// Tells all shards; `None` when the egress has ended.
+    pub async fn tell(&self, moved: Move) -> Option<()> {
+        let moved = Arc::new(moved);
+        for shard in &self.shards {
+            shard.send(Arc::clone(&moved)).await.ok()?;
+        }
+        self.egress.send(moved).await.ok()
+    }
+}
+
+fn serve(mut shard: Shard, mut inputs: mpsc::Receiver<Arc<Move>>, answers: &mpsc::Sender<Report>) {
+    while let Some(moved) = inputs.blocking_recv() {
+        let input = match &*moved {
+            Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
+            Move::EndOfHistory => Input::EndOfHistory,
+            Move::End => Input::End,
+        };
+        let (outputs, counts) = shard.apply(&input);
+        let report = Report { outputs, counts, gauges: shard.gauges() };
+        if answers.blocking_send(report).is_err() {
+            return;
+        }
+    }
+}

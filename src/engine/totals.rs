@@ -1,0 +1,141 @@
+//! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
+
+use crate::detect::{self, Alert, Severity, Status};
+use crate::record::Reason;
+use crate::shard::{Counts, Gauges};
+use crate::time::Timestamp;
+use hdrhistogram::Histogram;
+use std::time::Duration;
+
+/// Alerts by detector, severity and status.
+type AlertCounts = [[[u64; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()];
+
+/// Counters and gauges of a run.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// Bytes read, after decompression.
+    pub bytes: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// What became of the records.
+    pub records: Counts,
+    /// Rejected frames by reason.
+    pub rejected: [u64; Reason::ALL.len()],
+    /// Addresses that could not be read.
+    pub unreadable_addresses: u64,
+    /// Alerts given, revisions included.
+    pub alerts: AlertCounts,
+    /// Inputs that failed.
+    pub failed_inputs: u64,
+    /// State of all shards.
+    pub gauges: Gauges,
+    /// The watermark.
+    pub watermark: Option<Timestamp>,
+    /// The latest event time.
+    pub latest: Option<Timestamp>,
+    /// Whether the inputs are being read.
+    pub ready: bool,
+    /// Latency from reading to writing.
+    pub latency: Latency,
+}
+
+impl Totals {
+    /// Nothing done yet.
+    pub fn new() -> Self {
+        Self {
+            bytes: 0,
+            lines: 0,
+            records: Counts::default(),
+            rejected: [0; Reason::ALL.len()],
+            unreadable_addresses: 0,
+            alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
+            failed_inputs: 0,
+            gauges: Gauges::default(),
+            watermark: None,
+            latest: None,
+            ready: false,
+            latency: Latency::default(),
+        }
+    }
+
+    /// Counts an alert that is given.
+    pub fn count_alert(&mut self, alert: &Alert) {
+        let detector = detect::ALL.iter().position(|detector| detector.name == alert.alert_type);
+        if let Some(counts) = detector.and_then(|at| self.alerts.get_mut(at)) {
+            counts[alert.severity as usize][alert.status as usize] += 1;
+        }
+    }
+
+    /// Adds what became of some records.
+    pub fn count_records(&mut self, counts: Counts) {
+        let Counts { processed, duplicate, late, conflicting, untracked } = counts;
+        self.records.processed += processed;
+        self.records.duplicate += duplicate;
+        self.records.late += late;
+        self.records.conflicting += conflicting;
+        self.records.untracked += untracked;
+    }
+
+    /// Rejected frames of all reasons.
+    pub fn rejected(&self) -> u64 {
+        self.rejected.iter().sum()
+    }
+
+    /// Records read: processed, duplicate, late and rejected.
+    pub fn read(&self) -> u64 {
+        self.records.processed + self.records.duplicate + self.records.late + self.rejected()
+    }
+
+    /// Alerts of one status, over all detectors and severities.
+    pub fn alerts_with(&self, status: Status) -> u64 {
+        self.alerts.iter().flatten().map(|by_status| by_status[status as usize]).sum()
+    }
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How long records take from being read to their alerts being written.
+#[derive(Clone, Debug)]
+pub struct Latency {
+    /// Microseconds, up to an hour, to two digits; `None` if it could not be made, which it can.
+    histogram: Option<Histogram<u64>>,
+    sum: Duration,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self { histogram: Histogram::new_with_bounds(1, 3_600_000_000, 2).ok(), sum: Duration::ZERO }
+    }
+}
+
+impl Latency {
+    /// Counts `records` that took `time`.
+    pub fn record(&mut self, time: Duration, records: u64) {
+        if let Some(histogram) = &mut self.histogram {
+            let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            histogram.saturating_record_n(micros.max(1), records);
+            self.sum =
+                self.sum.saturating_add(time.saturating_mul(u32::try_from(records).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// The time in seconds that the share `quantile` of records does not exceed.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn quantile(&self, quantile: f64) -> f64 {
+        self.histogram.as_ref().map_or(0.0, |histogram| histogram.value_at_quantile(quantile) as f64 / 1e6)
+    }
+
+    /// Records counted.
+    pub fn count(&self) -> u64 {
+        self.histogram.as_ref().map_or(0, Histogram::len)
+    }
+
+    /// Seconds of all records together.
+    pub fn sum(&self) -> f64 {
+        self.sum.as_secs_f64()
+    }
+}

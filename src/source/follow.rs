@@ -1,0 +1,176 @@
+//! A file that grows, as `tail -F` follows it: through renaming, truncation and late creation.
+//!
+//! It is looked at every `poll` instead of waiting for notifications: those do not come over network file systems
+//! and container mounts, a tenth of a second is soon enough, and a look costs a few microseconds.
+
+use super::{Next, Source, SourceError, read_some};
+use bytes::BytesMut;
+use std::fs::{File, Metadata};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Looks at a renamed file's end for this many polls before it is left: its writer may not have noticed yet.
+const FAREWELL_POLLS: u32 = 20;
+
+/// A file at a path, whichever file that is at the time.
+pub struct FollowSource {
+    path: PathBuf,
+    name: String,
+    poll: Duration,
+    current: Option<Followed>,
+    /// How often the old file was at its end since another took its place.
+    farewells: u32,
+    /// Bytes that were cut off the file while it was read: at least this much was lost, if it was not read.
+    pub truncations: u64,
+}
+
+struct Followed {
+    file: File,
+    identity: (u64, u64),
+    position: u64,
+}
+
+impl FollowSource {
+    /// Follows `path` from the start of the file that is there, or will be.
+    pub fn new(path: &Path, poll: Duration) -> Self {
+        let name = path.display().to_string();
+        Self { path: path.to_owned(), name, poll, current: None, farewells: 0, truncations: 0 }
+    }
+
+    fn fail(&self, error: io::Error) -> SourceError {
+        SourceError::Io { name: self.name.clone(), error }
+    }
+
+    /// Opens the file if it is there.
+    fn open(&self) -> io::Result<Option<Followed>> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "is a directory; follow 'DIR/*.log' instead",
+            ));
+        }
+        Ok(Some(Followed { identity: identity(&metadata), file, position: 0 }))
+    }
+
+    /// At the end of the current file: what happened to it meanwhile.
+    fn look_around(&mut self) -> io::Result<Next> {
+        let wait = Ok(Next::Wait(self.poll));
+        let Some(current) = &mut self.current else { return wait };
+        let length = current.file.metadata()?.len();
+        if length < current.position {
+            // Truncated: what was written before and not read is lost; what is written now starts at the top.
+            tracing::warn!(file = %self.name, lost_at_most = current.position, "file was truncated; reading it from its start");
+            self.truncations += 1;
+            current.position = 0;
+            current.file.seek(SeekFrom::Start(0))?;
+            return Ok(Next::NewFile);
+        }
+        let replaced = match std::fs::metadata(&self.path) {
+            Ok(metadata) => identity(&metadata) != current.identity,
+            // Renamed, and nothing in its place yet: the old one may still be written to.
+            Err(error) if is_absent(&error) => false,
+            Err(error) => return Err(error),
+        };
+        if !replaced {
+            self.farewells = 0;
+            return wait;
+        }
+        self.farewells += 1;
+        if self.farewells < FAREWELL_POLLS {
+            return wait;
+        }
+        self.farewells = 0;
+        self.current = None;
+        Ok(Next::NewFile)
+    }
+}
+
+impl Source for FollowSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError> {
+        if self.current.is_none() {
+            self.current = self.open().map_err(|error| self.fail(error))?;
+        }
+        let Some(current) = &mut self.current else { return Ok(Next::Wait(self.poll)) };
+        match read_some(&mut current.file, buffer, max) {
+            Ok(0) => self.look_around().map_err(|error| self.fail(error)),
+            Ok(read) => {
+                current.position += read as u64;
+                Ok(Next::Bytes)
+            }
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+
+    /// Everything that can be read now, with `|` where another file begins.
+    fn drain(source: &mut FollowSource) -> String {
+        let mut text = String::new();
+        let mut quiet = 0;
+        while quiet < 2 * FAREWELL_POLLS {
+            let mut buffer = BytesMut::new();
+            match source.read(&mut buffer, 7).unwrap() {
+                Next::Bytes => text.push_str(std::str::from_utf8(&buffer).unwrap()),
+                Next::NewFile => text.push('|'),
+                Next::Wait(_) => quiet += 1,
+                Next::End => unreachable!("a followed file has no end"),
+            }
+        }
+        text
+    }
+
+    fn append(path: &Path, text: &str) {
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn through_the_life_of_a_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("a.log"), dir.path().join("a.log.1"));
+        let mut source = FollowSource::new(&path, Duration::from_millis(1));
+        assert_eq!(drain(&mut source), "", "not there yet");
+        append(&path, "one\n");
+        assert_eq!(drain(&mut source), "one\n");
+        append(&path, "two\nthr");
+        assert_eq!(drain(&mut source), "two\nthr");
+        fs::rename(&path, &old).unwrap();
+        append(&old, "ee\n");
+        assert_eq!(drain(&mut source), "ee\n", "the writer has not noticed");
+        append(&path, "four\n");
+        append(&old, "late\n");
+        assert_eq!(drain(&mut source), "late\n|four\n");
+        fs::write(&path, "5\n").unwrap();
+        assert_eq!(drain(&mut source), "|5\n", "truncated");
+        assert_eq!(source.truncations, 1);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(drain(&mut source), "");
+        append(&path, "six\n");
+        assert_eq!(drain(&mut source), "|six\n", "removed and made again");
+    }
+}

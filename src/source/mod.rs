@@ -1,0 +1,77 @@
+//! Where bytes come from: standard input, files, files that grow.
+//!
+//! A source is read by a thread of its own, because pipes and files cannot be waited for any other way. It hands
+//! out bytes; what a record is, it does not know.
+
+mod compressed;
+mod file;
+mod follow;
+mod paths;
+mod stdin;
+
+pub use compressed::Decompressor;
+pub use file::FileSource;
+pub use follow::FollowSource;
+pub use paths::{PathError, expand};
+pub use stdin::StdinSource;
+
+use bytes::BytesMut;
+use std::io;
+use std::time::Duration;
+
+/// One input, read from its start to its end, if it has one.
+pub trait Source: Send {
+    /// Its name in messages.
+    fn name(&self) -> &str;
+
+    /// Appends what there is to `buffer`, up to about `max` bytes; waits if it cannot do otherwise.
+    fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError>;
+}
+
+/// What reading brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Bytes, now in the buffer.
+    Bytes,
+    /// Nothing for now; look again after this time.
+    Wait(Duration),
+    /// What follows belongs to another file: an unfinished line will not be finished.
+    NewFile,
+    /// The end.
+    End,
+}
+
+/// An input that fails.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It cannot be opened or read. Trying again may help if its cause goes away.
+    #[error("{name}: {error}")]
+    Io {
+        /// The input.
+        name: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Compressed data that is damaged, cut off, or of a kind that is not read. What came before it was read.
+    #[error("{name}: {message}")]
+    Archive {
+        /// The input.
+        name: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+}
+
+/// Reads once from `reader` into `buffer`; how much, zero at the end.
+fn read_some(reader: &mut impl io::Read, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+    let length = buffer.len();
+    buffer.resize(length + max, 0);
+    let result = loop {
+        match reader.read(&mut buffer[length..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other,
+        }
+    };
+    buffer.truncate(length + result.as_ref().map_or(0, |read| *read));
+    result
+}
