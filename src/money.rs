@@ -59,7 +59,7 @@ impl fmt::Display for NanoUsd {
         match self.0.unsigned_abs() {
             0 => f.write_str("$0"),
             1..10_000_000 => write!(f, "${usd:.5}"),
-            10_000_000..1_000_000_000 => write!(f, "${usd:.3}"),
+            10_000_000..100_000_000 => write!(f, "${usd:.3}"),
             _ => write!(f, "${usd:.2}"),
         }
     }

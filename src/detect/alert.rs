@@ -97,7 +97,7 @@ pub enum Fact {
 
 /// The identity of an alert over its revisions, restarts, shards and hosts: a hash of detector, its version, key
 /// and day. (The first evidence is not part of it: it would change with the order of arrival.)
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct AlertId([u8; 16]);
 
 impl AlertId {
@@ -146,6 +146,8 @@ pub struct Alert {
     pub key: KeyId,
     /// The record that made it true, by its own time.
     pub detected_at: Stamp,
+    /// The record that made it what it is now; of a closed alert, the last that was told.
+    pub updated_at: Stamp,
     /// The day in the key's zone.
     pub day: Day,
     /// First instant of the day.

@@ -51,7 +51,7 @@ impl Rule for CostSpike {
         let (cost, day) = (view.day.cost, view.day.day);
         Explanation {
             timestamp: view.day.first,
-            description: format!("{cost} spent on {day}; a normal day costs ${mean:.2}"),
+            description: format!("{cost} spent on {day}; this key's average day costs ${mean:.2}"),
             evidence: vec![
                 ("day", Fact::Text(day.to_string())),
                 ("total_cost", Fact::Usd(cost)),

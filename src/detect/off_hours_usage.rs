@@ -41,7 +41,8 @@ impl Rule for OffHoursUsage {
         #[allow(clippy::cast_precision_loss)]
         let (off, all) = (view.day.off_hours as f64, view.day.requests as f64);
         let holds = baseline.active_hours != 0 && off > all * self.share_max;
-        holds.then_some(Finding { severity: Severity::Medium, extent: off })
+        // That it goes on is no news; the closing alert tells how long it did.
+        holds.then_some(Finding { severity: Severity::Medium, extent: 1.0 })
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -10,12 +10,17 @@ pub struct Raised {
     rule: u16,
     revision: u32,
     detected_at: Stamp,
+    updated_at: Stamp,
     severity: Severity,
     extent: f64,
 }
 
+/// An open alert is told again when its extent has grown by this factor. Twice would be a flood on the terminal
+/// of whoever works on it, ten times would hide how fast money runs.
+const GROWTH: f64 = 3.0;
+
 /// Asks every detector about a day after a record at `at`; `raised` is the day's memory of open alerts, `out`
-/// receives alerts that are new, have become more severe, or whose extent has doubled.
+/// receives alerts that are new, have become more severe, or have grown.
 #[inline]
 pub fn evaluate(
     rules: &Ruleset,
@@ -38,16 +43,17 @@ pub fn evaluate(
 fn raise(rule: u16, finding: Finding, at: Stamp, raised: &mut Vec<Raised>) -> Option<Raised> {
     let Some(open) = raised.iter_mut().find(|open| open.rule == rule) else {
         let Finding { severity, extent } = finding;
-        let open = Raised { rule, revision: 0, detected_at: at, severity, extent };
+        let open = Raised { rule, revision: 0, detected_at: at, updated_at: at, severity, extent };
         raised.push(open);
         return Some(open);
     };
-    let grown = finding.severity > open.severity || finding.extent >= open.extent * 2.0;
+    let grown = finding.severity > open.severity || finding.extent >= open.extent * GROWTH;
     if !grown {
         return None;
     }
     *open = Raised {
         revision: open.revision + 1,
+        updated_at: at,
         severity: open.severity.max(finding.severity),
         extent: finding.extent.max(open.extent),
         ..*open
@@ -88,6 +94,7 @@ fn describe(
         key_alias: view.key.alias.clone(),
         key: view.key.id,
         detected_at: open.detected_at,
+        updated_at: open.updated_at,
         day: view.day.day,
         window_start: view.day.start,
         window_end: view.day.end,
@@ -106,16 +113,16 @@ mod tests {
     use crate::time::{Stamp, Timestamp};
 
     #[test]
-    fn revisions_come_with_severity_and_doubling() {
+    fn revisions_come_with_severity_and_growth() {
         let at = Stamp::utc(Timestamp(0));
         let mut raised = Vec::new();
         let mut give =
             |severity, extent| raise(0, Finding { severity, extent }, at, &mut raised).map(|r| r.revision);
         assert_eq!(give(Severity::High, 10.0), Some(0));
-        assert_eq!(give(Severity::High, 19.0), None);
-        assert_eq!(give(Severity::Critical, 19.0), Some(1));
-        assert_eq!(give(Severity::High, 20.0), None);
-        assert_eq!(give(Severity::High, 38.0), Some(2));
-        assert_eq!(give(Severity::High, 60.0), None);
+        assert_eq!(give(Severity::High, 29.0), None);
+        assert_eq!(give(Severity::Critical, 29.0), Some(1));
+        assert_eq!(give(Severity::High, 30.0), None);
+        assert_eq!(give(Severity::High, 87.0), Some(2));
+        assert_eq!(give(Severity::High, 200.0), None);
     }
 }

@@ -24,7 +24,7 @@ pub trait Rule: Send + Sync {
 pub struct Finding {
     /// How bad.
     pub severity: Severity,
-    /// A measure of its extent: an open alert is revised whenever this has doubled.
+    /// A measure of its extent: an open alert is revised whenever this has grown to three times what was told.
     pub extent: f64,
 }
 

@@ -60,7 +60,7 @@ impl Rule for VolumeSpike {
         Explanation {
             timestamp: view.day.first,
             description: format!(
-                "{requests} requests on {day}, {times} times the usual: a normal day has {mean:.0} ± {std:.0}"
+                "{requests} requests on {day}, {times} times its average day of {mean:.0} ± {std:.0}"
             ),
             evidence: vec![
                 ("day", Fact::Text(day.to_string())),

@@ -1,7 +1,7 @@
 //! Alerts for people at a terminal: one block per key and day, one line per alert, what to do said once.
 
 use super::Visible;
-use crate::detect::{Alert, Severity, Status};
+use crate::detect::{Alert, Class, Severity, Status};
 use crate::key::KeyId;
 use crate::time::Day;
 use std::fmt::Write;
@@ -42,14 +42,17 @@ impl Palette {
 /// Most key-days whose advice is remembered as given.
 const ADVISED_MAX: usize = 1024;
 
+/// Lines that belong together: a key on a day, while it lasts or once it is over.
+type Block = (KeyId, Day, bool);
+
 /// Renders a stream of alerts.
 #[derive(Clone, Debug)]
 pub struct Terminal {
     palette: Palette,
-    /// The key and day of the last line.
-    block: Option<(KeyId, Day)>,
-    /// Keys and days for which the advice was given already.
-    advised: Vec<(KeyId, Day, &'static str)>,
+    /// Where the last line belonged.
+    block: Option<Block>,
+    /// Keys and days for which advice was given, and the class it was for.
+    advised: Vec<(KeyId, Day, Class)>,
 }
 
 impl Terminal {
@@ -58,15 +61,32 @@ impl Terminal {
         Self { palette, block: None, advised: Vec::new() }
     }
 
-    /// Appends the lines for `alert`.
-    pub fn write_alert(&mut self, alert: &Alert, out: &mut Vec<u8>) {
+    /// Appends the lines for some alerts that came together.
+    pub fn write_alerts<'a>(&mut self, alerts: impl Iterator<Item = &'a Alert>, out: &mut Vec<u8>) {
+        let mut alerts = alerts.peekable();
         let mut text = String::new();
-        if self.block != Some((alert.key, alert.day)) {
-            self.block = Some((alert.key, alert.day));
-            self.head(alert, &mut text);
+        // The alert whose advice ends a closed block: theft before accident.
+        let mut last_word: Option<&Alert> = None;
+        while let Some(alert) = alerts.next() {
+            let block = block(alert);
+            if self.block != Some(block) {
+                self.block = Some(block);
+                self.head(alert, &mut text);
+            }
+            self.line(alert, &mut text);
+            match alert.status {
+                Status::Open => self.advise_once(alert, &mut text),
+                Status::Final if last_word.is_none_or(|word| word.class != Class::Compromise) => {
+                    last_word = Some(alert);
+                }
+                Status::Final | Status::Withdrawn => {}
+            }
+            if alerts.peek().is_none_or(|next| self::block(next) != block)
+                && let Some(word) = last_word.take()
+            {
+                advise(word, &mut text);
+            }
         }
-        self.line(alert, &mut text);
-        self.advice(alert, &mut text);
         out.extend_from_slice(text.as_bytes());
     }
 
@@ -77,51 +97,118 @@ impl Terminal {
             alias => format!(" ({})", Visible(alias)),
         };
         let usual = match alert.typical_cost {
-            Some(cost) => format!(", a usual day costs {cost}"),
-            None => ", no baseline yet".to_owned(),
+            Some(cost) => format!("a usual day costs {cost}"),
+            None => "it has no baseline yet".to_owned(),
         };
-        let spent = if alert.status == Status::Open { "so far" } else { "in all" };
-        let facts = format!("{}: {} {spent} in {} requests{usual}", alert.day, alert.cost, alert.requests);
+        let spent = if alert.status == Status::Open { "so far" } else { "whole day" };
+        let requests = match alert.requests {
+            1 => "1 request".to_owned(),
+            count => format!("{count} requests"),
+        };
+        let facts = format!("{}, {spent}: {} in {requests}; {usual}", alert.day, alert.cost);
         let _ = writeln!(text, "\nkey {name}{alias}  {}", self.palette.dim(&facts));
     }
 
     fn line(&self, alert: &Alert, text: &mut String) {
-        let Alert { status, severity, .. } = *alert;
-        let clock = alert.detected_at.to_string();
-        let clock = clock.get(11..19).unwrap_or_default();
-        let (word, code) = match (status, alert.revision) {
-            (Status::Open, 0) => (severity.label(), Some(severity)),
-            (Status::Open, _) => ("worse", Some(severity)),
-            (Status::Final, _) => ("final", None),
-            (Status::Withdrawn, _) => ("withdrawn", None),
+        let time = match alert.status {
+            Status::Open => format!("{}  ", alert.updated_at.to_string().get(11..19).unwrap_or_default()),
+            _ => String::new(),
+        };
+        let description = Visible(&alert.description).to_string();
+        let withdrawn = alert.status == Status::Withdrawn;
+        let word = match alert.revision {
+            _ if withdrawn => "withdrawn",
+            1.. if alert.status == Status::Open => "worse",
+            _ => alert.severity.label(),
         };
         let word = format!("{word:<9}");
-        let description = Visible(&alert.description).to_string();
-        let line = match code {
-            Some(severity) => {
-                let word = self.palette.severity(severity, &word);
-                format!("  {clock}  {word}  {:<18} {description}", alert.alert_type)
-            }
-            None => self.palette.dim(&format!("            {word}  {:<18} {description}", alert.alert_type)),
-        };
-        let _ = writeln!(text, "{line}");
+        let word = if withdrawn { word } else { self.palette.severity(alert.severity, &word) };
+        let line = format!("  {time}{word}  {:<18} {description}", alert.alert_type);
+        let _ = writeln!(text, "{}", if withdrawn { self.palette.dim(&line) } else { line });
     }
 
-    /// What to do, once for each key, day and kind of advice.
-    fn advice(&mut self, alert: &Alert, text: &mut String) {
-        let Some(first) = alert.next_steps.first() else { return };
-        let advised = (alert.key, alert.day, *first);
-        if alert.status != Status::Open || alert.severity < Severity::High || self.advised.contains(&advised)
-        {
+    /// What to do, once for each key and day; again only when what looked like an accident looks like theft.
+    fn advise_once(&mut self, alert: &Alert, text: &mut String) {
+        let given = |class| self.advised.contains(&(alert.key, alert.day, class));
+        if alert.severity < Severity::High || given(Class::Compromise) || given(alert.class) {
             return;
         }
         if self.advised.len() >= ADVISED_MAX {
             self.advised.remove(0);
         }
-        self.advised.push(advised);
-        for (number, step) in (1..).zip(alert.next_steps) {
-            let label = if number == 1 { "What to do" } else { "" };
-            let _ = writeln!(text, "            {label:<10} {number}. {step}");
+        self.advised.push((alert.key, alert.day, alert.class));
+        advise(alert, text);
+    }
+}
+
+fn block(alert: &Alert) -> Block {
+    (alert.key, alert.day, alert.status != Status::Open)
+}
+
+fn advise(alert: &Alert, text: &mut String) {
+    for (number, step) in (1..).zip(alert.next_steps) {
+        let label = if number == 1 { "what to do:" } else { "" };
+        let _ = writeln!(text, "  {label:<11} {number}. {step}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::AlertId;
+    use crate::money::NanoUsd;
+    use crate::time::{Stamp, Timestamp};
+
+    fn alert(status: Status, class: Class) -> Alert {
+        let at = Stamp::utc(Timestamp(0));
+        Alert {
+            id: AlertId::default(),
+            revision: 0,
+            status,
+            alert_type: "cost_spike",
+            severity: Severity::High,
+            class,
+            description: "a\u{1b}[2Jb".to_owned(),
+            evidence: Vec::new(),
+            timestamp: at,
+            key_hint: "...3f9c".into(),
+            key_alias: "".into(),
+            key: KeyId([0; 16]),
+            detected_at: at,
+            updated_at: at,
+            day: Day(0),
+            window_start: at.at,
+            window_end: at.at,
+            requests: 1,
+            cost: NanoUsd(1_500_000_000),
+            typical_cost: None,
+            attack: &[],
+            atlas: &[],
+            next_steps: &["act"],
         }
+    }
+
+    #[test]
+    fn advice_is_given_once_while_it_lasts_and_once_at_the_end() {
+        use Class::{Compromise, Operational};
+        let alerts = [
+            alert(Status::Open, Operational),
+            alert(Status::Open, Operational),
+            alert(Status::Open, Compromise),
+            alert(Status::Open, Operational),
+            alert(Status::Final, Operational),
+            alert(Status::Final, Compromise),
+        ];
+        let mut terminal = Terminal::new(Palette { colour: false });
+        let mut out = Vec::new();
+        terminal.write_alerts(alerts.iter(), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let shape: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        let expected = [
+            "key", "00:00:00", "what", "00:00:00", "00:00:00", "what", "00:00:00", "key", "high", "high",
+            "what",
+        ];
+        assert_eq!(shape, expected, "{text}");
+        assert!(!text.contains('\u{1b}') && text.contains("a\\u{1b}[2Jb"), "{text}");
     }
 }

@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::sequence::Loaded;
 use super::shards::{Move, Report};
 use super::totals::Totals;
-use crate::detect::{Alert, Severity, Status};
+use crate::detect::{Severity, Status};
 use crate::encode::{RejectAt, Terminal, write_alert, write_reject};
 use crate::record::Reason;
 use crate::shard::{Gauges, Output};
@@ -25,10 +25,11 @@ pub enum Rendering {
 }
 
 impl Rendering {
-    fn write(&mut self, alert: &Alert, out: &mut Vec<u8>) {
+    fn write(&mut self, outputs: &[Output], out: &mut Vec<u8>) {
+        let alerts = outputs.iter().map(|output| &output.alert);
         match self {
-            Self::Json => write_alert(alert, out),
-            Self::Terminal(terminal) => terminal.write_alert(alert, out),
+            Self::Json => alerts.for_each(|alert| write_alert(alert, out)),
+            Self::Terminal(terminal) => terminal.write_alerts(alerts, out),
         }
     }
 }
@@ -104,8 +105,8 @@ impl<S: Sink> Egress<S> {
             if alert.status != Status::Withdrawn {
                 self.worst = self.worst.max(Some(alert.severity));
             }
-            self.rendering.write(alert, &mut lines);
         }
+        self.rendering.write(outputs, &mut lines);
         if !lines.is_empty() {
             self.progress.hide();
             let written = self.sink.write(&lines).await;
