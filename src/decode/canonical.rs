@@ -4,8 +4,9 @@
 //! a field stands twice the last one counts. The fields are documented in `docs/record.md`.
 
 use super::draft::{self, Draft, Fault, Read};
+use super::layout::Layouts;
 use super::{Emit, Format, Frame};
-use crate::json::{Reader, Value};
+use crate::json::{Reader, Str, Value, plain_length, small_count, small_nano};
 use crate::money::NanoUsd;
 use crate::normalise::Tier;
 use crate::record::{Count, Reason};
@@ -113,26 +114,46 @@ pub(super) fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) 
     Ok(())
 }
 
-/// Reads the value of a field if it has the form it nearly always has; otherwise the caller goes back.
+/// Reads the value of a field if it has the form it nearly always has: its length, without quotes. `text` begins
+/// with the value; `quoted` tells whether there was a quote before it.
 #[inline(always)]
-fn assign_usual<'a>(draft: &mut Draft<'a>, field: Field, reader: &mut Reader<'a>) -> Option<()> {
-    match field {
-        Field::Key => draft.key = reader.string()?,
-        Field::Model => draft.model = reader.string()?,
-        Field::Endpoint => draft.endpoint = reader.string()?,
-        Field::SourceIp => draft.source_ip = reader.string()?,
-        Field::UserAgent => draft.user_agent = reader.string()?,
-        Field::RequestId => draft.request_id = reader.string()?,
-        Field::InputTokens => draft.input_total = Count::of(reader.small_count()?),
-        Field::OutputTokens => draft.tokens.output = Count::of(reader.small_count()?),
-        Field::Cost => draft.cost = Some(NanoUsd::from_record(reader.small_nano()?)?),
-        Field::Status => {
-            draft.status = u16::try_from(reader.small_count()?).ok().filter(|code| *code <= 999)?;
+pub(super) fn take_usual<'a>(
+    draft: &mut Draft<'a>,
+    field: Field,
+    text: &'a [u8],
+    quoted: bool,
+) -> Option<usize> {
+    if quoted {
+        let length = plain_length(text)?;
+        let value = Str::plain(&text[..length]);
+        match field {
+            Field::Time => draft.time = Some(parse_time(&text[..length]).ok()?),
+            Field::Key => draft.key = value,
+            Field::KeyAlias => draft.key_alias = value,
+            Field::Model => draft.model = value,
+            Field::Endpoint => draft.endpoint = value,
+            Field::SourceIp => draft.source_ip = value,
+            Field::UserAgent => draft.user_agent = value,
+            Field::RequestId => draft.request_id = value,
+            _ => return None,
         }
-        Field::Time => draft.time = Some(parse_time(reader.string()?.as_plain()?).ok()?),
+        return Some(length);
+    }
+    if field == Field::Cost {
+        let (nano, length) = small_nano(text)?;
+        draft.cost = Some(NanoUsd::from_record(nano)?);
+        return Some(length);
+    }
+    let (count, length) = small_count(text)?;
+    match field {
+        Field::InputTokens => draft.input_total = Count::of(count),
+        Field::OutputTokens => draft.tokens.output = Count::of(count),
+        Field::CacheRead => draft.tokens.cache_read = Count::of(count),
+        Field::Status => draft.status = u16::try_from(count).ok().filter(|code| *code <= 999)?,
         _ => return None,
     }
-    Some(())
+    // More than a record may carry is told in the general way.
+    (count <= Count::MAX).then_some(length)
 }
 
 /// A frame read to its end, whether or not it is of this format.
@@ -148,8 +169,22 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads a frame that starts with `{`; only broken JSON is an error.
+    /// Reads a frame that starts with `{`, by one of the layouts if it has one; only broken JSON is an error.
     #[inline]
+    pub(super) fn read_by(&mut self, layouts: &mut Layouts, text: &'a [u8]) -> Read<()> {
+        if layouts.read(text, &mut self.draft).is_some() {
+            // Only layouts of records that were claimed are learned.
+            (self.time_seen, self.key_seen) = (true, true);
+            return Ok(());
+        }
+        self.read(text)?;
+        if self.claims() && self.fault.is_none() {
+            layouts.learn(text);
+        }
+        Ok(())
+    }
+
+    /// Reads a frame that starts with `{`; only broken JSON is an error.
     pub(super) fn read(&mut self, text: &'a [u8]) -> Read<()> {
         let mut reader = Reader::new(text);
         let mut scratch = Vec::new();
@@ -162,9 +197,8 @@ impl<'a> Reading<'a> {
             self.time_seen |= field == Field::Time;
             self.key_seen |= field == Field::Key;
             self.ours += u32::from(field != Field::Model);
-            let start = reader.position();
-            if assign_usual(&mut self.draft, field, &mut reader).is_none() {
-                reader.rewind(start);
+            let draft = &mut self.draft;
+            if reader.take_usual(|text, quoted| take_usual(draft, field, text, quoted)).is_none() {
                 self.assign_any(field, &mut reader);
             }
         }

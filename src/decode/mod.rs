@@ -6,6 +6,7 @@
 pub mod draft;
 mod canonical;
 mod csv;
+mod layout;
 mod litellm;
 mod litellm_payload;
 mod litellm_spend;
@@ -19,6 +20,7 @@ use crate::record::{Batch, Reason, Reject};
 use crate::time::Timestamp;
 use crate::unwrap;
 use draft::{Draft, Fault, FaultParts, Read};
+use layout::Layouts;
 use std::sync::Arc;
 
 /// A record format.
@@ -75,6 +77,7 @@ pub struct Settings {
 pub struct Decoder {
     settings: Settings,
     normaliser: Normaliser,
+    layouts: Layouts,
     scratches: Vec<Vec<u8>>,
 }
 
@@ -82,7 +85,8 @@ impl Decoder {
     /// A decoder with empty caches.
     pub fn new(settings: Settings) -> Self {
         let normaliser = Normaliser::new(Arc::clone(&settings.rulebook));
-        Self { settings, normaliser, scratches: vec![Vec::new(); unwrap::DEPTH_MAX] }
+        let scratches = vec![Vec::new(); unwrap::DEPTH_MAX];
+        Self { settings, normaliser, layouts: Layouts::default(), scratches }
     }
 
     /// The records of a block. `now` is when it arrived: records from further ahead than clocks are apart are
@@ -114,9 +118,10 @@ impl Decoder {
         if !valid {
             return self.reject(not_utf8(frame.text), frame.text, batch);
         }
-        let Self { settings, normaliser, scratches } = self;
+        let Self { settings, normaliser, layouts, scratches } = self;
         let mut faults = Vec::new();
-        let mut context = Context { normaliser, now, batch, faults: &mut faults, format: settings.format };
+        let mut context =
+            Context { normaliser, layouts, now, batch, faults: &mut faults, format: settings.format };
         context.descend(frame, scratches);
         for fault in faults {
             self.reject(fault, frame.text, batch);
@@ -170,6 +175,7 @@ fn trim(line: &[u8]) -> &[u8] {
 /// Decoding of one frame, through its wrappers.
 struct Context<'c> {
     normaliser: &'c mut Normaliser,
+    layouts: &'c mut Layouts,
     now: Timestamp,
     batch: &'c mut Batch,
     faults: &'c mut Vec<Fault>,
@@ -182,7 +188,7 @@ impl Context<'_> {
         // Most frames are canonical records: try that first and look at the outside only if it is none.
         if is_object && self.format.is_none_or(|format| format.name == canonical::FORMAT.name) {
             let mut reading = canonical::Reading::default();
-            match reading.read(frame.text) {
+            match reading.read_by(self.layouts, frame.text) {
                 Ok(()) if reading.claims() => return self.record(reading.record()),
                 Ok(()) => {}
                 Err(fault) => return self.faults.push(fault),

@@ -6,13 +6,21 @@
 mod number;
 mod scan;
 
-pub use number::{Decimal, NumberError};
+pub use number::{Decimal, NumberError, number_length, small_count, small_nano};
 
 use scan::find_special;
 use thiserror::Error;
 
 /// Deepest nesting that is read; deeper input is refused, not followed.
 pub const DEPTH_MAX: u32 = 128;
+
+/// Length of the string that `text` starts with, its opening quote already taken off, if it ends and has no
+/// escapes.
+#[inline(always)]
+pub fn plain_length(text: &[u8]) -> Option<usize> {
+    let length = find_special(text);
+    (text.get(length) == Some(&b'"')).then_some(length)
+}
 
 /// Where and why a text is not JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -107,14 +115,6 @@ impl<'a> Reader<'a> {
     #[inline]
     pub const fn position(&self) -> usize {
         self.at
-    }
-
-    /// Goes back to where a value began, to read it in another way.
-    #[inline]
-    pub fn rewind(&mut self, position: usize) {
-        if self.error.is_none() {
-            self.at = position;
-        }
     }
 
     /// The first error so far.
@@ -230,32 +230,17 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// The next value, if it is a string; otherwise nothing is consumed.
+    /// Shows the text from the next value on, for those who know how to read a usual value faster: its opening
+    /// quote is taken off, and whether there was one is told. `take` answers with the length of the value, without
+    /// quotes, or with nothing, and then nothing is consumed.
     #[inline(always)]
-    pub fn string(&mut self) -> Option<Str<'a>> {
-        if self.space() == b'"' { self.quoted() } else { None }
-    }
-
-    /// The next value, if it is a number of at most 18 digits without fraction or exponent; otherwise nothing is
-    /// consumed.
-    #[inline(always)]
-    pub fn small_count(&mut self) -> Option<u64> {
-        self.space();
-        let (number, length) = number::small_count(&self.text[self.at..])?;
-        self.at += length;
+    pub fn take_usual(&mut self, take: impl FnOnce(&'a [u8], bool) -> Option<usize>) -> Option<()> {
+        let quoted = self.space() == b'"';
+        let rest = &self.text[self.at + usize::from(quoted)..];
+        let length = take(rest, quoted)?;
+        self.at += length + 2 * usize::from(quoted);
         self.fresh = false;
-        Some(number)
-    }
-
-    /// The next value × 10⁹, if it is a number of at most 18 digits, nine of them after the point, without
-    /// exponent; otherwise nothing is consumed.
-    #[inline(always)]
-    pub fn small_nano(&mut self) -> Option<u64> {
-        self.space();
-        let (number, length) = number::small_nano(&self.text[self.at..])?;
-        self.at += length;
-        self.fresh = false;
-        Some(number)
+        Some(())
     }
 
     /// The next value; `None` after an error.
@@ -377,7 +362,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn number(&mut self) -> Option<&'a [u8]> {
         let rest = &self.text[self.at..];
-        match number::length(rest) {
+        match number_length(rest) {
             Some(length) => {
                 self.at += length;
                 self.fresh = false;
@@ -467,8 +452,15 @@ mod tests {
         assert_eq!(reader.value(), Some(Value::Number(b"7")));
         let key = reader.key().unwrap();
         assert_eq!((key.as_plain(), key.resolve(&mut scratch)), (None, &b"cd"[..]));
-        assert_eq!(reader.small_count(), None);
-        assert_eq!(reader.string().unwrap().resolve(&mut scratch), b"e/f");
+        assert_eq!(
+            reader.take_usual(|text, quoted| {
+                assert!(quoted);
+                plain_length(text)
+            }),
+            None
+        );
+        let Some(Value::Str(text)) = reader.value() else { panic!("a string") };
+        assert_eq!(text.resolve(&mut scratch), b"e/f");
         assert_eq!(reader.key(), None);
         assert_eq!(reader.finish(), Ok(()));
     }

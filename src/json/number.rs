@@ -21,7 +21,7 @@ pub enum NumberError {
 
 /// Length of the JSON number that `text` starts with.
 #[inline]
-pub(super) fn length(text: &[u8]) -> Option<usize> {
+pub fn number_length(text: &[u8]) -> Option<usize> {
     let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let start = usize::from(text.first() == Some(&b'-'));
     let whole = digits(start);
@@ -50,7 +50,7 @@ pub(super) fn length(text: &[u8]) -> Option<usize> {
 /// The whole number that `text` starts with and its length, if it has at most 18 digits and is followed by
 /// neither fraction nor exponent: what counts nearly always are.
 #[inline(always)]
-pub(super) fn small_count(text: &[u8]) -> Option<(u64, usize)> {
+pub fn small_count(text: &[u8]) -> Option<(u64, usize)> {
     let (number, length) = digits(text, 0);
     let plain = !matches!(text.get(length), Some(b'.' | b'e' | b'E'));
     (plain && is_whole(text, length)).then_some((number, length))
@@ -59,7 +59,7 @@ pub(super) fn small_count(text: &[u8]) -> Option<(u64, usize)> {
 /// The number × 10⁹ that `text` starts with and its length, if it has at most 18 digits, at most nine of them
 /// after the point, and no exponent: what amounts of money nearly always are.
 #[inline(always)]
-pub(super) fn small_nano(text: &[u8]) -> Option<(u64, usize)> {
+pub fn small_nano(text: &[u8]) -> Option<(u64, usize)> {
     const SCALE: [u64; 10] =
         [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
     let (whole, length) = digits(text, 0);
@@ -292,7 +292,7 @@ mod tests {
 
         #[test]
         fn length_is_that_of_json(text in "[-+0-9.eE]{0,12}") {
-            let whole = length(text.as_bytes()) == Some(text.len());
+            let whole = number_length(text.as_bytes()) == Some(text.len());
             let json = serde_json::from_str::<serde_json::Number>(&text).is_ok();
             // serde_json also refuses what f64 cannot hold.
             prop_assert!(whole == json || (whole && text.contains(['e', 'E'])), "{text}");

@@ -3,60 +3,98 @@
 /// Longest text that is remembered.
 const TEXT_MAX: usize = 55;
 
-/// A direct-mapped cache. A text displaces whatever shared its slot, so memory is fixed and nothing is evicted by
-/// a rule that could be aimed at. Full keys are never put in here.
+/// A cache with two places for each text. A newcomer takes the first and moves what was there to the second, so
+/// memory is fixed and nothing is evicted by a rule that could be aimed at. Full keys are never put in here.
 #[derive(Clone, Debug)]
 pub(super) struct Memo<V> {
-    slots: Box<[Option<Slot<V>>]>,
+    places: Box<[Option<Place<V>>]>,
 }
 
-#[derive(Clone, Debug)]
-struct Slot<V> {
+#[derive(Clone, Copy, Debug)]
+struct Place<V> {
     length: u8,
     text: [u8; TEXT_MAX],
     value: V,
 }
 
 impl<V: Copy> Memo<V> {
-    /// A cache of `slots` slots, a power of two.
-    pub(super) fn new(slots: usize) -> Self {
-        let empty = std::iter::repeat_with(|| None).take(slots.next_power_of_two());
-        Self { slots: empty.collect() }
+    /// A cache of `places` places, rounded up to a power of two.
+    pub(super) fn new(places: usize) -> Self {
+        Self { places: vec![None; places.next_power_of_two().max(2)].into() }
     }
 
-    /// What `text` stands for: from the cache, or by `make`, whose `None` is not remembered.
+    /// What `text` stands for: from the cache, or by `make`, whose error is not remembered.
     #[inline]
     pub(super) fn get<E>(&mut self, text: &[u8], make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         if text.len() > TEXT_MAX {
             return make();
         }
-        let at = slot(text) & (self.slots.len() - 1);
-        if let Some(Some(slot)) = self.slots.get(at)
-            && slot.text[..usize::from(slot.length)] == *text
-        {
-            return Ok(slot.value);
+        let first = mixed(text) & (self.places.len() - 1);
+        for at in [first, first ^ 1] {
+            if let Some(Some(place)) = self.places.get(at)
+                && place.text.get(..usize::from(place.length)) == Some(text)
+            {
+                return Ok(place.value);
+            }
         }
         let value = make()?;
-        let mut copy = [0; TEXT_MAX];
-        copy[..text.len()].copy_from_slice(text);
-        #[allow(clippy::cast_possible_truncation)]
-        let slot = Slot { length: text.len() as u8, text: copy, value };
-        if let Some(place) = self.slots.get_mut(at) {
-            *place = Some(slot);
-        }
+        self.put(first, text, value);
         Ok(value)
+    }
+
+    #[cold]
+    fn put(&mut self, first: usize, text: &[u8], value: V) {
+        let mut place = Place { length: 0, text: [0; TEXT_MAX], value };
+        for (byte, copy) in text.iter().zip(&mut place.text) {
+            *copy = *byte;
+            place.length += 1;
+        }
+        if let Some(kept) = self.places.get(first).copied()
+            && let Some(second) = self.places.get_mut(first ^ 1)
+        {
+            *second = kept;
+        }
+        if let Some(newest) = self.places.get_mut(first) {
+            *newest = Some(place);
+        }
     }
 }
 
 /// A number that differs for most texts. It need not be hard to aim at: a collision only costs the cache.
 #[inline(always)]
-fn slot(text: &[u8]) -> usize {
+fn mixed(text: &[u8]) -> usize {
     let (head, tail) = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
         (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
         _ => (text.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
     };
     let mixed = (head ^ tail.rotate_left(29) ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     #[allow(clippy::cast_possible_truncation)]
-    let slot = (mixed >> 32) as usize;
-    slot
+    let high = (mixed >> 32) as usize;
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memo;
+
+    #[test]
+    fn what_is_remembered_is_what_was_made() {
+        let mut memo = Memo::new(4);
+        let mut made = 0;
+        for round in 0..3 {
+            for number in 0..40 {
+                let text = format!("text {number}");
+                let value = memo.get::<()>(text.as_bytes(), || {
+                    made += 1;
+                    Ok(number)
+                });
+                assert_eq!(value, Ok(number), "round {round}");
+            }
+        }
+        assert!(made >= 40);
+        assert_eq!(memo.get(b"text 39", || Err(())), Ok(39));
+        assert_eq!(memo.get(b"new", || Err(())), Err(()));
+        assert_eq!(memo.get(&[b'x'; 100], || Ok::<_, ()>(7)), Ok(7));
+        assert_eq!(memo.get(&[b'x'; 100], || Err(())), Err(()));
+    }
 }
