@@ -22,8 +22,8 @@ pub struct Header {
 
 impl Header {
     /// The header that `line` is, if it names the two necessary columns.
-    pub(crate) fn read(line: &[u8]) -> Option<Self> {
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    pub fn read(line: &[u8]) -> Option<Self> {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
         if !line.is_ascii() || line.starts_with(b"{") || line.len() > 4096 {
             return None;
         }

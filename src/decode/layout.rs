@@ -76,12 +76,17 @@ impl Layouts {
 impl Layout {
     /// The layout of a record; `None` where its next of kin could not be read by it.
     fn of(text: &[u8]) -> Option<Self> {
-        let mut values = Vec::new();
+        let (mut values, mut seen) = (Vec::new(), Vec::new());
         let mut from = 0;
         let mut reader = Reader::new(text);
         reader.enter_object();
         while let Some(key) = reader.key() {
             let field = field(key.as_plain()?);
+            // Of a field that stands twice the last one counts, even if it is null: not for a short cut.
+            if field.is_some() && seen.contains(&field) {
+                return None;
+            }
+            seen.push(field);
             let (start, end, quoted) = match reader.value()? {
                 Value::Str(value) => {
                     let end = reader.position() - 1;
@@ -113,5 +118,77 @@ impl Layout {
             rest = &rest[length..];
         }
         (rest == &*self.tail).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canonical::Reading;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What is read of `text`: by the layouts if `layouts` are given, else in the general way.
+    fn read(layouts: Option<&mut Layouts>, text: &str) -> String {
+        let mut reading = Reading::default();
+        let result = match layouts {
+            Some(layouts) => reading.read_by(layouts, text.as_bytes()),
+            None => reading.read(text.as_bytes()),
+        };
+        let claims = reading.claims();
+        format!("{result:?} {claims} {:?}", reading.record())
+    }
+
+    const USUAL: &str = r#"{"timestamp": "2026-06-01T00:00:00Z", "api_key_prefix": "...3f9c", "model": "gpt-4o", "source_ip": null, "input_tokens": 12, "cost_usd": 0.25, "note": "x", "n": -1.5}"#;
+
+    #[test]
+    fn a_layout_is_learned_from_one_record() {
+        let mut layouts = Layouts::default();
+        read(Some(&mut layouts), USUAL);
+        assert_eq!(layouts.known.len(), 1);
+        assert!(layouts.read(USUAL.replace("3f9c", "77e0").as_bytes(), &mut Draft::default()).is_some());
+        for other in [
+            USUAL.replace("null", "\"1.2.3.4\""),
+            USUAL.replace("\"x\"", "\"\\\\\""),
+            USUAL.replace(": 12", ":12"),
+            USUAL.replace(" 12", " 1e2"),
+            USUAL.replace("-1.5}", "-1.5} "),
+        ] {
+            assert!(layouts.read(other.as_bytes(), &mut Draft::default()).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_cut_short_is_not_learned() {
+        for text in [
+            r#"{"timestamp": 1780632395, "api_key_prefix": "a", "model": "x", "model": null}"#,
+            r#"{"timestamp": 1780632395, "api_key_prefix": "a", "batch": true}"#,
+            r#"{"timestamp": 1780632395, "api_key_prefix": "a", "tags": []}"#,
+            r#"{"timestamp": 1780632395, "api_key_prefix": "a\u0062"}"#,
+        ] {
+            let mut layouts = Layouts::default();
+            read(Some(&mut layouts), text);
+            assert!(layouts.known.is_empty(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Records that are nearly alike, read one after the other: the short cut never changes what is read.
+        #[test]
+        fn the_short_cut_changes_nothing(changes in prop::collection::vec((0_usize..200, any::<u8>(), 0_u8..4), 1..40)) {
+            let mut layouts = Layouts::default();
+            for (at, byte, kind) in changes {
+                let mut bytes = USUAL.as_bytes().to_vec();
+                let at = at % bytes.len();
+                match kind {
+                    0 => bytes[at] = byte % 128,
+                    1 => drop(bytes.remove(at)),
+                    2 => bytes.insert(at, byte % 128),
+                    _ => {}
+                }
+                let text = String::from_utf8(bytes).unwrap();
+                let expected = read(None, &text);
+                prop_assert_eq!(read(Some(&mut layouts), &text), expected, "{}", text);
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! `litellm_spend`: rows of LiteLLM's `LiteLLM_SpendLogs` table, as its API, exports and change streams give them.
 
-use super::draft::{self, Draft, Read};
+use super::draft::{self, Draft, Fault, Read};
 use super::litellm::{Reading, members};
 use super::{Emit, Format, Frame};
+use crate::frame::shape;
 use crate::json::{Str, Value};
+use crate::record::Reason;
 
 pub(super) const FORMAT: Format = Format {
     name: "litellm_spend",
@@ -42,12 +44,18 @@ fn read<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
         Value::Str(json) => {
             let json = json.resolve(scratch);
             if json.starts_with(b"{") {
+                shape::members(json, |_, _| {}).map_err(|error| not_json(error, json))?;
                 reading.metadata(json)?;
             }
         }
         _ => {}
     }
     reading.finish()
+}
+
+fn not_json(error: crate::json::Error, json: &[u8]) -> Fault {
+    let message = format!("is no whole JSON text ({error}); was it cut off on its way?");
+    Fault::new(Reason::BadField, "metadata", &json[..json.len().min(24)], message)
 }
 
 /// LiteLLM 1.82 writes the word `None` for a request without a key.

@@ -202,7 +202,7 @@ impl Reader {
     fn give(&mut self, mut block: Block, arrived: Arrival) -> Option<()> {
         if self.at_start && !block.bytes.is_empty() {
             self.at_start = false;
-            self.header = block.lines().next().and_then(|line| Header::read(line.trim_ascii())).map(Arc::new);
+            self.header = block.lines().next().and_then(Header::read).map(Arc::new);
             block.starts_with_header = self.header.is_some();
         }
         block.header.clone_from(&self.header);

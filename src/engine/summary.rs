@@ -22,6 +22,7 @@ pub fn summary(totals: &Totals, took: Duration) -> String {
         took.as_secs_f64(),
     );
     let notes = [
+        (records.learned, "were history, learned from and not judged"),
         (records.conflicting, "had a request id that was used before with other content"),
         (records.untracked, "were of new keys for which there was no memory left (limits.state_bytes_max)"),
         (totals.unreadable_addresses, "had an unreadable client address"),

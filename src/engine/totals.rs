@@ -68,8 +68,9 @@ impl Totals {
 
     /// Adds what became of some records.
     pub fn count_records(&mut self, counts: Counts) {
-        let Counts { processed, duplicate, late, conflicting, untracked } = counts;
+        let Counts { processed, learned, duplicate, late, conflicting, untracked } = counts;
         self.records.processed += processed;
+        self.records.learned += learned;
         self.records.duplicate += duplicate;
         self.records.late += late;
         self.records.conflicting += conflicting;

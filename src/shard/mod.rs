@@ -102,6 +102,8 @@ pub type Order = (u32, bool, Timestamp, KeyId);
 pub struct Counts {
     /// Counted in a window, or learned from as history.
     pub processed: u64,
+    /// Processed as history.
+    pub learned: u64,
     /// Second deliveries.
     pub duplicate: u64,
     /// Of a day that was closed already; counted for the baseline only.
@@ -228,6 +230,7 @@ impl Shard {
         let local = zones.local(key.zone(), record.time.at);
         if self.learning {
             counts.processed += 1;
+            counts.learned += 1;
             key.learn(record, batch, local);
         } else {
             let mut surroundings = Surroundings { settings, zones, closings, watermark: *watermark };

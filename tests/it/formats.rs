@@ -1,0 +1,115 @@
+//! Every format: records as they stand in logs, and what is read of them, side by side in
+//! `tests/formats/NAME/{in,out,rejects}`. `KEYHOUND_BLESS=1` writes what comes out.
+
+use bytes::BytesMut;
+use keyhound::config::Plan;
+use keyhound::decode::{self, Decoder, Settings};
+use keyhound::frame::LinesCodec;
+use keyhound::record::{Batch, Count, UsageRecord};
+use keyhound::time::Timestamp;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::codec::Decoder as _;
+
+/// What a record says, without what it does not say.
+fn show(record: &UsageRecord, batch: &Batch) -> Value {
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() && value != json!("") {
+            shown.insert(name.to_owned(), value);
+        }
+    };
+    let count = |count: Count| count.get().map_or(Value::Null, Value::from);
+    put("time", json!(record.time.to_string()));
+    put("key", json!(batch.text(record.key_hint)));
+    put("alias", json!(batch.text(record.key_alias)));
+    put("model", json!(batch.text(record.model.name)));
+    put("input_uncached", count(record.tokens.input_uncached));
+    put("cache_read", count(record.tokens.cache_read));
+    put("cache_write", count(record.tokens.cache_write));
+    put("cache_write_1h", count(record.tokens.cache_write_1h));
+    put("output", count(record.tokens.output));
+    put("reasoning", count(record.tokens.reasoning));
+    if record.requests != 1 {
+        put("requests", json!(record.requests));
+    }
+    put("status", json!(record.status));
+    put("cost_usd", json!(record.cost.usd()));
+    put("cost", json!(format!("{:?}", record.cost_source).to_lowercase()));
+    put("address", record.address.map_or(Value::Null, |address| json!(address.to_string())));
+    put("endpoint", json!(batch.text(record.endpoint)));
+    put("user_agent", json!(batch.text(record.user_agent)));
+    put("request_id", json!(batch.text(record.request_id)));
+    Value::Object(shown)
+}
+
+/// Records and rejects of a file, as text.
+fn decode(input: &[u8]) -> (String, String) {
+    let settings = Settings {
+        rulebook: Plan::default_plan().unwrap().rulebook,
+        format: None,
+        frame_bytes_max: 1 << 20,
+        keep_rejects: false,
+    };
+    let mut decoder = Decoder::new(settings);
+    let mut codec = LinesCodec::new(1 << 20);
+    let mut buffer = BytesMut::from(input);
+    let (mut records, mut rejects) = (String::new(), String::new());
+    let mut header = None;
+    let mut first = true;
+    while let Some(mut block) = codec.decode_eof(&mut buffer).unwrap() {
+        if std::mem::take(&mut first) {
+            header = block.lines().next().and_then(decode::Header::read).map(Arc::new);
+            block.starts_with_header = header.is_some();
+        }
+        block.header.clone_from(&header);
+        let batch = decoder.block(&block, Timestamp::MAX);
+        for record in &batch.records {
+            records.push_str(&format!("{}\n", show(record, &batch)));
+        }
+        for reject in &batch.rejects {
+            let (line, reason) = (reject.line + 1, reject.reason.label());
+            rejects.push_str(&format!(
+                "{line}: {reason}: {} {:?}: {}\n",
+                reject.field, reject.value, reject.message
+            ));
+        }
+    }
+    (records, rejects)
+}
+
+fn compare(path: &Path, shown: &str) {
+    if std::env::var_os("KEYHOUND_BLESS").is_some() {
+        if shown.is_empty() {
+            let _ = std::fs::remove_file(path);
+        } else {
+            std::fs::write(path, shown).unwrap();
+        }
+        return;
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(shown, expected, "{}", path.display());
+}
+
+#[test]
+fn every_fixture_is_read_as_it_says() {
+    let mut directories: Vec<_> =
+        std::fs::read_dir("tests/formats").unwrap().map(|entry| entry.unwrap().path()).collect();
+    directories.sort();
+    for directory in directories {
+        let input = std::fs::read(directory.join("in")).unwrap();
+        let (records, rejects) = decode(&input);
+        compare(&directory.join("out"), &records);
+        compare(&directory.join("rejects"), &rejects);
+    }
+}
+
+#[test]
+fn every_format_and_wrapper_has_a_fixture() {
+    let formats = decode::ALL.iter().map(|format| format.name);
+    let wrappers = keyhound::unwrap::ALL.iter().map(|wrapper| wrapper.name);
+    for name in formats.chain(wrappers) {
+        assert!(Path::new("tests/formats").join(name).join("out").exists(), "tests/formats/{name}/out");
+    }
+}

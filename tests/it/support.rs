@@ -1,0 +1,91 @@
+//! Running the program and reading what it says.
+
+use serde_json::Value;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: Option<i32>,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+            code: output.status.code(),
+        }
+    }
+}
+
+impl Ran {
+    /// The events on standard output.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect()
+    }
+
+    /// The last revision of each alert, in the order of their first.
+    pub fn last_revisions(&self) -> Vec<Value> {
+        let mut last: Vec<Value> = Vec::new();
+        for event in self.events() {
+            match last.iter_mut().find(|known| known["id"] == event["id"]) {
+                Some(known) => *known = event,
+                None => last.push(event),
+            }
+        }
+        last
+    }
+
+    /// The closing line `read N = …`.
+    pub fn accounting(&self) -> &str {
+        self.stderr
+            .lines()
+            .find(|line| line.starts_with("read "))
+            .unwrap_or_else(|| panic!("a summary: {}", self.stderr))
+    }
+}
+
+/// The program under test, in an environment that says nothing about colours.
+pub fn keyhound() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyhound"));
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    command
+}
+
+/// Runs the program with `args` in `dir`, with `stdin` as its standard input.
+pub fn run_in(dir: &Path, args: &[&str], stdin: &[u8]) -> Ran {
+    let mut command = keyhound();
+    command.current_dir(dir).args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    let input = stdin.to_vec();
+    // A program that stops reading early is no fault of this thread.
+    let writer = std::thread::spawn(move || drop(pipe.write_all(&input)));
+    let output = child.wait_with_output().expect("the program ends");
+    writer.join().expect("the input is written");
+    output.into()
+}
+
+/// Runs the program with `args` on `stdin`.
+pub fn run(args: &[&str], stdin: &[u8]) -> Ran {
+    run_in(Path::new("."), args, stdin)
+}
+
+/// Lines of a canonical record with these fields changed or added.
+pub fn record(changes: &[(&str, Value)]) -> String {
+    let mut record = serde_json::json!({
+        "timestamp": "2026-06-01T09:00:00Z", "api_key_prefix": "...3f9c", "model": "gpt-4o", "input_tokens": 100,
+        "output_tokens": 10, "endpoint": "/v1/chat/completions", "source_ip": "10.0.0.1",
+        "user_agent": "openai-python/1.99.0", "status_code": 200, "cost_usd": 0.01,
+    });
+    for (name, value) in changes {
+        record[*name] = value.clone();
+    }
+    format!("{record}\n")
+}
