@@ -134,7 +134,7 @@ impl Decoder {
         let redactor = &self.settings.rulebook.redactor;
         let keep = if self.settings.keep_rejects { usize::MAX } else { REJECTS_KEPT };
         let frame = if self.settings.keep_rejects {
-            redactor.clean(&frame[..frame.len().min(FRAME_EXCERPT_MAX)])
+            redactor.clean_stray(&frame[..frame.len().min(FRAME_EXCERPT_MAX)])
         } else {
             String::new()
         };
@@ -142,7 +142,7 @@ impl Decoder {
         let value = match field {
             // A faulty key may be a key in a form that no pattern knows.
             "api_key_prefix" => String::new(),
-            _ => redactor.clean(&value),
+            _ => redactor.clean_stray(&value),
         };
         let reject = Reject { reason, field, value, message, line: batch.lines, frame };
         batch.reject(reject, keep);

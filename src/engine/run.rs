@@ -165,7 +165,12 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|error| RunError::Listen { address, error })
+    let bound = TcpListener::bind(address).await;
+    let listener = bound.map_err(|error| RunError::Listen { address, error })?;
+    // With port 0 the system chooses one: tell which.
+    let address = listener.local_addr().unwrap_or(address);
+    tracing::info!("metrics on http://{address}/metrics");
+    Ok(listener)
 }
 
 async fn open(path: &Path) -> Result<AnySink, RunError> {

@@ -7,6 +7,7 @@ use crate::key::KeyNamer;
 use aho_corasick::AhoCorasick;
 use regex::bytes::Regex;
 use serde::Deserialize;
+use std::fmt::Write;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
@@ -123,6 +124,24 @@ impl Redactor {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// `text` cleaned as [`Redactor::clean`] does, and of whatever else might be a secret: text that was no record
+    /// may be a line of a key file, whose first line alone says what it is.
+    pub fn clean_stray(&self, text: &[u8]) -> String {
+        let clean = self.clean(text);
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-');
+        let mut out = String::with_capacity(clean.len());
+        for piece in clean.split_inclusive(|c| !is_part(c)) {
+            let word = piece.trim_end_matches(|c| !is_part(c));
+            if looks_random(word) {
+                let _ = write!(out, "[{} characters]", word.len());
+                out.push_str(&piece[word.len()..]);
+            } else {
+                out.push_str(piece);
+            }
+        }
+        out
+    }
+
     fn write_replacement(&self, secret: &[u8], out: &mut Vec<u8>) {
         let id = self.0.namer.id(secret).to_string();
         out.extend_from_slice(b"[key:");
@@ -155,6 +174,12 @@ impl Redactor {
         });
         found
     }
+}
+
+/// Long, with capitals, small letters and digits: base64 more likely than a word, an identifier or a hash.
+fn looks_random(word: &str) -> bool {
+    let has = |test: fn(&u8) -> bool| word.bytes().any(|byte| test(&byte));
+    word.len() >= 40 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
 }
 
 fn matches((pattern, compiled): &(Pattern, OnceLock<Option<Regex>>), text: &[u8]) -> Vec<Range<usize>> {
@@ -197,6 +222,19 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), patterns.len(), "names are unique");
+    }
+
+    #[test]
+    fn a_line_of_a_key_file_is_no_text_to_show() {
+        let line = "MIIEvQexampleexampleexampleexampleexample0EXAMPLE/example+exampl";
+        assert_eq!(redactor().clean_stray(line.as_bytes()), format!("[{} characters]", line.len()));
+        for harmless in [
+            "request 0b5c1c52-7a3b-4c1e-9d2f-0123456789ab failed at /v1/chat/completions",
+            "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f",
+            "session opened for user root(uid=0)",
+        ] {
+            assert_eq!(redactor().clean_stray(harmless.as_bytes()), harmless);
+        }
     }
 
     #[test]

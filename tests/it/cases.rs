@@ -105,7 +105,9 @@ impl Traffic {
 
 fn lines(traffic: &[Traffic]) -> String {
     let mut records = Vec::new();
-    traffic.iter().for_each(|traffic| traffic.records(&mut records));
+    for traffic in traffic {
+        traffic.records(&mut records);
+    }
     records.sort_by_key(|(at, _)| *at);
     records.into_iter().fold(String::new(), |mut lines, (_, record)| {
         let _ = writeln!(lines, "{record}");
@@ -171,7 +173,9 @@ fn every_case_comes_out_as_it_says() {
         std::fs::read_dir("tests/cases").unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(paths.len() >= 20, "{} cases", paths.len());
-    paths.iter().for_each(|path| check(path));
+    for path in &paths {
+        check(path);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use keyhound::frame::LinesCodec;
 use keyhound::record::{Batch, Count, UsageRecord};
 use keyhound::time::Timestamp;
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::codec::Decoder as _;
@@ -66,14 +67,12 @@ fn decode(input: &[u8]) -> (String, String) {
         block.header.clone_from(&header);
         let batch = decoder.block(&block, Timestamp::MAX);
         for record in &batch.records {
-            records.push_str(&format!("{}\n", show(record, &batch)));
+            writeln!(records, "{}", show(record, &batch)).unwrap();
         }
         for reject in &batch.rejects {
             let (line, reason) = (reject.line + 1, reject.reason.label());
-            rejects.push_str(&format!(
-                "{line}: {reason}: {} {:?}: {}\n",
-                reject.field, reject.value, reject.message
-            ));
+            writeln!(rejects, "{line}: {reason}: {} {:?}: {}", reject.field, reject.value, reject.message)
+                .unwrap();
         }
     }
     (records, rejects)

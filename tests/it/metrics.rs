@@ -1,1 +1,145 @@
-//! x
+//! `/metrics`, `/healthz`, `/readyz`, asked as Prometheus asks.
+
+use crate::support::{keyhound, record};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdin, Stdio};
+use std::time::Duration;
+
+struct Served {
+    child: Child,
+    stdin: ChildStdin,
+    address: String,
+}
+
+impl Served {
+    fn start() -> Self {
+        let mut child = keyhound()
+            .args(["run", "--metrics", "127.0.0.1:0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).unwrap_or_else(|| panic!("an address: {line}"));
+        let address = address.split('/').next().unwrap().to_owned();
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        Self { stdin: child.stdin.take().unwrap(), child, address }
+    }
+
+    /// Status line and body of the answer to a request.
+    fn ask(&self, request: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+    }
+
+    fn get(&self, path: &str) -> (String, String) {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// Writes records and waits until they are counted.
+    fn feed(&mut self, lines: &str, counted: &str) -> String {
+        self.stdin.write_all(lines.as_bytes()).unwrap();
+        for _ in 0..300 {
+            let page = self.get("/metrics").1;
+            if page.lines().any(|line| line == counted) {
+                return page;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{counted} does not come: {}", self.get("/metrics").1);
+    }
+
+    fn stop(mut self) {
+        drop(self.stdin);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// The series of a page, without their values.
+fn series(page: &str) -> BTreeSet<String> {
+    let lines = page.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series.to_owned()).collect()
+}
+
+#[test]
+fn the_page_counts_what_was_read() {
+    let mut served = Served::start();
+    assert_eq!(served.get("/healthz"), ("HTTP/1.1 200 OK".to_owned(), "ok\n".to_owned()));
+    assert_eq!(served.get("/readyz").1, "ready\n");
+    let lines = record(&[]) + &record(&[("timestamp", json!("yesterday"))]) + "nonsense\n";
+    let page = served.feed(&lines, "keyhound_records_total{outcome=\"processed\"} 1");
+    for line in [
+        "keyhound_rejects_total{reason=\"bad_time\"} 1",
+        "keyhound_rejects_total{reason=\"unrecognised\"} 1",
+        "keyhound_source_lines_total 3",
+        "keyhound_keys 1",
+        "keyhound_watermark_timestamp_seconds 1780301700",
+        "keyhound_alerts_total{severity=\"high\",status=\"open\",type=\"unknown_model\"} 0",
+        "keyhound_latency_seconds_count 1",
+        &format!("keyhound_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert!(page.lines().any(|have| have == line), "{line}\n{page}");
+    }
+    served.stop();
+}
+
+#[test]
+fn no_series_comes_from_the_input() {
+    let mut served = Served::start();
+    let page = served.feed(&record(&[]), "keyhound_records_total{outcome=\"processed\"} 1");
+    let usual = series(&page);
+    let hostile: String = (0..500)
+        .map(|number| {
+            let name = format!("x{number}\"}} 1\nforged_total{{a=\"");
+            record(&[
+                ("api_key_prefix", json!(format!("...{number}"))),
+                ("model", json!(name)),
+                ("user_agent", json!(name)),
+                ("endpoint", json!(name)),
+            ])
+        })
+        .collect();
+    let page = served.feed(&hostile, "keyhound_records_total{outcome=\"processed\"} 501");
+    assert_eq!(series(&page), usual);
+    assert!(usual.len() < 2000);
+    served.stop();
+}
+
+#[test]
+fn other_requests_are_refused_in_words() {
+    let served = Served::start();
+    for (request, status) in [
+        ("GET /secret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "404"),
+        ("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", "405"),
+        ("DELETE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "405"),
+        ("nonsense\r\n\r\n", "400"),
+        (&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(100_000)), "431"),
+    ] {
+        let answer = served.ask(request).0;
+        assert!(answer.contains(status), "{status}: {answer}");
+    }
+    assert_eq!(served.get("/healthz").1, "ok\n", "and it goes on");
+    served.stop();
+}
+
+#[test]
+fn an_address_in_use_is_told_before_anything_is_read() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = keyhound().args(["run", "--metrics", &address]).stdin(Stdio::null()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(stderr.contains(&address), "{stderr}");
+}

@@ -72,11 +72,6 @@ pub fn run_in(dir: &Path, args: &[&str], stdin: &[u8]) -> Ran {
     output.into()
 }
 
-/// Runs the program with `args` on `stdin`.
-pub fn run(args: &[&str], stdin: &[u8]) -> Ran {
-    run_in(Path::new("."), args, stdin)
-}
-
 /// Lines of a canonical record with these fields changed or added.
 pub fn record(changes: &[(&str, Value)]) -> String {
     let mut record = serde_json::json!({

@@ -1,0 +1,446 @@
+//! The reader: what it hands out, what it passes over, where it stops.
+
+use super::scan::{self, find_special};
+use super::{DEPTH_MAX, Error, Str, Value, number_length};
+
+/// Reads one JSON text from left to right.
+///
+/// The first error stops it: from then on every call answers `None` or `false`, and [`Reader::finish`] tells it.
+/// A loop over members therefore needs no error handling of its own.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// An opening bracket was just consumed: no comma is due.
+    fresh: bool,
+    error: Option<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `text`, which must be valid UTF-8 where its strings are used as text.
+    #[inline]
+    pub const fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, fresh: true, error: None }
+    }
+
+    /// Bytes consumed so far.
+    #[inline]
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The first error so far.
+    #[inline]
+    pub fn error(&self) -> Result<(), Error> {
+        self.error.map_or(Ok(()), |what| Err(Error { what, at: self.at }))
+    }
+
+    /// Checks that the text was JSON and that nothing but white space is left of it.
+    #[inline]
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.error()?;
+        self.space();
+        if self.at < self.text.len() {
+            self.fail::<()>("more text after the JSON value");
+        }
+        self.error()
+    }
+
+    #[cold]
+    fn fail<T>(&mut self, what: &'static str) -> Option<T> {
+        self.error.get_or_insert(what);
+        None
+    }
+
+    #[inline(always)]
+    fn peek(&self) -> u8 {
+        // A NUL cannot start or separate anything, so it serves as the end of the text.
+        self.text.get(self.at).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn space(&mut self) -> u8 {
+        loop {
+            let byte = self.peek();
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return byte;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Consumes the `{` of an object; its members follow by [`Reader::key`].
+    #[inline]
+    pub fn enter_object(&mut self) -> bool {
+        if self.space() != b'{' {
+            return self.fail::<()>("expected `{`").is_some();
+        }
+        self.at += 1;
+        self.fresh = true;
+        true
+    }
+
+    /// Consumes the `[` of an array; its elements follow by [`Reader::element`].
+    pub fn enter_array(&mut self) -> bool {
+        if self.space() != b'[' {
+            return self.fail::<()>("expected `[`").is_some();
+        }
+        self.at += 1;
+        self.fresh = true;
+        true
+    }
+
+    /// The key of the next member of the entered object, whose value must be read or skipped before the next
+    /// call; `None` after the closing brace, which it consumes, and after an error.
+    #[inline(always)]
+    pub fn key(&mut self) -> Option<Str<'a>> {
+        let mut byte = self.space();
+        if byte == b',' && !self.fresh {
+            self.at += 1;
+            byte = self.space();
+        } else if byte == b'}' && self.error.is_none() {
+            self.at += 1;
+            self.fresh = false;
+            return None;
+        } else if !self.fresh {
+            return self.fail("expected `,` or `}`");
+        }
+        if byte != b'"' || self.error.is_some() {
+            return self.fail("expected a quoted key");
+        }
+        let key = self.quoted()?;
+        if self.space() != b':' {
+            return self.fail("expected `:`");
+        }
+        self.at += 1;
+        self.fresh = false;
+        Some(key)
+    }
+
+    /// Whether the entered array has another element, which must then be read or skipped; `false` after the
+    /// closing bracket, which it consumes, and after an error.
+    pub fn element(&mut self) -> bool {
+        let byte = self.space();
+        if self.error.is_some() {
+            return false;
+        }
+        if byte == b']' {
+            self.at += 1;
+            self.fresh = false;
+            return false;
+        }
+        if !self.fresh {
+            if byte != b',' {
+                return self.fail::<()>("expected `,` or `]`").is_some();
+            }
+            self.at += 1;
+            if self.space() == b']' {
+                return self.fail::<()>("expected a value").is_some();
+            }
+        }
+        self.fresh = false;
+        true
+    }
+
+    /// Shows the text from the next value on, for those who know how to read a usual value faster: its opening
+    /// quote is taken off, and whether there was one is told. `take` answers with the length of the value, without
+    /// quotes, or with nothing, and then nothing is consumed.
+    #[inline(always)]
+    pub fn take_usual(&mut self, take: impl FnOnce(&'a [u8], bool) -> Option<usize>) -> Option<()> {
+        let quoted = self.space() == b'"';
+        let rest = &self.text[self.at + usize::from(quoted)..];
+        let length = take(rest, quoted)?;
+        self.at += length + 2 * usize::from(quoted);
+        self.fresh = false;
+        Some(())
+    }
+
+    /// The next value; `None` after an error.
+    #[inline]
+    pub fn value(&mut self) -> Option<Value<'a>> {
+        let byte = self.space();
+        if self.error.is_some() {
+            return None;
+        }
+        match byte {
+            b'"' => self.quoted().map(Value::Str),
+            b'{' => Some(Value::Object),
+            b'[' => Some(Value::Array),
+            b'-' | b'0'..=b'9' => self.number().map(Value::Number),
+            b'n' => self.literal(b"null", Value::Null),
+            b't' => self.literal(b"true", Value::Bool(true)),
+            b'f' => self.literal(b"false", Value::Bool(false)),
+            _ => self.fail("expected a value"),
+        }
+    }
+
+    /// Passes over the next value, however deep, checking all of it.
+    pub fn skip(&mut self) {
+        if let Some(Value::Object | Value::Array) = self.value() {
+            self.skip_nested();
+        }
+    }
+
+    /// Passes over the next value and returns it as written, empty after an error.
+    pub fn raw(&mut self) -> &'a [u8] {
+        self.space();
+        let start = self.at;
+        self.skip();
+        if self.error.is_some() { b"" } else { &self.text[start..self.at] }
+    }
+
+    /// Walks a nested value with one bit of memory per level: set for an object, clear for an array.
+    fn skip_nested(&mut self) {
+        let mut objects: u128 = 0;
+        let mut depth: u32 = 0;
+        loop {
+            let opening = self.peek();
+            if matches!(opening, b'{' | b'[') {
+                if depth == DEPTH_MAX {
+                    self.fail::<()>("nested deeper than 128 levels");
+                    return;
+                }
+                self.at += 1;
+                self.fresh = true;
+                depth += 1;
+                objects = objects << 1 | u128::from(opening == b'{');
+            } else {
+                self.value();
+            }
+            loop {
+                let more = if objects & 1 == 1 { self.key().is_some() } else { self.element() };
+                if self.error.is_some() {
+                    return;
+                }
+                if more {
+                    break;
+                }
+                depth -= 1;
+                objects >>= 1;
+                if depth == 0 {
+                    return;
+                }
+            }
+            self.space();
+        }
+    }
+
+    #[inline]
+    fn literal(&mut self, word: &'static [u8], value: Value<'a>) -> Option<Value<'a>> {
+        if self.text[self.at..].starts_with(word) {
+            self.at += word.len();
+            self.fresh = false;
+            return Some(value);
+        }
+        self.fail("expected a value")
+    }
+
+    /// A string whose opening quote is the next byte.
+    #[inline(always)]
+    fn quoted(&mut self) -> Option<Str<'a>> {
+        let rest = &self.text[self.at + 1..];
+        let length = find_special(rest);
+        if rest.get(length) == Some(&b'"') {
+            self.at += length + 2;
+            self.fresh = false;
+            return Some(Str(&rest[..length]));
+        }
+        self.quoted_with_escapes(length)
+    }
+
+    #[cold]
+    fn quoted_with_escapes(&mut self, length: usize) -> Option<Str<'a>> {
+        let quote = self.at;
+        self.at += 1 + length;
+        loop {
+            match self.text.get(self.at) {
+                Some(b'"') => {
+                    let raw = &self.text[quote..self.at];
+                    self.at += 1;
+                    self.fresh = false;
+                    return Some(Str(raw));
+                }
+                Some(b'\\') => match scan::escape_length(&self.text[self.at..]) {
+                    Some(length) => self.at += length,
+                    None => return self.fail("no such escape in a string"),
+                },
+                Some(_) => return self.fail("control character in a string"),
+                None => return self.fail("string without an end"),
+            }
+            self.at += find_special(&self.text[self.at..]);
+        }
+    }
+
+    #[inline]
+    fn number(&mut self) -> Option<&'a [u8]> {
+        let rest = &self.text[self.at..];
+        match number_length(rest) {
+            Some(length) => {
+                self.at += length;
+                self.fresh = false;
+                Some(&rest[..length])
+            }
+            None => self.fail("not a JSON number"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plain_length;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn accepts(text: &[u8]) -> Result<(), Error> {
+        let mut reader = Reader::new(text);
+        reader.skip();
+        reader.finish()
+    }
+
+    #[test]
+    fn takes_what_json_is_and_nothing_else() {
+        for good in [
+            r#"{"a": [1, -2.5e+3, true, false, null, "x\u00e9\n\ud83d\ude00"], "b": {}, "c": []}"#,
+            "  [ [ ] , { } ]  ",
+            "0",
+            r#""\ud800""#,
+        ] {
+            assert_eq!(accepts(good.as_bytes()), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "{",
+            "[1,]",
+            "[,1]",
+            r#"{"a":1,}"#,
+            r#"{"a" 1}"#,
+            "{'a':1}",
+            "01",
+            "-",
+            ".5",
+            "1.",
+            "1e",
+            "+1",
+            "NaN",
+            "Infinity",
+            "tru",
+            "nul",
+            "[1 2]",
+            "{}{}",
+            "1 2",
+            "\"a",
+            "\"\u{1}\"",
+            r#""\q""#,
+            r#""\u12g4""#,
+            "]",
+            "{]",
+            "[}",
+            "\0",
+            "[1]]",
+            r"{1:2}",
+            "[1\0]",
+        ] {
+            assert!(accepts(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+        assert_eq!(accepts(&nested(128)), Ok(()));
+        assert!(accepts(&nested(129)).is_err());
+        assert!(accepts(&vec![b'['; 1_000_000]).is_err());
+    }
+
+    #[test]
+    fn members_are_read_in_any_mixture_of_reading_and_skipping() {
+        let text = br#"{"a": {"x": [1, {"y": 2}]}, "b": 7, "c\u0064": "e\/f"}"#;
+        let mut reader = Reader::new(text);
+        let mut scratch = Vec::new();
+        assert!(reader.enter_object());
+        assert_eq!(reader.key().and_then(Str::as_plain), Some(&b"a"[..]));
+        assert_eq!(reader.value(), Some(Value::Object));
+        assert_eq!(reader.raw(), br#"{"x": [1, {"y": 2}]}"#);
+        reader.key();
+        assert_eq!(reader.value(), Some(Value::Number(b"7")));
+        let key = reader.key().unwrap();
+        assert_eq!((key.as_plain(), key.resolve(&mut scratch)), (None, &b"cd"[..]));
+        assert_eq!(
+            reader.take_usual(|text, quoted| {
+                assert!(quoted);
+                plain_length(text)
+            }),
+            None
+        );
+        let Some(Value::Str(text)) = reader.value() else { panic!("a string") };
+        assert_eq!(text.resolve(&mut scratch), b"e/f");
+        assert_eq!(reader.key(), None);
+        assert_eq!(reader.finish(), Ok(()));
+    }
+
+    /// JSON-shaped text, whole or with one byte changed.
+    fn jsonish() -> impl Strategy<Value = Vec<u8>> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            any::<f64>().prop_filter("finite", |f| f.is_finite()).prop_map(|f| f.to_string()),
+            any::<i64>().prop_map(|n| n.to_string()),
+            any::<String>().prop_map(|s| serde_json::to_string(&s).unwrap()),
+            "[ -~]{0,8}".prop_map(|s| s),
+        ];
+        let tree = leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[{}]", v.join(" , "))),
+                prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|members| {
+                    let members: Vec<String> = members
+                        .iter()
+                        .map(|(k, v)| format!("{}:{v}", serde_json::to_string(k).unwrap()))
+                        .collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        });
+        (tree, any::<prop::sample::Index>(), any::<u8>(), any::<bool>()).prop_map(
+            |(text, at, byte, change)| {
+                let mut bytes = text.into_bytes();
+                if change && !bytes.is_empty() {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+                bytes
+            },
+        )
+    }
+
+    /// `serde_json` refuses lone surrogates (also when ignoring) and numbers beyond f64; we take both.
+    fn more_lenient(text: &str) -> bool {
+        text.contains("\\u") || text.contains(['e', 'E'])
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json(bytes in jsonish()) {
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                let theirs = serde_json::from_str::<serde_json::Value>(text);
+                let ours = accepts(&bytes);
+                if theirs.is_ok() || !more_lenient(text) {
+                    prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{} / {:?} / {:?}", text, ours, theirs);
+                }
+            }
+        }
+
+        #[test]
+        fn strings_resolve_as_serde_json_resolves_them(text in any::<String>()) {
+            let quoted = serde_json::to_string(&text).unwrap();
+            let mut scratch = Vec::new();
+            let mut reader = Reader::new(quoted.as_bytes());
+            let Some(Value::Str(read)) = reader.value() else { panic!("a string") };
+            prop_assert_eq!(read.resolve(&mut scratch), text.as_bytes());
+        }
+
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = accepts(&bytes);
+        }
+    }
+}
