@@ -149,7 +149,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     let outcome = outcome.map_err(failure)?;
     if !args.quiet {
-        eprint!("{}", engine::summary(&outcome.totals, outcome.took));
+        eprint!("{}", engine::summary(&outcome.totals, outcome.took, engine::peak_bytes()));
     }
     Ok(verdict(&outcome, args.fail_on))
 }

@@ -1,6 +1,7 @@
 //! `/metrics`, `/healthz` and `/readyz` on one address. Reads nothing but the request line and headers, and of
 //! those no more than a little, for no longer than a moment, from no more than a few at once.
 
+use super::memory;
 use super::metrics;
 use super::totals::Totals;
 use http_body_util::Full;
@@ -81,7 +82,7 @@ fn answer(request: &Request<Incoming>, totals: &Totals) -> Response<Full<Bytes>>
 }
 
 fn page(totals: &Totals) -> Response<Full<Bytes>> {
-    match metrics::render(totals, super::clock::now().as_secs_f64(), resident_bytes()) {
+    match metrics::render(totals, super::clock::now().as_secs_f64(), memory::resident_bytes()) {
         Ok(page) => {
             let mut response = text(StatusCode::OK, page);
             let format = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -98,12 +99,4 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let plain = hyper::header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response
-}
-
-/// Memory of this process, where the system tells it (Linux).
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

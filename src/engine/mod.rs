@@ -5,6 +5,7 @@ mod egress;
 mod feed;
 mod http;
 mod intake;
+mod memory;
 mod metrics;
 mod progress;
 mod run;
@@ -15,6 +16,7 @@ mod totals;
 
 pub use egress::{EgressError, Rendering};
 pub use feed::Inputs;
+pub use memory::peak_bytes;
 pub use progress::Progress;
 pub use run::{Options, Outcome, Output, RunError, run};
 pub use summary::summary;

@@ -7,12 +7,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// The summary as text, several lines.
-pub fn summary(totals: &Totals, took: Duration) -> String {
+pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) -> String {
     let mut text = String::new();
     let records = totals.records;
     let _ = writeln!(
         text,
-        "read {} = {} processed + {} duplicate + {} late + {} rejected  ({}, {:.1} s)",
+        "read {} = {} processed + {} duplicate + {} late + {} rejected  ({}, {:.1} s{})",
         totals.read(),
         records.processed,
         records.duplicate,
@@ -20,6 +20,7 @@ pub fn summary(totals: &Totals, took: Duration) -> String {
         totals.rejected(),
         bytes(totals.bytes),
         took.as_secs_f64(),
+        peak_memory_bytes.map_or_else(String::new, |bytes| format!(", {} MiB memory", bytes >> 20)),
     );
     let notes = [
         (records.learned, "were history, learned from and not judged"),

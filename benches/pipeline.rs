@@ -1,0 +1,145 @@
+//! Whole processes on one generated file: `cargo bench --bench pipeline`.
+//!
+//! The program and a plain `serde_json` loop that does less (see `common/reference.rs`) take turns on the same file,
+//! each pinned to one processor; then the program on all of them. Machines are noisy: believe the ratios.
+//!
+//! `RECORDS=100000 RUNS=1 cargo bench --bench pipeline` is the short form.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
+
+mod common;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some("--reference") {
+        let path = args.next().expect("a file");
+        let (records, alerts) =
+            common::reference::run(BufReader::with_capacity(1 << 20, File::open(path).unwrap()));
+        eprintln!("{records} records, {alerts} alerts{}", peak());
+        return;
+    }
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let (records, runs) = (number("RECORDS", 1_000_000), number("RUNS", 5));
+    let path = generate(records, 1000);
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    println!(
+        "{records} records of {} bytes, 1000 keys, 31 days; {runs} runs each, taking turns\n",
+        bytes / records
+    );
+    compare(&path, records, runs);
+    memory(records.min(200_000));
+}
+
+/// The peak memory of this process, where the system tells it.
+fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(String::new, |kib| format!(", {} memory", kib.trim()))
+}
+
+fn generate(records: u64, keys: u64) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{records}-{keys}.jsonl"));
+    if !path.exists() {
+        let mut out = BufWriter::new(File::create(&path).unwrap());
+        common::write_records(&mut out, records, keys).unwrap();
+        out.flush().unwrap();
+    }
+    path
+}
+
+/// One run of a command.
+#[derive(Clone, Debug)]
+struct Measured {
+    cpu: f64,
+    wall: f64,
+    /// What it said last on standard error.
+    said: String,
+}
+
+fn measure(command: &mut Command) -> Measured {
+    let used = || {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+        #[allow(clippy::cast_precision_loss)]
+        let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        seconds(usage.user_time()) + seconds(usage.system_time())
+    };
+    let (before, start) = (used(), Instant::now());
+    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().expect("the command runs");
+    assert!(output.status.success(), "{command:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    Measured { cpu: used() - before, wall: start.elapsed().as_secs_f64(), said }
+}
+
+/// `program` on one processor if that can be asked for.
+fn pinned(program: &str) -> Command {
+    let has_taskset = Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !has_taskset {
+        return Command::new(program);
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0", program]);
+    command
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn compare(path: &Path, records: u64, runs: u64) {
+    let this = std::env::current_exe().unwrap();
+    let this = this.to_str().unwrap();
+    let keyhound = env!("CARGO_BIN_EXE_keyhound");
+    let (mut ours, mut reference, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    // The first turn warms the file's pages and is not counted.
+    for _ in 0..=runs {
+        reference.push(measure(pinned(this).arg("--reference").arg(path)));
+        ours.push(measure(pinned(keyhound).args(["run", "--threads", "1"]).arg(path)));
+        all.push(measure(Command::new(keyhound).arg("run").arg(path)));
+    }
+    let rate = |seconds: f64| records as f64 / seconds / 1e6;
+    println!("{:<34} {:>9} {:>9} {:>22}", "", "CPU s", "wall s", "million records/s (wall)");
+    for (name, measured) in [
+        ("serde_json loop, one processor", &reference),
+        ("keyhound, one processor", &ours),
+        ("keyhound, all processors", &all),
+    ] {
+        let counted = &measured[1..];
+        let (cpu, wall) =
+            (median(counted.iter().map(|run| run.cpu)), median(counted.iter().map(|run| run.wall)));
+        println!("{name:<34} {cpu:>9.2} {wall:>9.2} {:>22.2}", rate(wall));
+    }
+    let ratios = reference[1..].iter().zip(&ours[1..]).map(|(theirs, ours)| theirs.cpu / ours.cpu);
+    println!("\nserde_json loop / keyhound, CPU, turn by turn: {:.2}", median(ratios));
+    for measured in [&reference, &ours] {
+        println!("  {}", measured[1].said.trim().replace('\n', "\n  "));
+    }
+}
+
+/// What a further quiet key costs: one record a day for 31 days, a hundred thousand keys against one thousand.
+#[allow(clippy::cast_precision_loss)]
+fn memory(records: u64) {
+    let kib = |keys: u64| -> f64 {
+        let path = generate(keys * 31, keys);
+        let said = measure(Command::new(env!("CARGO_BIN_EXE_keyhound")).arg("run").arg(path)).said;
+        let mib = said.split(" MiB memory").next().and_then(|text| text.rsplit([' ', ',']).next());
+        mib.and_then(|mib| mib.parse::<f64>().ok()).unwrap_or(f64::NAN) * 1024.0
+    };
+    let many = (records / 10).max(2_000);
+    let (few, many_kib) = (kib(1_000), kib(many));
+    println!(
+        "\nmemory of a further quiet key: {:.2} KiB ({many} keys against 1000)",
+        (many_kib - few) / (many - 1_000) as f64
+    );
+}

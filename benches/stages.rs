@@ -1,0 +1,127 @@
+//! Each stage by itself: `cargo bench --bench stages`.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use bytes::{Bytes, BytesMut};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use keyhound::config::Plan;
+use keyhound::decode::{Decoder, Settings};
+use keyhound::frame::{Block, LinesCodec};
+use keyhound::json::Reader;
+use keyhound::record::Batch;
+use keyhound::shard::{Input, Mark, Run, Shard};
+use keyhound::time::{MINUTE, Timestamp};
+use std::hint::black_box;
+use std::sync::Arc;
+use tokio_util::codec::Decoder as _;
+
+const RECORDS: u64 = 20_000;
+
+fn decoder(plan: &Plan) -> Decoder {
+    let rulebook = Arc::clone(&plan.rulebook);
+    Decoder::new(Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false })
+}
+
+fn canonical() -> Vec<u8> {
+    let mut text = Vec::new();
+    common::write_records(&mut text, RECORDS, 1000).unwrap();
+    text
+}
+
+fn block(text: Vec<u8>) -> Block {
+    Block { bytes: Bytes::from(text), ..Block::default() }
+}
+
+/// The same records with their fields in the order of the alphabet and an escape in each: no short cut fits.
+fn shuffled(text: &[u8]) -> Vec<u8> {
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let shuffle = |(number, line): (usize, &[u8])| {
+        let record: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).unwrap();
+        let mut members: Vec<String> =
+            record.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        members.rotate_left(number % 7);
+        format!("{{{}}}\n", members.join(if number % 2 == 0 { "," } else { " , " })).into_bytes()
+    };
+    lines.enumerate().flat_map(shuffle).collect()
+}
+
+fn framing(c: &mut Criterion) {
+    let text = canonical();
+    let mut group = c.benchmark_group("frame");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("lines", |b| {
+        b.iter_batched(
+            || BytesMut::from(&text[..]),
+            |mut buffer| {
+                let block = LinesCodec::new(1 << 20).decode(&mut buffer).unwrap().unwrap();
+                black_box(block.lines().count())
+            },
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+fn decoding(c: &mut Criterion) {
+    let plan = Plan::default_plan().unwrap();
+    let text = canonical();
+    let litellm = std::fs::read("tests/formats/litellm/in").unwrap().repeat(200);
+    let journald = std::fs::read("tests/formats/journald/in").unwrap().repeat(200);
+    let inputs = [
+        ("canonical", text.clone()),
+        ("canonical, every record laid out otherwise", shuffled(&text)),
+        ("litellm", litellm),
+        ("journald", journald),
+    ];
+    let mut group = c.benchmark_group("decode");
+    for (name, text) in inputs {
+        let block = block(text);
+        let mut decoder = decoder(&plan);
+        group.throughput(Throughput::Bytes(block.bytes.len() as u64));
+        group.bench_function(name, |b| b.iter(|| black_box(decoder.block(&block, Timestamp::MAX))));
+    }
+    group.finish();
+}
+
+fn skipping(c: &mut Criterion) {
+    let line = std::fs::read("tests/formats/litellm/in").unwrap();
+    let line = line.split(|&byte| byte == b'\n').next().unwrap();
+    let mut group = c.benchmark_group("json");
+    group.throughput(Throughput::Bytes(line.len() as u64));
+    group.bench_function("skip a LiteLLM record", |b| {
+        b.iter(|| {
+            let mut reader = Reader::new(black_box(line));
+            reader.skip();
+            reader.finish()
+        });
+    });
+    group.finish();
+}
+
+/// When the watermark moves while these records pass.
+fn marks(batch: &Batch) -> Vec<Mark> {
+    let mark = |&(at, minute): &(u32, i64)| Mark { at, watermark: Timestamp((minute - 45) * MINUTE) };
+    batch.minutes.iter().map(mark).collect()
+}
+
+fn judging(c: &mut Criterion) {
+    let plan = Plan::default_plan().unwrap();
+    let batch = Arc::new(decoder(&plan).block(&block(canonical()), Timestamp::MAX));
+    let marks = marks(&batch);
+    let runs = [Run { range: 0..batch.records.len(), batch }];
+    let mut group = c.benchmark_group("shard");
+    group.throughput(Throughput::Elements(RECORDS));
+    group.bench_function("31 days of 1000 keys", |b| {
+        b.iter_batched(
+            || Shard::new(Arc::clone(&plan.shard), 0, 1, false),
+            |mut shard| black_box(shard.apply(&Input::Records { runs: &runs, marks: &marks })),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, framing, decoding, skipping, judging);
+criterion_main!(benches);
