@@ -117,6 +117,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     let poll = Duration::from_millis(config.input.poll_ms.into());
     let inputs = inputs(&args, poll)?;
     let history = expand(&args.history, false).map_err(no_input)?;
+    can_be_read(&history)?;
     if !history.is_empty() && !args.quiet {
         tracing::info!("learning from {} history files, then reading {}", history.len(), describe(&inputs));
     }
@@ -197,15 +198,30 @@ fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
         (false, _) if stdin > 0 => usage("`-` stands alone: standard input cannot be merged with files"),
         (false, names) => {
             let paths = expand(names, false).map_err(no_input)?;
-            for path in &paths {
-                // Told now and not after an hour of reading the others.
-                std::fs::File::open(path)
-                    .with_context(|| path.display().to_string())
-                    .map_err(|error| Failure::new(exit::NO_INPUT, error))?;
-            }
+            can_be_read(&paths)?;
             Ok(Inputs::Files(paths))
         }
     }
+}
+
+/// Told now and not after an hour of reading the others.
+fn can_be_read(paths: &[PathBuf]) -> Result<(), Failure> {
+    for path in paths {
+        let no_input = |error| Failure::new(exit::NO_INPUT, error);
+        let metadata =
+            std::fs::metadata(path).with_context(|| path.display().to_string()).map_err(no_input)?;
+        if metadata.is_dir() {
+            let name = path.display();
+            return Err(no_input(anyhow!(
+                "{name}: is a directory; name files, or a pattern such as '{name}/*.jsonl'"
+            )));
+        }
+        // Opening a pipe would wait for its writer.
+        if metadata.is_file() {
+            std::fs::File::open(path).with_context(|| path.display().to_string()).map_err(no_input)?;
+        }
+    }
+    Ok(())
 }
 
 fn describe(inputs: &Inputs) -> String {

@@ -42,7 +42,8 @@ pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) 
     if !rejected.is_empty() {
         let _ = writeln!(text, "rejected: {}", rejected.join(", "));
     }
-    let _ = writeln!(text, "{} keys; {}", totals.gauges.keys, alerts(totals));
+    let keys = totals.gauges.keys;
+    let _ = writeln!(text, "{keys} {}; {}", if keys == 1 { "key" } else { "keys" }, alerts(totals));
     text
 }
 
