@@ -40,17 +40,17 @@ impl Progress {
         ));
     }
 
-    /// Makes room for other output.
+    /// Makes room for other output: takes the bar off its line.
     pub fn hide(&self) {
-        if let Some(bar) = &self.0 {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
+        if self.0.as_ref().is_some_and(|bar| !bar.is_hidden()) {
+            eprint!("\r\x1b[2K");
         }
     }
 
     /// Comes back after other output.
     pub fn show(&self) {
         if let Some(bar) = &self.0 {
-            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            bar.tick();
         }
     }
 
