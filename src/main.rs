@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         }
     };
     cli::main(cli).unwrap_or_else(|failure| {
-        eprintln!("keyhound: {:#}", failure.error);
+        cli::tell(&failure.to_string());
         ExitCode::from(failure.code)
     })
 }

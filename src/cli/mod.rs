@@ -6,7 +6,9 @@ mod manual;
 mod run;
 mod tables;
 
+use crate::encode::Visible;
 use clap::{Parser, Subcommand};
+use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
@@ -70,6 +72,19 @@ impl Failure {
     fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Self { code, error: error.into() }
     }
+}
+
+impl fmt::Display for Failure {
+    /// One line, in which nothing from outside acts: names of files and settings may be anybody's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "keyhound: {}", Visible(&format!("{:#}", self.error)))
+    }
+}
+
+/// Writes to standard error. That nobody can be told is no reason to end differently.
+pub fn tell(text: &str) {
+    use io::Write;
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Runs a command line to its end.

@@ -1,10 +1,10 @@
 //! `keyhound run`: read usage records and give alerts.
 
 use super::colour::Colour;
-use super::{Failure, check, exit};
+use super::{Failure, check, exit, tell};
 use crate::decode::{self, Format};
 use crate::detect::Severity;
-use crate::encode::{Palette, Terminal};
+use crate::encode::{Palette, Terminal, Visible};
 use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, RunError};
 use crate::source::{PathError, expand};
 use anyhow::{Context, anyhow};
@@ -15,6 +15,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
+
+/// More threads than any machine we know has use for; each holds a few megabytes.
+const THREADS_MAX: i64 = 256;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -50,8 +53,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
     /// Decoding threads and shards; 0 for as many as there are processors
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    threads: usize,
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=THREADS_MAX))]
+    threads: u16,
     /// Colours
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     color: Colour,
@@ -119,12 +122,13 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     let history = expand(&args.history, false).map_err(no_input)?;
     can_be_read(&history)?;
     if !history.is_empty() && !args.quiet {
-        tracing::info!("learning from {} history files, then reading {}", history.len(), describe(&inputs));
+        let inputs = describe(&inputs);
+        tracing::info!("learning from {} history files, then reading {}", history.len(), Visible(&inputs));
     }
     let progress = progress(&args, &history, &inputs);
     let threads = match args.threads {
         0 => available_parallelism().map_or(1, usize::from),
-        threads => threads,
+        threads => threads.into(),
     };
     let rendering = rendering(&args);
     let options = Options {
@@ -150,7 +154,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     let outcome = outcome.map_err(failure)?;
     if !args.quiet {
-        eprint!("{}", engine::summary(&outcome.totals, outcome.took, engine::peak_bytes()));
+        tell(&engine::summary(&outcome.totals, outcome.took, engine::peak_bytes()));
     }
     Ok(verdict(&outcome, args.fail_on))
 }
@@ -263,6 +267,8 @@ fn start_log(args: &RunArgs) {
     let level = if args.quiet { tracing::Level::ERROR } else { tracing::Level::INFO };
     let colour = args.color.on(&io::stderr());
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    // It would complain about standard error on standard error, and panic where there is none.
+    let log = log.log_internal_errors(false);
     // A second logger cannot be set, which only matters to tests that call this twice.
     let _ = match args.log_format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),

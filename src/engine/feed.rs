@@ -4,6 +4,7 @@ use super::clock;
 use super::intake::{self, Appetite, Decoded, Decoders, Delivery};
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
+use crate::encode::Visible;
 use crate::record::Batch;
 use crate::source::{FileSource, FollowSource, Source, SourceError, StdinSource, expand};
 use crate::time::Timestamp;
@@ -208,7 +209,7 @@ impl Feed {
         match delivery {
             Delivery::Batch(place) => place.await.ok(),
             Delivery::Failed(error) => {
-                tracing::error!("{error}");
+                tracing::error!("{}", Visible(&error.to_string()));
                 self.failures.push(error);
                 None
             }

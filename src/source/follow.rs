@@ -4,6 +4,7 @@
 //! and container mounts, a tenth of a second is soon enough, and a look costs a few microseconds.
 
 use super::{Next, Source, SourceError, read_some};
+use crate::encode::Visible;
 use bytes::BytesMut;
 use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
@@ -67,7 +68,7 @@ impl FollowSource {
         let length = current.file.metadata()?.len();
         if length < current.position {
             // Truncated: what was written before and not read is lost; what is written now starts at the top.
-            tracing::warn!(file = %self.name, lost_at_most = current.position, "file was truncated; reading it from its start");
+            tracing::warn!(file = %Visible(&self.name), lost_at_most = current.position, "file was truncated; reading it from its start");
             self.truncations += 1;
             current.position = 0;
             current.file.seek(SeekFrom::Start(0))?;
