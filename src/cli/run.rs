@@ -6,8 +6,8 @@ use crate::decode::{self, Format};
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
 use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, RunError};
-use crate::source::{PathError, expand};
-use anyhow::{Context, anyhow};
+use crate::source::{self, PathError, expand};
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -119,8 +119,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     }
     let poll = Duration::from_millis(config.input.poll_ms.into());
     let inputs = inputs(&args, poll)?;
-    let history = expand(&args.history, false).map_err(no_input)?;
-    can_be_read(&history)?;
+    let history = files(&args.history)?;
     if !history.is_empty() && !args.quiet {
         let inputs = describe(&inputs);
         tracing::info!("learning from {} history files, then reading {}", history.len(), Visible(&inputs));
@@ -200,32 +199,15 @@ fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
         }
         (false, [_]) if stdin == 1 => Ok(Inputs::Stdin),
         (false, _) if stdin > 0 => usage("`-` stands alone: standard input cannot be merged with files"),
-        (false, names) => {
-            let paths = expand(names, false).map_err(no_input)?;
-            can_be_read(&paths)?;
-            Ok(Inputs::Files(paths))
-        }
+        (false, names) => files(names).map(Inputs::Files),
     }
 }
 
-/// Told now and not after an hour of reading the others.
-fn can_be_read(paths: &[PathBuf]) -> Result<(), Failure> {
-    for path in paths {
-        let no_input = |error| Failure::new(exit::NO_INPUT, error);
-        let metadata =
-            std::fs::metadata(path).with_context(|| path.display().to_string()).map_err(no_input)?;
-        if metadata.is_dir() {
-            let name = path.display();
-            return Err(no_input(anyhow!(
-                "{name}: is a directory; name files, or a pattern such as '{name}/*.jsonl'"
-            )));
-        }
-        // Opening a pipe would wait for its writer.
-        if metadata.is_file() {
-            std::fs::File::open(path).with_context(|| path.display().to_string()).map_err(no_input)?;
-        }
-    }
-    Ok(())
+/// Files that are there and can be read.
+fn files(names: &[String]) -> Result<Vec<PathBuf>, Failure> {
+    let paths = expand(names, false).map_err(no_input)?;
+    source::check(&paths).map_err(no_input)?;
+    Ok(paths)
 }
 
 fn describe(inputs: &Inputs) -> String {

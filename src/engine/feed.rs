@@ -224,9 +224,16 @@ impl Feed {
     async fn starts(&self, paths: &[PathBuf]) -> Vec<Timestamp> {
         let mut starts = Vec::with_capacity(paths.len());
         for path in paths {
-            let start = match self.open(Box::new(FileSource::new(path)), Appetite::of(usize::MAX)) {
-                Ok(open) => start_of(open).await,
-                Err(_) => None,
+            // What comes through a pipe comes once: it is read from the start, like a file whose start is not known.
+            let open = match std::fs::metadata(path) {
+                Ok(metadata) if metadata.is_file() => {
+                    self.open(Box::new(FileSource::new(path)), Appetite::of(usize::MAX)).ok()
+                }
+                _ => None,
+            };
+            let start = match open {
+                Some(open) => start_of(open).await,
+                None => None,
             };
             starts.push(start.unwrap_or(Timestamp::MIN));
         }

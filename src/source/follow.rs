@@ -3,12 +3,11 @@
 //! It is looked at every `poll` instead of waiting for notifications: those do not come over network file systems
 //! and container mounts, a tenth of a second is soon enough, and a look costs a few microseconds.
 
-use super::{Next, Source, SourceError, read_some};
+use super::{FileId, Next, Source, SourceError, file_id, read_some};
 use crate::encode::Visible;
 use bytes::BytesMut;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ pub struct FollowSource {
 
 struct Followed {
     file: File,
-    identity: (u64, u64),
+    identity: FileId,
     position: u64,
 }
 
@@ -46,19 +45,13 @@ impl FollowSource {
 
     /// Opens the file if it is there.
     fn open(&self) -> io::Result<Option<Followed>> {
-        let file = match File::open(&self.path) {
+        let opened = regular(&self.path).and_then(|()| File::open(&self.path));
+        let file = match opened {
             Ok(file) => file,
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::new(
-                io::ErrorKind::IsADirectory,
-                "is a directory; follow 'DIR/*.log' instead",
-            ));
-        }
-        Ok(Some(Followed { identity: identity(&metadata), file, position: 0 }))
+        Ok(Some(Followed { identity: file_id(&file.metadata()?), file, position: 0 }))
     }
 
     /// At the end of the current file: what happened to it meanwhile.
@@ -75,7 +68,7 @@ impl FollowSource {
             return Ok(Next::NewFile);
         }
         let replaced = match std::fs::metadata(&self.path) {
-            Ok(metadata) => identity(&metadata) != current.identity,
+            Ok(metadata) => file_id(&metadata) != current.identity,
             // Renamed, and nothing in its place yet: the old one may still be written to.
             Err(error) if is_absent(&error) => false,
             Err(error) => return Err(error),
@@ -115,8 +108,18 @@ impl Source for FollowSource {
     }
 }
 
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+/// Refuses what does not grow as a file does, before opening it: opening a pipe may wait for ever.
+fn regular(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        let message = "is a directory; follow 'DIR/*.log' instead";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, message));
+    }
+    if !kind.is_file() {
+        let message = "is no regular file and cannot be followed; read it without --follow";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(())
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -1,5 +1,9 @@
 //! Names on the command line to files: patterns are expanded, what is missing is told.
 
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -20,16 +24,55 @@ pub enum PathError {
         /// As written.
         pattern: String,
     },
+    /// Something is there, but it cannot be read.
+    #[error("{path}: {why}", path = path.display())]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+/// Which file a path leads to, whatever it is called.
+pub type FileId = (u64, u64);
+
+/// Which file `metadata` belongs to.
+pub fn file_id(metadata: &Metadata) -> FileId {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Says now, and not after an hour of reading the others, what cannot be read. A pipe is not opened for that: its
+/// writer would see the reader come and go.
+pub fn check(paths: &[PathBuf]) -> Result<(), PathError> {
+    paths.iter().try_for_each(|path| {
+        let unreadable =
+            |why: &dyn ToString| PathError::Unreadable { path: path.clone(), why: why.to_string() };
+        let metadata = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
+        let kind = metadata.file_type();
+        if kind.is_dir() {
+            let name = path.display();
+            return Err(unreadable(&format!(
+                "is a directory; name files, or a pattern such as '{name}/*.jsonl'"
+            )));
+        }
+        if kind.is_socket() {
+            return Err(unreadable(&"is a socket; read it with a tool such as `socat` and pipe that in"));
+        }
+        if kind.is_file() {
+            File::open(path).map_err(|error| unreadable(&error))?;
+        }
+        Ok(())
+    })
 }
 
 /// The files that `names` stand for, each once, in order: a name as it is, a pattern (`*`, `?`, `[…]`, `**`) as
 /// the files it matches, sorted. With `may_be_missing`, a file that does not exist yet is kept as it is.
 pub fn expand(names: &[String], may_be_missing: bool) -> Result<Vec<PathBuf>, PathError> {
-    let mut paths: Vec<PathBuf> = Vec::new();
+    let (mut paths, mut seen) = (Vec::new(), BTreeSet::new());
     for name in names {
         let found = expand_one(name, may_be_missing)?;
-        let new: Vec<PathBuf> = found.into_iter().filter(|path| !paths.contains(path)).collect();
-        paths.extend(new);
+        paths.extend(found.into_iter().filter(|path| seen.insert(path.clone())));
     }
     Ok(paths)
 }
@@ -37,17 +80,20 @@ pub fn expand(names: &[String], may_be_missing: bool) -> Result<Vec<PathBuf>, Pa
 fn expand_one(name: &str, may_be_missing: bool) -> Result<Vec<PathBuf>, PathError> {
     let path = Path::new(name);
     let is_pattern = name.contains(['*', '?', '[']);
-    if path.exists() || (may_be_missing && !is_pattern) {
-        return Ok(vec![path.to_owned()]);
-    }
-    if !is_pattern {
-        return Err(PathError::Missing { pattern: name.to_owned() });
+    match std::fs::metadata(path) {
+        Ok(_) => return Ok(vec![path.to_owned()]),
+        Err(_) if is_pattern => {}
+        Err(_) if may_be_missing => return Ok(vec![path.to_owned()]),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(PathError::Missing { pattern: name.to_owned() });
+        }
+        Err(error) => return Err(PathError::Unreadable { path: path.to_owned(), why: error.to_string() }),
     }
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let matches = glob::glob_with(name, options)
         .map_err(|error| PathError::Pattern { pattern: name.to_owned(), error })?;
-    // A place that cannot be looked into has no files for us.
-    let mut paths: Vec<PathBuf> = matches.flatten().filter(|path| !path.is_dir()).collect();
+    // A place that cannot be looked into has no files for us, and a pipe among them would be waited for.
+    let mut paths: Vec<PathBuf> = matches.flatten().filter(|path| path.is_file()).collect();
     paths.sort();
     if paths.is_empty() && !may_be_missing {
         return Err(PathError::Missing { pattern: name.to_owned() });
