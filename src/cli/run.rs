@@ -169,6 +169,7 @@ fn verdict(outcome: &Outcome, fail_on: Option<FailOn>) -> ExitCode {
 
 fn failure(error: RunError) -> Failure {
     let code = match &error {
+        RunError::OwnInput { .. } => exit::USAGE,
         RunError::Listen { .. } => exit::UNAVAILABLE,
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain => exit::IO,
         RunError::Start(_) => exit::INTERNAL,

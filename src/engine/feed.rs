@@ -6,10 +6,10 @@ use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
 use crate::encode::Visible;
 use crate::record::Batch;
-use crate::source::{FileSource, FollowSource, Source, SourceError, StdinSource, expand};
+use crate::source::{FileId, FileSource, FollowSource, Source, SourceError, StdinSource, expand, file_id};
 use crate::time::Timestamp;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -61,6 +61,8 @@ pub struct Feed {
     pub lateness_minutes: u32,
     /// After how many quiet minutes an input holds nobody back.
     pub idle_minutes: u32,
+    /// Files that are written to: a pattern that matches them must not make inputs of them.
+    pub outputs: Vec<FileId>,
     /// Inputs that failed, for the exit code.
     pub failures: Vec<SourceError>,
 }
@@ -140,7 +142,7 @@ impl Feed {
                 _ = tick.tick() => {
                     // A pattern that has become invalid cannot be; a missing file is waited for.
                     for path in expand(names, true).unwrap_or_default() {
-                        if files.iter().any(|(known, ..)| *known == path) {
+                        if files.iter().any(|(known, ..)| *known == path) || self.is_output(&path) {
                             continue;
                         }
                         let source = FollowSource::new(&path, poll);
@@ -182,6 +184,10 @@ impl Feed {
                 return Ok(End::Unwanted);
             }
         }
+    }
+
+    fn is_output(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|found| self.outputs.contains(&file_id(&found)))
     }
 
     fn end(&self) -> End {

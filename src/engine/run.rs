@@ -12,6 +12,8 @@ use crate::config::Plan;
 use crate::decode::{Format, Settings};
 use crate::detect::Severity;
 use crate::sink::{AnySink, FileSink, StdoutSink};
+use crate::source::{FileId, file_id};
+use std::fs::Metadata;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -94,6 +96,12 @@ pub enum RunError {
         /// What the system says.
         error: io::Error,
     },
+    /// What is written would be read again, and what follows from that written again.
+    #[error("{path}: cannot be read and written to by one run", path = path.display())]
+    OwnInput {
+        /// The input that is an output.
+        path: PathBuf,
+    },
     /// Threads or signal handlers cannot be set up.
     #[error("cannot start: {0}")]
     Start(io::Error),
@@ -127,15 +135,20 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, totals))),
         None => None,
     };
+    let egress = egress(&options, published).await?;
+    let outputs = outputs(&options);
+    if let Some(path) = own_input(&options, &outputs) {
+        return Err(RunError::OwnInput { path });
+    }
     let feed = Feed {
         fanout,
         decoders: Decoders::start(&settings, options.decoders).map_err(RunError::Start)?,
         stop: stop.clone(),
         lateness_minutes: options.plan.input.lateness_minutes,
         idle_minutes: options.plan.input.idle_minutes,
+        outputs,
         failures: Vec::new(),
     };
-    let egress = egress(&options, published).await?;
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
     let feeding = feed_all(feed, options.history, options.inputs);
@@ -176,6 +189,29 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
 async fn open(path: &Path) -> Result<AnySink, RunError> {
     let opened = FileSink::open(path).await.map(AnySink::File);
     opened.map_err(|error| RunError::Open { path: path.to_owned(), error })
+}
+
+/// Which files are written to.
+fn outputs(options: &Options) -> Vec<FileId> {
+    let alerts = match &options.output {
+        Output::Stdout => Path::new("/dev/stdout"),
+        Output::File(path) => path,
+    };
+    let paths = options.rejects.iter().map(PathBuf::as_path).chain([alerts]);
+    let files = paths.filter_map(|path| std::fs::metadata(path).ok()).filter(Metadata::is_file);
+    files.map(|metadata| file_id(&metadata)).collect()
+}
+
+/// An input that is also written to.
+fn own_input(options: &Options, outputs: &[FileId]) -> Option<PathBuf> {
+    let inputs = match &options.inputs {
+        Inputs::Files(paths) => paths.clone(),
+        Inputs::Stdin => vec![PathBuf::from("/dev/stdin")],
+        Inputs::Follow { .. } => Vec::new(),
+    };
+    let is_own =
+        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| outputs.contains(&file_id(&found)));
+    options.history.iter().cloned().chain(inputs).find(is_own)
 }
 
 /// The egress with its sinks open.
