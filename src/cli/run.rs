@@ -5,7 +5,7 @@ use super::{Failure, check, exit, tell};
 use crate::decode::{self, Format};
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
-use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, RunError};
+use crate::engine::{self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError};
 use crate::source::{self, PathError, expand};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -160,7 +160,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
 
 fn verdict(outcome: &Outcome, fail_on: Option<FailOn>) -> ExitCode {
     let found = fail_on.is_some_and(|limit| outcome.worst >= Some(limit.into()));
-    match (outcome.failed_inputs, found) {
+    match (outcome.totals.failed_inputs, found) {
         (1.., _) => ExitCode::from(exit::IO),
         (0, true) => ExitCode::from(exit::FINDINGS),
         (0, false) => ExitCode::SUCCESS,
@@ -171,8 +171,8 @@ fn failure(error: RunError) -> Failure {
     let code = match &error {
         RunError::OwnInput { .. } => exit::USAGE,
         RunError::Listen { .. } => exit::UNAVAILABLE,
+        RunError::Start(_) | RunError::Egress(EgressError::Died) => exit::INTERNAL,
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain => exit::IO,
-        RunError::Start(_) => exit::INTERNAL,
         RunError::Killed => exit::KILLED,
     };
     Failure::new(code, error)

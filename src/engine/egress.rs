@@ -40,6 +40,9 @@ pub enum EgressError {
     /// Whoever read the output has gone: no error, but the end.
     #[error("the reader of the output has gone")]
     ReaderGone,
+    /// A shard does not answer any more.
+    #[error("a thread has died, which is a mistake of ours; please report it")]
+    Died,
     /// An output cannot be written.
     #[error("{name}: {error}")]
     Io {
@@ -81,7 +84,7 @@ impl<S: Sink> Egress<S> {
             let mut outputs: Vec<Output> = Vec::new();
             let mut gauges = Gauges::default();
             for report in &mut reports {
-                let Some(report) = report.recv().await else { return Ok(self) };
+                let Some(report) = report.recv().await else { return Err((self, EgressError::Died)) };
                 outputs.extend(report.outputs);
                 self.totals.count_records(report.counts);
                 gauges.add(report.gauges);
@@ -113,13 +116,15 @@ impl<S: Sink> Egress<S> {
             self.progress.show();
             written.map_err(|error| failed(&self.sink_name, error))?;
         }
-        let Move::Step { step, watermark, latest } = moved else {
-            self.totals.ready = true;
-            return Ok(());
-        };
-        (self.totals.watermark, self.totals.latest) = (*watermark, *latest);
-        for loaded in &step.loaded {
-            self.loaded(loaded).await?;
+        match moved {
+            Move::EndOfHistory | Move::End => self.totals.ready = true,
+            Move::Failed => self.totals.failed_inputs += 1,
+            Move::Step { step, watermark, latest } => {
+                (self.totals.watermark, self.totals.latest) = (*watermark, *latest);
+                for loaded in &step.loaded {
+                    self.loaded(loaded).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -172,9 +177,12 @@ impl<S: Sink> Egress<S> {
 }
 
 fn tell(at: RejectAt<'_>, told: u64) {
-    if at.reject.reason == Reason::Unrecognised && told > 1 {
+    match at.reject.reason {
         // A journal holds other messages too; one example is enough.
-        return;
+        Reason::Unrecognised if told > 1 => return,
+        // Told where the input fails.
+        Reason::BadArchive => return,
+        _ => {}
     }
     let last = if told == REJECTS_TOLD_MAX { " (further ones of this kind are only counted)" } else { "" };
     tracing::warn!("rejected {at}{last}");

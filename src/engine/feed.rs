@@ -6,7 +6,7 @@ use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
 use crate::encode::Visible;
 use crate::record::Batch;
-use crate::source::{FileId, FileSource, FollowSource, Source, SourceError, StdinSource, expand, file_id};
+use crate::source::{FileId, FileSource, FollowSource, Source, StdinSource, expand, file_id};
 use crate::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ pub enum End {
     Stopped,
     /// The egress has ended: nobody wants more.
     Unwanted,
+    /// A thread has died.
+    Died,
 }
 
 /// Feeds the shards.
@@ -63,8 +65,8 @@ pub struct Feed {
     pub idle_minutes: u32,
     /// Files that are written to: a pattern that matches them must not make inputs of them.
     pub outputs: Vec<FileId>,
-    /// Inputs that failed, for the exit code.
-    pub failures: Vec<SourceError>,
+    /// A thread has died, which is a mistake of ours: the run must not end as if nothing were missing.
+    pub died: bool,
 }
 
 /// An input that is being read.
@@ -106,6 +108,8 @@ impl Feed {
                 Need::Batch(input) => {
                     if let Some(loaded) = self.next(&mut open[input]).await {
                         merge.give(input, loaded);
+                    } else if self.died {
+                        return Ok(End::Died);
                     } else {
                         open[input] = None;
                         merge.end(input);
@@ -133,6 +137,8 @@ impl Feed {
                 Some((input, delivery)) = streams.next() => if let Some(decoded) = self.receive(delivery).await {
                     let (_, name, lines) = &mut files[input];
                     live.take(input, load(name, lines, decoded))
+                } else if self.died {
+                    return Ok(End::Died);
                 } else {
                     streams.remove(&input);
                     live.end(input);
@@ -191,7 +197,11 @@ impl Feed {
     }
 
     fn end(&self) -> End {
-        if self.stop.is_cancelled() { End::Stopped } else { End::Complete }
+        match (self.died, self.stop.is_cancelled()) {
+            (true, _) => End::Died,
+            (false, true) => End::Stopped,
+            (false, false) => End::Complete,
+        }
     }
 
     fn open(&self, source: Box<dyn Source>, appetite: Appetite) -> io::Result<Open> {
@@ -213,10 +223,15 @@ impl Feed {
 
     async fn receive(&mut self, delivery: Delivery) -> Option<Decoded> {
         match delivery {
-            Delivery::Batch(place) => place.await.ok(),
+            Delivery::Batch(place) => {
+                let decoded = place.await.ok();
+                self.died |= decoded.is_none();
+                decoded
+            }
             Delivery::Failed(error) => {
                 tracing::error!("{}", Visible(&error.to_string()));
-                self.failures.push(error);
+                // If nobody takes it, the next step finds out.
+                let _ = self.fanout.tell(Move::Failed).await;
                 None
             }
         }

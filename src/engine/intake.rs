@@ -7,7 +7,7 @@
 use super::clock::Arrival;
 use crate::decode::{Decoder, Header, Settings};
 use crate::frame::{Block, Joiner, LinesCodec};
-use crate::record::Batch;
+use crate::record::{Batch, Reason, Reject};
 use crate::source::{Next, Source, SourceError};
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -162,8 +162,7 @@ impl Reader {
                     return;
                 }
                 Err(error) => {
-                    self.end_of_file(&mut buffer);
-                    let _ = self.queue.blocking_send(Delivery::Failed(error));
+                    self.fail(error);
                     return;
                 }
             };
@@ -199,6 +198,17 @@ impl Reader {
         Some(())
     }
 
+    /// Ends the input where it failed. The line that was being read is no whole line, and may look like one all
+    /// the same (a CSV row whose last number is cut short), so it is dropped; damaged data is told as a reject.
+    fn fail(&self, error: SourceError) -> Option<()> {
+        if let SourceError::Archive { message, .. } = &error {
+            let (answer, place) = oneshot::channel();
+            let _ = answer.send(Decoded { batch: bad_archive(message), arrived: Arrival::now() });
+            self.queue.blocking_send(Delivery::Batch(place)).ok()?;
+        }
+        self.queue.blocking_send(Delivery::Failed(error)).ok()
+    }
+
     fn give(&mut self, mut block: Block, arrived: Arrival) -> Option<()> {
         if self.at_start && !block.bytes.is_empty() {
             self.at_start = false;
@@ -210,4 +220,19 @@ impl Reader {
         let place = self.decoders.give(block, arrived)?;
         self.queue.blocking_send(Delivery::Batch(place)).ok()
     }
+}
+
+/// A batch that says that no more can be read, and why.
+fn bad_archive(message: &str) -> Batch {
+    let mut batch = Batch::default();
+    let reject = Reject {
+        reason: Reason::BadArchive,
+        field: "",
+        value: String::new(),
+        message: message.to_owned().into(),
+        line: 0,
+        frame: String::new(),
+    };
+    batch.reject(reject, 1);
+    batch
 }

@@ -71,8 +71,6 @@ pub struct Outcome {
     pub worst: Option<Severity>,
     /// How long it took.
     pub took: Duration,
-    /// Inputs that could not be read to their end.
-    pub failed_inputs: usize,
     /// A stop was asked for before the inputs were complete.
     pub stopped: bool,
 }
@@ -147,21 +145,24 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         lateness_minutes: options.plan.input.lateness_minutes,
         idle_minutes: options.plan.input.idle_minutes,
         outputs,
-        failures: Vec::new(),
+        died: false,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
-    let written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
+    let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
     let feeding = feed_all(feed, options.history, options.inputs);
     let work = async {
-        let came_to = feeding.await.map_err(RunError::Start)?;
-        let egress = match written.await {
-            Ok(Ok(egress) | Err((egress, EgressError::ReaderGone))) => egress,
-            Ok(Err((_, error))) => return Err(RunError::Egress(error)),
-            Err(panicked) => return Err(RunError::Start(io::Error::other(panicked))),
+        // An output that fails ends the run at once, not when the next record comes.
+        let (end, written) = tokio::select! {
+            end = feeding => (end.map_err(RunError::Start)?, written.await),
+            written = &mut written => (End::Unwanted, written),
         };
-        Ok((came_to, egress))
+        match (end, written) {
+            (End::Died, _) | (_, Err(_)) => Err(RunError::Egress(EgressError::Died)),
+            (end, Ok(Ok(egress) | Err((egress, EgressError::ReaderGone)))) => Ok((end, egress)),
+            (_, Ok(Err((_, error)))) => Err(RunError::Egress(error)),
+        }
     };
-    let (came_to, egress) = tokio::select! {
+    let (end, egress) = tokio::select! {
         done = work => done?,
         error = signals.after(&stop) => return Err(error),
     };
@@ -172,8 +173,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         totals: egress.totals,
         worst: egress.worst,
         took: started.elapsed(),
-        failed_inputs: came_to.failed_inputs,
-        stopped: came_to.end == End::Stopped,
+        stopped: end == End::Stopped,
     })
 }
 
@@ -241,14 +241,8 @@ async fn egress(
     })
 }
 
-/// What the feeding came to.
-struct Fed {
-    end: End,
-    failed_inputs: usize,
-}
-
 /// History first, then the inputs; dropping the feed at the end lets shards and egress finish.
-async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::Result<Fed> {
+async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::Result<End> {
     let mut end = End::Complete;
     if !history.is_empty() {
         end = feed.merge(&Inputs::Files(history)).await?;
@@ -267,7 +261,7 @@ async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::
     if end == End::Complete && feed.fanout.tell(Move::End).await.is_none() {
         end = End::Unwanted;
     }
-    Ok(Fed { end, failed_inputs: feed.failures.len() })
+    Ok(end)
 }
 
 /// SIGINT and SIGTERM.

@@ -21,6 +21,8 @@ pub enum Move {
         /// The latest event time after it.
         latest: Option<Timestamp>,
     },
+    /// An input could not be read to its end.
+    Failed,
     /// The history is complete.
     EndOfHistory,
     /// The inputs are complete.
@@ -88,6 +90,7 @@ fn serve(mut shard: Shard, mut inputs: mpsc::Receiver<Arc<Move>>, answers: &mpsc
     while let Some(moved) = inputs.blocking_recv() {
         let input = match &*moved {
             Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
+            Move::Failed => Input::Records { runs: &[], marks: &[] },
             Move::EndOfHistory => Input::EndOfHistory,
             Move::End => Input::End,
         };

@@ -23,6 +23,7 @@ pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) 
         peak_memory_bytes.map_or_else(String::new, |bytes| format!(", {} MiB memory", bytes >> 20)),
     );
     let notes = [
+        (totals.failed_inputs, "of the inputs could not be read to the end"),
         (records.learned, "were history, learned from and not judged"),
         (records.conflicting, "had a request id that was used before with other content"),
         (records.untracked, "were of new keys for which there was no memory left (limits.state_bytes_max)"),

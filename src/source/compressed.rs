@@ -66,10 +66,21 @@ impl<R: Read> Read for Decompressor<R> {
     }
 }
 
-/// Whether an error means that the data is damaged, and not that the device failed.
-pub(super) fn is_damage(error: &io::Error) -> bool {
+/// What to tell of an error that means that the data is damaged or of a kind that is not read; `None` where the
+/// device failed.
+pub(super) fn damage(error: &io::Error) -> Option<String> {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof, Unsupported};
-    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof | Other | Unsupported)
+    match error.kind() {
+        Unsupported => Some(error.to_string()),
+        _ if error.to_string().contains("too much memory") => Some(
+            "zst data with a window over 128 MiB; unpack it with `zstd -d --long=31` and pipe it in"
+                .to_owned(),
+        ),
+        InvalidData | InvalidInput | UnexpectedEof | Other => {
+            Some(format!("compressed data is damaged or cut off here ({error}); what came before was read"))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -107,10 +118,12 @@ mod tests {
     #[test]
     fn damage_is_told_from_the_end() {
         let whole = gzip(&b"{\"a\":1}\n".repeat(1000));
-        assert!(is_damage(&read(&whole[..whole.len() / 2]).unwrap_err()));
-        assert!(is_damage(&read(&[&whole[..], b"trailing garbage"].concat()).unwrap_err()));
+        let is_damage =
+            |bytes: &[u8]| damage(&read(bytes).unwrap_err()).is_some_and(|told| told.contains("damaged"));
+        assert!(is_damage(&whole[..whole.len() / 2]));
+        assert!(is_damage(&[&whole[..], b"trailing garbage"].concat()));
         let zst = zstd::encode_all(&b"{\"a\":1}\n".repeat(1000)[..], 1).unwrap();
-        assert!(is_damage(&read(&zst[..zst.len() - 3]).unwrap_err()));
+        assert!(is_damage(&zst[..zst.len() - 3]));
         let xz = read(b"\xfd7zXZ\0rest").unwrap_err();
         assert!(xz.to_string().contains("`xz`"), "{xz}");
     }

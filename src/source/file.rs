@@ -1,6 +1,6 @@
 //! A file that is read once, from start to end.
 
-use super::{Decompressor, Next, Source, SourceError, compressed::is_damage, read_some};
+use super::{Decompressor, Next, Source, SourceError, failed, read_some};
 use bytes::BytesMut;
 use std::fs::File;
 use std::io;
@@ -29,11 +29,7 @@ impl FileSource {
     }
 
     fn fail(&self, error: io::Error) -> SourceError {
-        let name = self.name.clone();
-        if self.reader.as_ref().is_none_or(Decompressor::is_compressed) && is_damage(&error) {
-            return SourceError::Archive { name, message: format!("damaged or cut off: {error}") };
-        }
-        SourceError::Io { name, error }
+        failed(&self.name, self.reader.as_ref(), error)
     }
 }
 

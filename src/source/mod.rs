@@ -62,6 +62,17 @@ pub enum SourceError {
     },
 }
 
+/// The error of an input that is decompressed, or is looked at for the first time, by `reader`.
+fn failed<R: io::Read>(name: &str, reader: Option<&Decompressor<R>>, error: io::Error) -> SourceError {
+    let name = name.to_owned();
+    match compressed::damage(&error) {
+        Some(message) if reader.is_none_or(Decompressor::is_compressed) => {
+            SourceError::Archive { name, message }
+        }
+        _ => SourceError::Io { name, error },
+    }
+}
+
 /// Reads once from `reader` into `buffer`; how much, zero at the end.
 fn read_some(reader: &mut impl io::Read, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
     let length = buffer.len();

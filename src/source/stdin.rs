@@ -1,6 +1,6 @@
 //! Standard input: a pipe, a terminal, or a file.
 
-use super::{Decompressor, Next, Source, SourceError, compressed::is_damage, read_some};
+use super::{Decompressor, Next, Source, SourceError, failed, read_some};
 use bytes::BytesMut;
 use std::io::{self, Stdin};
 
@@ -17,11 +17,7 @@ impl StdinSource {
     }
 
     fn fail(&self, error: io::Error) -> SourceError {
-        let name = self.name().to_owned();
-        if self.reader.as_ref().is_none_or(Decompressor::is_compressed) && is_damage(&error) {
-            return SourceError::Archive { name, message: error.to_string() };
-        }
-        SourceError::Io { name, error }
+        failed(self.name(), self.reader.as_ref(), error)
     }
 }
 
