@@ -196,8 +196,10 @@ reasons! {
 pub struct Batch {
     /// The records.
     pub records: Vec<UsageRecord>,
-    /// The frames that were no records; at most as many as the frame limit keeps readable.
+    /// The frames that were no records, as many as there is room for.
     pub rejects: Vec<Reject>,
+    /// Bytes that `rejects` take.
+    pub reject_bytes: usize,
     /// Rejected frames by reason, those not kept in `rejects` included.
     pub rejected: [u32; Reason::ALL.len()],
     /// Lines in the block.
@@ -247,11 +249,16 @@ impl Batch {
         self.records.push(record);
     }
 
-    /// Counts a reject and keeps its description while there is room.
-    pub(crate) fn reject(&mut self, reject: Reject, keep_max: usize) {
-        self.rejected[reject.reason as usize] += 1;
-        if self.rejects.len() < keep_max {
-            self.rejects.push(reject);
-        }
+    /// Counts a reject.
+    pub(crate) fn count_reject(&mut self, reason: Reason) {
+        self.rejected[reason as usize] += 1;
+    }
+
+    /// Counts a reject and keeps its description.
+    pub(crate) fn reject(&mut self, reject: Reject) {
+        self.count_reject(reject.reason);
+        self.reject_bytes +=
+            size_of::<Reject>() + reject.value.len() + reject.message.len() + reject.frame.len();
+        self.rejects.push(reject);
     }
 }

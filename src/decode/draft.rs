@@ -6,6 +6,7 @@ use crate::normalise::Tier;
 use crate::record::{Count, Reason, Tokens};
 use crate::time::{Stamp, parse as parse_time};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A record as its format spells it. `normalise` makes a `UsageRecord` of it.
 #[derive(Clone, Debug)]
@@ -77,13 +78,44 @@ pub struct FaultParts {
     /// The field at fault; empty where it is the whole frame.
     pub field: &'static str,
     /// Its value as written. May hold a secret: it is cleaned before it goes anywhere.
-    pub value: Vec<u8>,
+    pub value: Excerpt,
     /// What is wrong and what to do.
     pub message: Cow<'static, str>,
 }
 
-/// Longest excerpt of a value that a fault keeps.
+/// Part of a text, with what stands around it: half a secret can only be told with its other half.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Excerpt {
+    /// The part and its surroundings.
+    pub text: Vec<u8>,
+    /// The part.
+    pub shown: Range<usize>,
+}
+
+/// Longest excerpt of a value.
 const EXCERPT_MAX: usize = 200;
+/// Longest excerpt of what stands at the place of a mistake.
+const NEAR_MAX: usize = 24;
+/// How much is kept before an excerpt: longer than any secret.
+const BEFORE_MAX: usize = 8192;
+/// How much is kept after it: enough for a pattern to match the start of any secret.
+const AFTER_MAX: usize = 1024;
+
+impl Excerpt {
+    /// At most `length` bytes of `text` from `from` on.
+    pub fn new(text: &[u8], from: usize, length: usize) -> Self {
+        let from = from.min(text.len());
+        let to =
+            (from..=text.len().min(from + length)).rev().find(|at| is_boundary(text, *at)).unwrap_or(from);
+        let (start, end) = (from.saturating_sub(BEFORE_MAX), text.len().min(to + AFTER_MAX));
+        Self { text: text[start..end].to_vec(), shown: from - start..to - start }
+    }
+}
+
+/// Whether no character of `text` lies across `at`.
+fn is_boundary(text: &[u8], at: usize) -> bool {
+    text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80)
+}
 
 impl Fault {
     /// A fault in `field` with this value.
@@ -94,7 +126,14 @@ impl Fault {
         value: &[u8],
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let value = value[..value.len().min(EXCERPT_MAX)].to_vec();
+        let value = Excerpt::new(value, 0, EXCERPT_MAX);
+        Self(Box::new(FaultParts { reason, field, value, message: message.into() }))
+    }
+
+    /// A fault at one place of a text.
+    #[cold]
+    pub fn at(reason: Reason, field: &'static str, text: &[u8], place: usize, message: String) -> Self {
+        let value = Excerpt::new(text, place, NEAR_MAX);
         Self(Box::new(FaultParts { reason, field, value, message: message.into() }))
     }
 
@@ -106,17 +145,25 @@ impl Fault {
     /// A frame that starts like JSON but is not.
     #[cold]
     pub fn not_json(error: crate::json::Error, text: &[u8]) -> Self {
-        let start = error.at.min(text.len());
-        let near = &text[start..(start + 24).min(text.len())];
+        let (before, near) = text.split_at(error.at.min(text.len()));
         let advice = match near {
+            _ if error.what == crate::json::TOO_DEEP => {
+                "no usage record is; one JSON object per line is expected"
+            }
             [] => {
                 "the line ends too early; is it cut off, or JSON spread over several lines (then use `jq -c`)?"
             }
             [b'N', b'a', b'N', ..] | [b'I', b'n', b'f', ..] => "JSON has no NaN or Infinity; write null",
             [b'\'', ..] => "JSON strings take double quotes",
+            [b','] => "is this a list over several lines? `jq -c '.[]'` writes one record per line",
+            [b'{', ..] if before.contains(&b'\r') => {
+                "lines that end in a carriage return alone; convert them with `tr '\\r' '\\n'`"
+            }
+            [b'{', ..] => "one JSON object per line is expected; `jq -c .` separates them",
+            [b'/' | b'#', ..] => "JSON has no comments; one JSON object per line is expected",
             _ => "one JSON object per line is expected",
         };
-        Self::new(Reason::NotJson, "", near, format!("{error}: {advice}"))
+        Self::at(Reason::NotJson, "", text, error.at, format!("{error}: {advice}"))
     }
 
     #[cold]

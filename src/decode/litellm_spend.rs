@@ -55,7 +55,7 @@ fn read<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
 
 fn not_json(error: crate::json::Error, json: &[u8]) -> Fault {
     let message = format!("is no whole JSON text ({error}); was it cut off on its way?");
-    Fault::new(Reason::BadField, "metadata", &json[..json.len().min(24)], message)
+    Fault::at(Reason::BadField, "metadata", json, error.at, message)
 }
 
 /// LiteLLM 1.82 writes the word `None` for a request without a key.

@@ -19,7 +19,7 @@ use crate::normalise::{Normaliser, Rulebook};
 use crate::record::{Batch, Reason, Reject};
 use crate::time::Timestamp;
 use crate::unwrap;
-use draft::{Draft, Fault, FaultParts, Read};
+use draft::{Draft, Excerpt, Fault, FaultParts, Read};
 use layout::Layouts;
 use std::sync::Arc;
 
@@ -55,8 +55,10 @@ pub struct Frame<'a> {
     pub header: Option<&'a Header>,
 }
 
-/// Rejects kept whole from one block; the rest is counted.
+/// Rejects kept of one block to be told; the rest is counted.
 const REJECTS_KEPT: usize = 64;
+/// Bytes of rejects kept of one block for a reject file; what is more is counted. A line may hold a million of them.
+const REJECT_BYTES_MAX: usize = 2 << 20;
 /// Longest excerpt of a rejected frame.
 const FRAME_EXCERPT_MAX: usize = 4096;
 
@@ -95,7 +97,7 @@ impl Decoder {
         let mut batch = Batch::with_capacity(block.bytes.len() / 200);
         batch.bytes = block.bytes.len() as u64;
         for _ in 0..block.oversize {
-            self.reject(oversize(self.settings.frame_bytes_max), b"", &mut batch);
+            reject(&self.settings, oversize(self.settings.frame_bytes_max), b"", &mut batch);
             batch.lines += 1;
         }
         let valid = simdutf8::basic::from_utf8(&block.bytes).is_ok();
@@ -103,50 +105,73 @@ impl Decoder {
             let text = trim(line);
             let is_header = number == 0 && block.starts_with_header;
             if !text.is_empty() && !is_header {
-                let checked = valid || simdutf8::basic::from_utf8(text).is_ok();
-                self.frame(Frame { text, header: block.header.as_deref() }, checked, now, &mut batch);
+                self.line(Frame { text, header: block.header.as_deref() }, valid, now, &mut batch);
             }
             batch.lines += 1;
         }
         batch
     }
 
-    fn frame(&mut self, frame: Frame<'_>, valid: bool, now: Timestamp, batch: &mut Batch) {
+    fn line(&mut self, frame: Frame<'_>, valid: bool, now: Timestamp, batch: &mut Batch) {
         if frame.text.len() > self.settings.frame_bytes_max {
-            return self.reject(oversize(self.settings.frame_bytes_max), frame.text, batch);
+            return reject(&self.settings, oversize(self.settings.frame_bytes_max), frame.text, batch);
         }
-        if !valid {
-            return self.reject(not_utf8(frame.text), frame.text, batch);
+        if self.frame(frame, valid, true, now, batch) {
+            return;
         }
-        let Self { settings, normaliser, layouts, scratches } = self;
-        let mut faults = Vec::new();
-        let mut context =
-            Context { normaliser, layouts, now, batch, faults: &mut faults, format: settings.format };
-        context.descend(frame, scratches);
-        for fault in faults {
-            self.reject(fault, frame.text, batch);
+        if is_utf16(frame.text) {
+            return reject(&self.settings, not_utf8(frame.text), frame.text, batch);
+        }
+        // What a crash leaves: the start of a record, zeros up to the end of the disk's block, and then what was
+        // written after the restart.
+        for piece in frame.text.split(|&byte| byte == 0).map(trim).filter(|piece| !piece.is_empty()) {
+            self.frame(Frame { text: piece, ..frame }, false, false, now, batch);
         }
     }
 
-    /// Turns a fault into a reject: from here on it holds no secret.
-    #[cold]
-    fn reject(&self, fault: Fault, frame: &[u8], batch: &mut Batch) {
-        let redactor = &self.settings.rulebook.redactor;
-        let keep = if self.settings.keep_rejects { usize::MAX } else { REJECTS_KEPT };
-        let frame = if self.settings.keep_rejects {
-            redactor.clean_stray(&frame[..frame.len().min(FRAME_EXCERPT_MAX)])
+    /// Decodes one frame. `valid` where it is known to be UTF-8; `false` where it could not be read, has zeros in
+    /// it, and `may_be_torn`, and then nothing is counted.
+    fn frame(
+        &mut self,
+        frame: Frame<'_>,
+        valid: bool,
+        may_be_torn: bool,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> bool {
+        let Self { settings, normaliser, layouts, scratches } = self;
+        let (outside, torn) = (frame.text, false);
+        let mut context = Context { settings, normaliser, layouts, now, batch, outside, may_be_torn, torn };
+        if valid || simdutf8::basic::from_utf8(frame.text).is_ok() {
+            context.descend(frame, scratches);
         } else {
-            String::new()
-        };
-        let FaultParts { reason, field, value, message } = fault.into_parts();
-        let value = match field {
-            // A faulty key may be a key in a form that no pattern knows.
-            "api_key_prefix" => String::new(),
-            _ => redactor.clean_stray(&value),
-        };
-        let reject = Reject { reason, field, value, message, line: batch.lines, frame };
-        batch.reject(reject, keep);
+            context.fault(not_utf8(frame.text));
+        }
+        !context.torn
     }
+}
+
+/// Turns a fault into a reject: from here on it holds no secret.
+#[cold]
+fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mut Batch) {
+    let FaultParts { reason, field, value, message } = fault.into_parts();
+    let has_room = if settings.keep_rejects {
+        batch.reject_bytes < REJECT_BYTES_MAX
+    } else {
+        batch.rejects.len() < REJECTS_KEPT
+    };
+    if !has_room {
+        return batch.count_reject(reason);
+    }
+    let clean = |Excerpt { text, shown }: Excerpt| settings.rulebook.redactor.clean_part(&text, shown);
+    let frame =
+        if settings.keep_rejects { clean(Excerpt::new(frame, 0, FRAME_EXCERPT_MAX)) } else { String::new() };
+    let value = match field {
+        // A faulty key may be a key in a form that no pattern knows.
+        "api_key_prefix" => String::new(),
+        _ => clean(value),
+    };
+    batch.reject(Reject { reason, field, value, message, line: batch.lines, frame });
 }
 
 fn oversize(limit: usize) -> Fault {
@@ -156,42 +181,65 @@ fn oversize(limit: usize) -> Fault {
 }
 
 fn not_utf8(text: &[u8]) -> Fault {
-    let message = match text {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, ..] => {
-            "UTF-16 text; convert it with `iconv -t UTF-8`"
-        }
-        _ => "not UTF-8 text; convert it with `iconv -t UTF-8`",
+    let message = if is_utf16(text) {
+        "UTF-16 text; convert it with `iconv -f UTF-16 -t UTF-8`"
+    } else {
+        "not UTF-8 text; convert it with `iconv -t UTF-8`"
     };
     Fault::new(Reason::NotUtf8, "", text, message)
 }
 
-/// Drops a byte-order mark, the zeros that a crash leaves in a file, and white space at both ends.
+/// Whether a text begins with the mark of UTF-16, or with Latin letters in it.
+fn is_utf16(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255, 0, ..] | [0, 1..=255, 0, 1..=255, ..]
+    )
+}
+
+/// Drops the zeros that a crash leaves in a file, a byte-order mark, and white space at both ends.
 fn trim(line: &[u8]) -> &[u8] {
-    let zeros = line.iter().take_while(|&&byte| byte == 0).count();
-    let line = &line[zeros..];
+    let line = match line {
+        [0, ..] | [.., 0] => without_zeros(line),
+        _ => line,
+    };
     line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
+}
+
+#[cold]
+fn without_zeros(line: &[u8]) -> &[u8] {
+    let is_other = |byte: &u8| *byte != 0;
+    let (Some(start), Some(last)) = (line.iter().position(is_other), line.iter().rposition(is_other)) else {
+        return b"";
+    };
+    &line[start..=last]
 }
 
 /// Decoding of one frame, through its wrappers.
 struct Context<'c> {
+    settings: &'c Settings,
     normaliser: &'c mut Normaliser,
     layouts: &'c mut Layouts,
     now: Timestamp,
     batch: &'c mut Batch,
-    faults: &'c mut Vec<Fault>,
-    format: Option<&'static Format>,
+    /// The frame as it came.
+    outside: &'c [u8],
+    /// Zeros in it may mean that it is pieces of several.
+    may_be_torn: bool,
+    /// They do.
+    torn: bool,
 }
 
 impl Context<'_> {
     fn descend(&mut self, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
         let is_object = frame.text.starts_with(b"{");
         // Most frames are canonical records: try that first and look at the outside only if it is none.
-        if is_object && self.format.is_none_or(|format| format.name == canonical::FORMAT.name) {
+        if is_object && self.settings.format.is_none_or(|format| format.name == canonical::FORMAT.name) {
             let mut reading = canonical::Reading::default();
             match reading.read_by(self.layouts, frame.text) {
                 Ok(()) if reading.claims() => return self.record(reading.record()),
                 Ok(()) => {}
-                Err(fault) => return self.faults.push(fault),
+                Err(fault) => return self.fault(fault),
             }
         }
         self.look_outside(frame, scratches);
@@ -200,12 +248,12 @@ impl Context<'_> {
     fn look_outside(&mut self, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
         let shape = match Shape::of(frame.text, frame.header.is_some()) {
             Ok(shape) => shape,
-            Err(error) => return self.faults.push(Fault::not_json(error, frame.text)),
+            Err(error) => return self.fault(Fault::not_json(error, frame.text)),
         };
         if let Some(wrapper) = unwrap::find(&shape) {
             return self.unwrap(wrapper, frame, scratches);
         }
-        let format = self.format.or_else(|| ALL.iter().find(|format| (format.sniff)(&shape)));
+        let format = self.settings.format.or_else(|| ALL.iter().find(|format| (format.sniff)(&shape)));
         let Some(format) = format else { return self.unrecognised(frame) };
         (format.decode)(&frame, &mut |read| self.record(read));
     }
@@ -213,25 +261,35 @@ impl Context<'_> {
     fn unwrap(&mut self, wrapper: &unwrap::Wrapper, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
         let Some((scratch, deeper)) = scratches.split_first_mut() else {
             let message = "wrapped more than six times; is a log shipper reading its own output?";
-            return self.faults.push(Fault::new(Reason::BadWrapper, "", frame.text, message));
+            return self.fault(Fault::new(Reason::BadWrapper, "", frame.text, message));
         };
         let mut inner = |payload: &[u8]| {
             let text = trim(payload);
             if simdutf8::basic::from_utf8(text).is_err() {
-                self.faults.push(not_utf8(text));
+                self.fault(not_utf8(text));
             } else if !text.is_empty() {
                 self.descend(Frame { text, header: frame.header }, deeper);
             }
         };
         if let Err(fault) = (wrapper.peel)(frame.text, scratch, &mut inner) {
-            self.faults.push(fault);
+            self.fault(fault);
+        }
+    }
+
+    #[cold]
+    fn fault(&mut self, fault: Fault) {
+        // Looked for once: one frame may have a million faults.
+        let may_be_torn = std::mem::take(&mut self.may_be_torn);
+        self.torn |= may_be_torn && memchr::memchr(0, self.outside).is_some();
+        if !self.torn {
+            reject(self.settings, fault, self.outside, self.batch);
         }
     }
 
     fn record(&mut self, read: Read<&Draft<'_>>) {
         let pushed = read.and_then(|draft| self.normaliser.push(draft, self.now, self.batch));
         if let Err(fault) = pushed {
-            self.faults.push(fault);
+            self.fault(fault);
         }
     }
 
@@ -249,7 +307,7 @@ impl Context<'_> {
             }
             _ => None,
         };
-        self.faults.push(fault.unwrap_or_else(|| {
+        self.fault(fault.unwrap_or_else(|| {
             let message = "no known format; `keyhound formats` lists those that are, `--format` names one";
             Fault::new(Reason::Unrecognised, "", frame.text, message)
         }));

@@ -161,10 +161,10 @@ impl<S: Sink> Egress<S> {
                 write_reject(at, &mut lines);
             }
         }
-        match &mut self.rejects {
-            Some((sink, name)) => sink.write(&lines).await.map_err(|error| failed(name, error)),
-            None => Ok(()),
-        }
+        let Some((sink, name)) = &mut self.rejects else { return Ok(()) };
+        let all: u64 = loaded.batch.rejected.iter().map(|count| u64::from(*count)).sum();
+        self.totals.rejects_unkept += all - loaded.batch.rejects.len() as u64;
+        sink.write(&lines).await.map_err(|error| failed(name, error))
     }
 
     fn publish(&mut self) {

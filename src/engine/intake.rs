@@ -233,6 +233,6 @@ fn bad_archive(message: &str) -> Batch {
         line: 0,
         frame: String::new(),
     };
-    batch.reject(reject, 1);
+    batch.reject(reject);
     batch
 }

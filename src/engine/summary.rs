@@ -23,6 +23,10 @@ pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) 
         peak_memory_bytes.map_or_else(String::new, |bytes| format!(", {} MiB memory", bytes >> 20)),
     );
     let notes = [
+        (
+            totals.rejects_unkept,
+            "rejects were only counted: too many of them in too little input to keep them all",
+        ),
         (totals.failed_inputs, "of the inputs could not be read to the end"),
         (records.learned, "were history, learned from and not judged"),
         (records.conflicting, "had a request id that was used before with other content"),

@@ -21,6 +21,8 @@ pub struct Totals {
     pub records: Counts,
     /// Rejected frames by reason.
     pub rejected: [u64; Reason::ALL.len()],
+    /// Of these, how many are not in the reject file because there were too many at once.
+    pub rejects_unkept: u64,
     /// Addresses that could not be read.
     pub unreadable_addresses: u64,
     /// Alerts given, revisions included.
@@ -47,6 +49,7 @@ impl Totals {
             lines: 0,
             records: Counts::default(),
             rejected: [0; Reason::ALL.len()],
+            rejects_unkept: 0,
             unreadable_addresses: 0,
             alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
             failed_inputs: 0,

@@ -15,6 +15,8 @@ use thiserror::Error;
 
 /// Deepest nesting that is read; deeper input is refused, not followed.
 pub const DEPTH_MAX: u32 = 128;
+/// What is wrong with deeper input.
+pub const TOO_DEEP: &str = "nested deeper than 128 levels";
 
 /// Length of the string that `text` starts with, its opening quote already taken off, if it ends and has no
 /// escapes.

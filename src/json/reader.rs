@@ -1,7 +1,7 @@
 //! The reader: what it hands out, what it passes over, where it stops.
 
 use super::scan::{self, find_special};
-use super::{DEPTH_MAX, Error, Str, Value, number_length};
+use super::{DEPTH_MAX, Error, Str, TOO_DEEP, Value, number_length};
 
 /// Reads one JSON text from left to right.
 ///
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
             let opening = self.peek();
             if matches!(opening, b'{' | b'[') {
                 if depth == DEPTH_MAX {
-                    self.fail::<()>("nested deeper than 128 levels");
+                    self.fail::<()>(TOO_DEEP);
                     return;
                 }
                 self.at += 1;

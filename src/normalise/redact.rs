@@ -7,7 +7,6 @@ use crate::key::KeyNamer;
 use aho_corasick::AhoCorasick;
 use regex::bytes::Regex;
 use serde::Deserialize;
-use std::fmt::Write;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
@@ -127,19 +126,34 @@ impl Redactor {
     /// `text` cleaned as [`Redactor::clean`] does, and of whatever else might be a secret: text that was no record
     /// may be a line of a key file, whose first line alone says what it is.
     pub fn clean_stray(&self, text: &[u8]) -> String {
-        let clean = self.clean(text);
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-');
-        let mut out = String::with_capacity(clean.len());
-        for piece in clean.split_inclusive(|c| !is_part(c)) {
-            let word = piece.trim_end_matches(|c| !is_part(c));
-            if looks_random(word) {
-                let _ = write!(out, "[{} characters]", word.len());
-                out.push_str(&piece[word.len()..]);
-            } else {
-                out.push_str(piece);
+        self.clean_part(text, 0..text.len())
+    }
+
+    /// The part `shown` of `text`, cleaned as [`Redactor::clean_stray`] does. What stands around it decides what is
+    /// a secret: half of one matches no pattern.
+    pub fn clean_part(&self, text: &[u8], shown: Range<usize>) -> String {
+        let mut out = Vec::with_capacity(shown.len());
+        let mut done = shown.start;
+        let secrets = self.secrets(text);
+        let mut hide = |range: Range<usize>, replace: &dyn Fn(&[u8], &mut Vec<u8>)| {
+            if range.start < shown.end && range.end > shown.start {
+                out.extend_from_slice(text.get(done..range.start).unwrap_or_default());
+                replace(&text[range.clone()], &mut out);
+                done = range.end;
             }
+        };
+        let mut from = 0;
+        for secret in secrets.into_iter().chain(std::iter::once(text.len()..text.len())) {
+            for word in random_words(text, from..secret.start) {
+                hide(word, &|word, out| {
+                    out.extend_from_slice(format!("[{} characters]", word.len()).as_bytes());
+                });
+            }
+            from = secret.end;
+            hide(secret, &|secret, out| self.write_replacement(secret, out));
         }
-        out
+        out.extend_from_slice(text.get(done..shown.end).unwrap_or_default());
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     fn write_replacement(&self, secret: &[u8], out: &mut Vec<u8>) {
@@ -176,10 +190,25 @@ impl Redactor {
     }
 }
 
-/// Long, with capitals, small letters and digits: base64 more likely than a word, an identifier or a hash.
-fn looks_random(word: &str) -> bool {
-    let has = |test: fn(&u8) -> bool| word.bytes().any(|byte| test(&byte));
-    word.len() >= 40 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+/// Words of a part of `text` that look like base64: long, with capitals, small letters and digits, as no word,
+/// identifier or hash is.
+fn random_words(text: &[u8], part: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let is_part =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-');
+    let mut at = part.start;
+    let words = text[part].split(move |byte| !is_part(byte)).map(move |word| {
+        let start = at;
+        at += word.len() + 1;
+        start..start + word.len()
+    });
+    words.filter(|range| {
+        let word = &text[range.clone()];
+        let has = |test: fn(&u8) -> bool| word.iter().any(test);
+        word.len() >= 40
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
+            && has(u8::is_ascii_digit)
+    })
 }
 
 fn matches((pattern, compiled): &(Pattern, OnceLock<Option<Regex>>), text: &[u8]) -> Vec<Range<usize>> {
@@ -235,6 +264,22 @@ mod tests {
         ] {
             assert_eq!(redactor().clean_stray(harmless.as_bytes()), harmless);
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_partly_shown_is_hidden_whole() {
+        let key = "sk-proj-EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0";
+        let text = format!("before {key} after");
+        let shown = |range| redactor().clean_part(text.as_bytes(), range);
+        assert!(shown(0..20).starts_with("before [key:"), "{}", shown(0..20));
+        assert!(
+            shown(30..40).starts_with("[key:") && !shown(30..40).contains("EXAMPLE0E"),
+            "{}",
+            shown(30..40)
+        );
+        assert_eq!((shown(0..4), shown(text.len() - 3..text.len())), ("befo".to_owned(), "ter".to_owned()));
+        let word = format!("{{{}aB1}}", "aB1".repeat(20));
+        assert_eq!(redactor().clean_part(word.as_bytes(), 10..30), "[63 characters]");
     }
 
     #[test]
