@@ -42,7 +42,12 @@ fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
     };
     let mut cells = Cells::default();
     let Some(count) = cells.split(frame.text) else {
-        let message = "a quoted field does not end on its line";
+        let is_open = frame.text.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
+        let message = match frame.text.len() {
+            ..=ROW_BYTES_MAX if is_open => "a quoted field does not end on its line",
+            ..=ROW_BYTES_MAX => "more than 64 fields",
+            _ => "a row of more than 8192 bytes; does a quote not end on its line?",
+        };
         return emit(Err(Fault::new(Reason::BadCsv, "", frame.text, message)));
     };
     if count != header.columns.len() {
@@ -64,15 +69,20 @@ fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
     emit(complete(&draft).map(|()| &draft));
 }
 
+/// Longest row.
+const ROW_BYTES_MAX: usize = 8192;
+/// Most columns.
+const CELLS_MAX: usize = 64;
+
 /// One row, split; quotes removed.
 struct Cells {
-    text: [u8; 8192],
-    ends: [usize; 64],
+    text: [u8; ROW_BYTES_MAX],
+    ends: [usize; CELLS_MAX],
 }
 
 impl Default for Cells {
     fn default() -> Self {
-        Self { text: [0; 8192], ends: [0; 64] }
+        Self { text: [0; ROW_BYTES_MAX], ends: [0; CELLS_MAX] }
     }
 }
 

@@ -10,6 +10,10 @@ use crate::json::{Reader, Value, number_length, plain_length};
 
 /// Layouts that are kept. Few, because a record may be compared with each of them.
 const LAYOUTS_MAX: usize = 4;
+/// Values of a layout; the widest record we know (LiteLLM) has about fifty.
+const VALUES_MAX: usize = 96;
+/// Bytes between the values of a layout: a record that is mostly names is none that comes often.
+const BETWEEN_MAX: usize = 16 << 10;
 /// Misses in a row after which a new layout takes the place of an old one.
 const PATIENCE: u32 = 64;
 
@@ -77,7 +81,7 @@ impl Layout {
     /// The layout of a record; `None` where its next of kin could not be read by it.
     fn of(text: &[u8]) -> Option<Self> {
         let (mut values, mut seen) = (Vec::new(), Vec::new());
-        let mut from = 0;
+        let (mut from, mut between) = (0, 0);
         let mut reader = Reader::new(text);
         reader.enter_object();
         while let Some(key) = reader.key() {
@@ -98,10 +102,17 @@ impl Layout {
                 Value::Bool(_) if field.is_none() => continue,
                 Value::Bool(_) | Value::Object | Value::Array => return None,
             };
+            between += start - from;
+            if values.len() >= VALUES_MAX || between > BETWEEN_MAX {
+                return None;
+            }
             values.push(Place { before: text[from..start].into(), field, quoted });
             from = end;
         }
         reader.finish().ok()?;
+        if text.len() - from > BETWEEN_MAX {
+            return None;
+        }
         Some(Self { values, tail: text[from..].into() })
     }
 

@@ -31,6 +31,14 @@ impl LinesCodec {
         Block { bytes, oversize: std::mem::take(&mut self.oversize), ..Block::default() }
     }
 
+    /// Drops the zeros that a line begins with: a hole that a crash left in a file may be longer than any line.
+    #[cold]
+    fn drop_zeros(&mut self, buffer: &mut BytesMut) {
+        let zeros = buffer.iter().take_while(|&&byte| byte == 0).count();
+        buffer.advance(zeros);
+        self.searched = buffer.len();
+    }
+
     /// Throws bytes away up to the end of the line; true when the end was found.
     fn discard(&mut self, buffer: &mut BytesMut) -> bool {
         if let Some(at) = memchr::memchr(b'\n', buffer) {
@@ -58,6 +66,9 @@ impl Decoder for LinesCodec {
             return Ok(Some(self.block(buffer, length)));
         }
         self.searched = buffer.len();
+        if buffer.len() > self.line_bytes_max {
+            self.drop_zeros(buffer);
+        }
         if buffer.len() > self.line_bytes_max {
             self.discarding = true;
             self.searched = 0;
@@ -117,6 +128,17 @@ mod tests {
             assert_eq!((lines.len(), oversize), (kept + 1, dropped), "{length}");
             assert_eq!(lines.last().map(Vec::as_slice), Some(&b"ok"[..]));
         }
+    }
+
+    #[test]
+    fn a_hole_in_the_file_hides_no_line() {
+        let input = [b"one\n".to_vec(), vec![0; 1000], b"two\n".to_vec(), vec![0; 100]].concat();
+        let (lines, oversize) = run(&input, &[7, 3], 20);
+        let text = |line: &Vec<u8>| String::from_utf8_lossy(line).trim_start_matches('\0').to_owned();
+        assert_eq!(
+            (lines.iter().map(text).collect::<Vec<_>>(), oversize),
+            (vec!["one".into(), "two".into(), String::new()], 0)
+        );
     }
 
     #[test]

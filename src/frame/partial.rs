@@ -9,6 +9,10 @@ use crate::json::Value;
 use crate::unwrap::cri;
 use bytes::Bytes;
 
+/// Streams of one container that may be in the middle of a line at once: there are two, and a made-up log must not
+/// be able to name a million.
+const STREAMS_MAX: usize = 4;
+
 /// Joins pieces of one input. Costs nothing where the input is not a container log.
 #[derive(Clone, Debug)]
 pub struct Joiner {
@@ -62,6 +66,7 @@ impl Joiner {
         let pending = self.pending.iter().position(|(name, _)| name == stream);
         match (pending, more) {
             (None, false) => out.extend_from_slice(line),
+            (None, true) if self.pending.len() >= STREAMS_MAX => out.extend_from_slice(line),
             (None, true) => self.pending.push((stream.to_vec(), content.to_vec())),
             (Some(at), _) => {
                 let text = &mut self.pending[at].1;
@@ -174,6 +179,15 @@ mod tests {
         let piece = "2016-10-06T00:17:10Z stdout P aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n";
         let joined = join(&[&piece.repeat(1000), "2016-10-06T00:17:11Z stdout F b\n"]);
         assert!(joined.trim_start_matches('\n').len() < 150);
+    }
+
+    #[test]
+    fn streams_are_bounded() {
+        let mut joiner = Joiner::new(100);
+        let line = |n| format!("{{\"log\":\"x\",\"stream\":\"made up {n}\",\"time\":\"t\"}}\n");
+        let lines = (0..1000).map(line).collect::<Vec<_>>().concat();
+        joiner.join(Block { bytes: Bytes::from(lines), ..Block::default() });
+        assert_eq!(joiner.pending.len(), STREAMS_MAX);
     }
 
     #[test]
