@@ -1,7 +1,7 @@
 //! `keyhound check`: is this configuration sound?
 
 use super::{Failure, exit, print};
-use crate::config::{Config, Plan};
+use crate::config::{self, Config, Plan};
 use crate::encode::Visible;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub(super) fn load(path: Option<&Path>) -> Result<(Config, Plan), Failure> {
         return Ok((Config::default(), Plan::default_plan().map_err(failed)?));
     };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
+    let text = config::read_text(path)
         .map_err(|error| Failure::new(exit::CONFIG, anyhow::Error::new(error).context(name.clone())))?;
     let config = Config::parse(&name, &text).map_err(failed)?;
     let plan = Plan::new(&config, &name, &text).map_err(failed)?;

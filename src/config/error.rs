@@ -50,7 +50,16 @@ impl ConfigError {
     }
 
     pub(super) fn from_toml(error: &toml::de::Error) -> Self {
-        Self { at: error.span().map(|span| span.start), ..Self::new(error.message()) }
+        let message = error.message();
+        let message =
+            if message.contains("recurs") { "nested deeper than any configuration is" } else { message };
+        Self { at: error.span().map(|span| span.start), ..Self::new(message) }
+    }
+
+    /// The same error, told of a setting.
+    pub(super) fn named(self, name: Option<&str>) -> Self {
+        let message = name.and_then(|name| wrong_value(name, &self.message));
+        Self { message: message.unwrap_or(self.message), ..self }
     }
 
     pub(super) fn at(self, at: usize) -> Self {
@@ -70,4 +79,22 @@ impl ConfigError {
         };
         Self { place, ..self }
     }
+}
+
+/// What the reader of TOML says of a value, in words for people who do not write Rust.
+fn wrong_value(name: &str, message: &str) -> Option<String> {
+    let (found, expected) = message.split_once(", expected ")?;
+    let (_, found) = found.split_once("invalid ")?.1.split_once(": ")?;
+    let expected = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0",
+        "f64" => "a number",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        _ if expected.starts_with("struct ") || expected == "a map" => "a table",
+        _ => expected,
+    };
+    Some(format!("`{name}` cannot be {}; {expected} is expected", found.trim_end_matches(" as i128")))
 }

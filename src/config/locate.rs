@@ -49,3 +49,26 @@ pub(super) fn find(text: &str, path: &[String]) -> Option<usize> {
     }
     at
 }
+
+/// The setting whose value stands at `at`.
+pub(super) fn name_at(text: &str, at: usize) -> Option<String> {
+    let root = DeTable::parse(text).ok()?;
+    Some(path_to(root.get_ref(), at)?.join("."))
+}
+
+fn path_to<'t>(table: &'t DeTable<'_>, at: usize) -> Option<Vec<&'t str>> {
+    table.iter().find_map(|(name, value)| {
+        let deeper = match value.get_ref() {
+            DeValue::Table(inner) => path_to(inner, at),
+            DeValue::Array(elements) => elements.iter().find_map(|element| match element.get_ref() {
+                DeValue::Table(inner) => path_to(inner, at),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let here = || value.span().contains(&at).then(Vec::new);
+        let mut path = deeper.or_else(here)?;
+        path.insert(0, name.get_ref());
+        Some(path)
+    })
+}

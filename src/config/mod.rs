@@ -11,7 +11,9 @@ use crate::baseline::BaselineSettings;
 use crate::detect;
 use crate::shard::Limits;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 /// The file with all defaults, which a test holds against the code.
 pub const DEFAULTS: &str = include_str!("../../config/keyhound.toml");
@@ -104,11 +106,29 @@ pub struct PricesConfig {
     pub litellm_file: PathBuf,
 }
 
+/// Longest file that a configuration is or names; the longest real one, LiteLLM's price list, has 2 MB.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+
+/// The text of a configuration or of a file that it names.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    let invalid = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return invalid("is larger than 32 MiB; is it the right file?");
+    }
+    String::from_utf8(bytes).or_else(|_| invalid("is not UTF-8 text"))
+}
+
 impl Config {
     /// Reads a configuration; `file` is its name in messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         locate::check_names(text, &Self::schema()).map_err(|error| error.in_file(file, text))?;
-        toml::from_str(text).map_err(|error| ConfigError::from_toml(&error).in_file(file, text))
+        toml::from_str(text).map_err(|error| {
+            let name = error.span().and_then(|span| locate::name_at(text, span.start));
+            ConfigError::from_toml(&error).named(name.as_deref()).in_file(file, text)
+        })
     }
 
     /// All settings with their defaults, those of detectors included: what may be named in a configuration.

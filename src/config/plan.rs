@@ -114,7 +114,7 @@ fn prices(config: &Config) -> Result<Prices, ConfigError> {
 }
 
 fn read(path: &Path, setting: &[&str]) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| {
+    super::read_text(path).map_err(|error| {
         ConfigError::setting(setting, format!("`{}`: `{}`: {error}", setting.join("."), path.display()))
     })
 }

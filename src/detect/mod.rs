@@ -112,7 +112,7 @@ fn load(detector: &Detector, settings: Option<&toml::Value>) -> Result<Option<Bo
         Some(toml::Value::Table(table)) => table.clone(),
         Some(other) => {
             let found = other.type_str();
-            return Err(ConfigError::detector(detector.name, format!("is a {found}; a table is expected")));
+            return Err(ConfigError::detector(detector.name, format!("a table is expected, not {found}")));
         }
     };
     let enabled = match table.remove("enabled") {

@@ -125,7 +125,11 @@ impl Prices {
 
     /// Adds LiteLLM's `model_prices_and_context_window.json`; `name` is for messages.
     pub fn add_litellm(&mut self, name: &str, text: &str) -> Result<(), PriceError> {
-        litellm::read(name, text)?.into_iter().try_for_each(|model| self.add(name, model, Vec::new()))
+        let models = litellm::read(name, text)?;
+        if models.is_empty() {
+            return Err(PriceError::Empty { file: name.to_owned() });
+        }
+        models.into_iter().try_for_each(|model| self.add(name, model, Vec::new()))
     }
 
     fn add(&mut self, file: &str, model: ModelPrices, aliases: Vec<String>) -> Result<(), PriceError> {

@@ -9,12 +9,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum PriceError {
     /// Not TOML of the right shape.
-    #[error("{file}: {error}")]
+    #[error("{file}:{line}: {message}")]
     Toml {
         /// The list.
         file: String,
-        /// What is wrong, with line and column.
-        error: toml::de::Error,
+        /// Where in it.
+        line: usize,
+        /// What is wrong.
+        message: String,
     },
     /// Not JSON of the right shape.
     #[error("{file}: {error}")]
@@ -37,6 +39,12 @@ pub enum PriceError {
         field: &'static str,
         /// Its value.
         value: f64,
+    },
+    /// A list without a price: some other file.
+    #[error("{file}: no model with a price in it; is it LiteLLM's model_prices_and_context_window.json?")]
+    Empty {
+        /// The list.
+        file: String,
     },
     /// More models than the table can number.
     #[error("{file}: more than 65535 models in all price lists")]
@@ -98,8 +106,11 @@ struct Change {
 
 /// The models of a list with their aliases.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<(ModelPrices, Vec<String>)>, PriceError> {
-    let parsed: File =
-        toml::from_str(text).map_err(|error| PriceError::Toml { file: file.to_owned(), error })?;
+    let parsed: File = toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let (line, message) = (before.matches('\n').count() + 1, error.message().to_owned());
+        PriceError::Toml { file: file.to_owned(), line, message }
+    })?;
     let provider = parsed.provider;
     parsed.model.into_iter().map(|model| convert(file, &provider, model)).collect()
 }
