@@ -42,7 +42,7 @@ fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
     };
     let mut cells = Cells::default();
     let Some(count) = cells.split(frame.text) else {
-        let is_open = frame.text.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
+        let is_open = memchr::memchr_iter(b'"', frame.text).count() % 2 == 1;
         let message = match frame.text.len() {
             ..=ROW_BYTES_MAX if is_open => "a quoted field does not end on its line",
             ..=ROW_BYTES_MAX => "more than 64 fields",

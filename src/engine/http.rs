@@ -11,14 +11,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-/// Connections at once; further ones wait.
+/// Connections at once; further ones take the place of the oldest.
 const CONNECTIONS_MAX: usize = 64;
 /// Time for the headers of a request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
@@ -29,16 +31,20 @@ const HEADER_BYTES_MAX: usize = 16 << 10;
 
 /// Serves until it is dropped.
 pub async fn serve(listener: TcpListener, totals: watch::Receiver<Arc<Totals>>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let totals = totals.clone();
-                tokio::spawn(async move {
-                    connection(stream, totals).await;
-                    drop(permit);
-                });
+                while connections.try_join_next().is_some() {}
+                by_age.retain(|connection| !connection.is_finished());
+                // Whoever has been silent for longest gives way: waiting for them is what they want.
+                if by_age.len() >= CONNECTIONS_MAX
+                    && let Some(oldest) = by_age.pop_front()
+                {
+                    oldest.abort();
+                }
+                by_age.push_back(connections.spawn(connection(stream, totals.clone())));
             }
             Err(error) => {
                 // Out of file descriptors, say: others may be closed soon.
