@@ -15,6 +15,7 @@ pub mod key;
 pub mod money;
 pub mod time;
 pub mod json;
+pub mod heap;
 pub mod frame;
 pub mod unwrap;
 pub mod decode;

@@ -1,5 +1,6 @@
 //! The latest days of one key in a few hundred bytes: requests and money by day, requests by hour.
 
+use crate::heap;
 use crate::money::NanoUsd;
 use crate::time::Day;
 
@@ -9,17 +10,36 @@ const DAYS_MAX: i32 = 32;
 const COUNT_BITS: u32 = 27;
 const COUNT_MAX: u32 = (1 << COUNT_BITS) - 1;
 
-/// A day's totals.
+/// Bits of a packed day that hold the number of its hours; those above hold the day.
+const HOURS_BITS: u32 = 5;
+/// Room that a list which is full grows by: a quiet key grows by one day a day, for a month.
+const GROWTH: usize = 8;
+
+/// A day's totals, in 16 bytes: there are 32 of them for every key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DayTotals {
-    /// The civil date in the key's zone.
-    pub day: Day,
-    /// Requests, at most `u32::MAX`.
-    pub requests: u32,
-    /// How many entries of `hours` belong to this day.
-    hours: u32,
     /// Money spent.
     pub cost: NanoUsd,
+    /// Requests, at most `u32::MAX`.
+    pub requests: u32,
+    /// The civil date in the key's zone, and how many entries of `hours` belong to it.
+    packed: i32,
+}
+
+impl DayTotals {
+    const fn new(day: Day) -> Self {
+        Self { cost: NanoUsd::ZERO, requests: 0, packed: day.0 << HOURS_BITS }
+    }
+
+    /// The civil date in the key's zone.
+    pub const fn day(&self) -> Day {
+        Day(self.packed >> HOURS_BITS)
+    }
+
+    /// How many entries of `hours` belong to this day.
+    const fn hours(&self) -> usize {
+        (self.packed & ((1 << HOURS_BITS) - 1)).unsigned_abs() as usize
+    }
 }
 
 /// Totals of the latest days, oldest first. Only days and hours with records take memory.
@@ -34,18 +54,19 @@ impl History {
     /// Counts requests of one hour. A day older than what is kept is ignored.
     pub fn add(&mut self, day: Day, hour: u8, requests: u32, cost: NanoUsd) {
         let Some(at) = self.position(day) else { return };
-        let start: u32 = self.days[..at].iter().map(|day| day.hours).sum();
+        let start: usize = self.days[..at].iter().map(DayTotals::hours).sum();
         let totals = &mut self.days[at];
         totals.requests = totals.requests.saturating_add(requests);
         totals.cost += cost;
-        let (start, end) = (start as usize, (start + totals.hours) as usize);
+        let end = start + totals.hours();
         let found =
             self.hours[start..end].iter_mut().find(|packed| **packed >> COUNT_BITS == u32::from(hour));
         if let Some(packed) = found {
             let count = (*packed & COUNT_MAX).saturating_add(requests).min(COUNT_MAX);
             *packed = u32::from(hour) << COUNT_BITS | count;
         } else {
-            totals.hours += 1;
+            totals.packed += 1;
+            make_room(&mut self.hours);
             self.hours.insert(end, u32::from(hour) << COUNT_BITS | requests.min(COUNT_MAX));
         }
     }
@@ -58,35 +79,35 @@ impl History {
                 self.add(day, hour, requests, cost.take().unwrap_or_default());
             }
         }
-        self.days.shrink_to(self.days.len() + 2);
-        self.hours.shrink_to(self.hours.len() + 8);
     }
 
     /// Where `day` stands, newly made if need be; `None` where it is too old.
     fn position(&mut self, day: Day) -> Option<usize> {
         if let Some(last) = self.days.last()
-            && last.day == day
+            && last.day() == day
         {
             return Some(self.days.len() - 1);
         }
-        let at = match self.days.binary_search_by_key(&day, |totals| totals.day) {
+        let at = match self.days.binary_search_by_key(&day, DayTotals::day) {
             Ok(at) => return Some(at),
             Err(at) => at,
         };
-        let newest = self.days.last().map_or(day, |last| last.day.max(day));
+        let newest = self.days.last().map_or(day, |last| last.day().max(day));
         if newest.0 - day.0 >= DAYS_MAX {
             return None;
         }
-        self.days.insert(at, DayTotals { day, requests: 0, hours: 0, cost: NanoUsd::ZERO });
-        let old = self.days.iter().take_while(|totals| newest.0 - totals.day.0 >= DAYS_MAX).count();
-        let old_hours: u32 = self.days.drain(..old).map(|totals| totals.hours).sum();
-        self.hours.drain(..old_hours as usize);
+        // First out, then in: 32 days need room for 32.
+        let old = self.days.iter().take_while(|totals| newest.0 - totals.day().0 >= DAYS_MAX).count();
+        let old_hours: usize = self.days.drain(..old).map(|totals| totals.hours()).sum();
+        self.hours.drain(..old_hours);
+        make_room(&mut self.days);
+        self.days.insert(at - old, DayTotals::new(day));
         Some(at - old)
     }
 
     /// The totals of the days `from..=to`, oldest first.
     pub fn days(&self, from: Day, to: Day) -> impl Iterator<Item = &DayTotals> {
-        self.days.iter().filter(move |totals| (from..=to).contains(&totals.day))
+        self.days.iter().filter(move |totals| (from..=to).contains(&totals.day()))
     }
 
     /// Requests by hour of the day over the days `from..=to`.
@@ -94,8 +115,8 @@ impl History {
         let mut sums = [0; 24];
         let mut at = 0;
         for totals in &self.days {
-            let end = at + totals.hours as usize;
-            if (from..=to).contains(&totals.day) {
+            let end = at + totals.hours();
+            if (from..=to).contains(&totals.day()) {
                 for packed in &self.hours[at..end] {
                     sums[(packed >> COUNT_BITS) as usize % 24] += u64::from(packed & COUNT_MAX);
                 }
@@ -107,12 +128,18 @@ impl History {
 
     /// The newest day.
     pub fn last_day(&self) -> Option<Day> {
-        self.days.last().map(|totals| totals.day)
+        self.days.last().map(DayTotals::day)
     }
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.days.capacity() * size_of::<DayTotals>() + self.hours.capacity() * size_of::<u32>()
+        heap::vector::<DayTotals>(self.days.capacity()) + heap::vector::<u32>(self.hours.capacity())
+    }
+}
+
+fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(GROWTH.max(list.len() / 4));
     }
 }
 
@@ -153,7 +180,7 @@ mod tests {
                 for &(day, hour) in records {
                     history.add(Day(day), hour, 1, NanoUsd(1));
                 }
-                (history.days.iter().map(|d| (d.day, d.requests, d.cost)).collect::<Vec<_>>(), history.hours(Day(0), Day(31)))
+                (history.days.iter().map(|d| (d.day(), d.requests, d.cost)).collect::<Vec<_>>(), history.hours(Day(0), Day(31)))
             };
             let reversed: Vec<_> = records.iter().rev().copied().collect();
             prop_assert_eq!(build(&records), build(&reversed));

@@ -7,6 +7,7 @@ mod history;
 
 pub use history::History;
 
+use crate::heap;
 use crate::money::NanoUsd;
 use crate::time::Day;
 use crate::window::Generation;
@@ -150,7 +151,7 @@ impl Baselines {
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
         let boxes = usize::from(self.current.is_some()) + usize::from(self.next.is_some());
-        boxes * size_of::<Baseline>()
+        boxes * heap::vector::<Baseline>(1)
     }
 }
 

@@ -142,5 +142,5 @@ fn zones_and_keys(config: &Config) -> Result<(Zones, KeyRules), ConfigError> {
         rules.push(KeyRule { key: key.key.clone(), zone: u16::try_from(at).unwrap_or(0), amounts });
     }
     let zones = Zones::new(names).map_err(|error| ConfigError::setting(&["timezone"], error.to_string()))?;
-    Ok((zones, KeyRules(rules)))
+    Ok((zones, KeyRules::new(rules)))
 }

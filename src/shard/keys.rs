@@ -6,6 +6,7 @@
 
 use super::ShardSettings;
 use super::state::KeyState;
+use crate::heap;
 use crate::key::KeyId;
 use crate::record::{Batch, UsageRecord};
 use ahash::RandomState;
@@ -36,10 +37,6 @@ impl Limits {
     }
 }
 
-/// Bytes of the table itself for each key: the entry, its control byte, its places in slab and queue, the
-/// allocator's.
-const ENTRY_BYTES: usize = 72;
-
 /// The place of a key in the table; valid until the next key is admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Slot(u32);
@@ -50,11 +47,14 @@ pub(super) struct Keys {
     states: Vec<Option<Box<KeyState>>>,
     free: Vec<Slot>,
     /// Keys in the order of their first record, as long as they may have to give way.
-    newcomers: VecDeque<KeyId>,
+    newcomers: VecDeque<Slot>,
+    /// Bytes of all states, the table not counted.
     bytes: usize,
     bytes_max: usize,
     /// Keys that gave way.
     pub(super) evicted: u64,
+    /// Their open days, which are still to be closed.
+    pub(super) orphaned_days: usize,
 }
 
 impl Keys {
@@ -67,6 +67,7 @@ impl Keys {
             bytes: 0,
             bytes_max,
             evicted: 0,
+            orphaned_days: 0,
         }
     }
 
@@ -74,8 +75,14 @@ impl Keys {
         self.table.len()
     }
 
+    /// Memory of all keys, in bytes.
     pub(super) fn bytes(&self) -> usize {
+        // Seven of eight buckets may be used; each has a byte of its own besides the entry.
+        let buckets = self.table.capacity() / 7 * 8;
         self.bytes
+            + buckets * (size_of::<(KeyId, Slot)>() + 1)
+            + heap::vector::<Option<Box<KeyState>>>(self.states.capacity())
+            + heap::vector::<Slot>(self.newcomers.capacity() + self.free.capacity())
     }
 
     /// Where the record's key is, admitted if it is new; `None` where there is no room for a new key.
@@ -103,9 +110,13 @@ impl Keys {
         self.states.get_mut(slot.0 as usize)?.as_deref_mut()
     }
 
-    /// Brings the sum of bytes up to date after a key's state has grown or shrunk.
-    #[inline]
+    /// Brings the sum of bytes up to date after a key's state has grown or shrunk, and makes room if need be.
     pub(super) fn settle(&mut self, slot: Slot) {
+        self.account(slot);
+        while self.bytes() > self.bytes_max && self.evict().is_some() {}
+    }
+
+    fn account(&mut self, slot: Slot) {
         let Some(Some(state)) = self.states.get_mut(slot.0 as usize) else { return };
         if state.resized {
             self.bytes = account(self.bytes, state);
@@ -122,7 +133,7 @@ impl Keys {
 
     #[cold]
     fn admit(&mut self, record: &UsageRecord, batch: &Batch, settings: &ShardSettings) -> Option<Slot> {
-        while self.bytes >= self.bytes_max {
+        while self.bytes() >= self.bytes_max {
             self.evict()?;
         }
         let state = Some(Box::new(KeyState::new(record, batch, &settings.keys)));
@@ -134,33 +145,31 @@ impl Keys {
             Some(place) => *place = state,
             None => self.states.push(state),
         }
-        self.newcomers.push_back(record.key);
+        self.newcomers.push_back(slot);
         self.table.insert(record.key, slot);
-        self.settle(slot);
+        self.account(slot);
         Some(slot)
     }
 
     /// Drops the oldest newcomer that is not established; `None` where there is none.
     fn evict(&mut self) -> Option<()> {
         loop {
-            let oldest = self.newcomers.pop_front()?;
-            let Some(slot) = self.find(oldest) else { continue };
-            let established = self.state(slot).is_some_and(|state| state.is_established());
-            if !established {
-                let state = self.states.get_mut(slot.0 as usize).and_then(Option::take);
-                self.bytes -= state.map_or(0, |state| state.accounted);
-                self.table.remove(&oldest);
-                self.free.push(slot);
-                self.evicted += 1;
-                return Some(());
-            }
+            let slot = self.newcomers.pop_front()?;
+            let place = self.states.get_mut(slot.0 as usize)?;
+            let Some(state) = place.take_if(|state| !state.is_established()) else { continue };
+            self.bytes -= state.accounted;
+            self.orphaned_days += state.open_days();
+            self.table.remove(&state.profile.id);
+            self.free.push(slot);
+            self.evicted += 1;
+            return Some(());
         }
     }
 }
 
 /// The sum of bytes after a change of `state`, which remembers its own part of it.
 fn account(sum: usize, state: &mut KeyState) -> usize {
-    let now = state.bytes() + ENTRY_BYTES;
+    let now = state.bytes();
     let before = std::mem::replace(&mut state.accounted, now);
     state.resized = false;
     sum + now - before

@@ -38,8 +38,20 @@ pub struct ShardSettings {
 }
 
 /// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.
-#[derive(Clone, Debug, Default)]
-pub struct KeyRules(pub Vec<KeyRule>);
+#[derive(Clone, Debug)]
+pub struct KeyRules {
+    list: Vec<KeyRule>,
+    /// What the other keys have: one for all of them.
+    no_alias: Arc<str>,
+    no_amounts: Arc<[NanoUsd]>,
+}
+
+impl KeyRules {
+    /// These settings, for the keys that have some.
+    pub fn new(list: Vec<KeyRule>) -> Self {
+        Self { list, no_alias: Arc::from(""), no_amounts: Arc::from([]) }
+    }
+}
 
 /// Settings of one key.
 #[derive(Clone, Debug)]
@@ -189,7 +201,7 @@ impl Shard {
     pub fn gauges(&self) -> Gauges {
         Gauges {
             keys: self.keys.len() as u64,
-            state_bytes: (self.keys.bytes() + self.dedup.heap_bytes() + self.closings.capacity() * 32) as u64,
+            state_bytes: (self.keys.bytes() + self.dedup.heap_bytes()) as u64,
             keys_evicted: self.keys.evicted,
             dedup_forgotten: self.dedup.forgotten,
         }
@@ -242,10 +254,28 @@ impl Shard {
         }
         if key.resized {
             keys.settle(slot);
+            self.drop_orphans();
         }
         if !self.alerts.is_empty() {
             self.give((index, true, Timestamp::MIN, record.key));
         }
+    }
+
+    /// Forgets that the days of keys which gave way are to be closed, once they are the greater part.
+    fn drop_orphans(&mut self) {
+        const AT_ONCE_MIN: usize = 1024;
+        if self.keys.orphaned_days < AT_ONCE_MIN.max(self.closings.len() / 2) {
+            return;
+        }
+        self.keys.orphaned_days = 0;
+        let mut closings = std::mem::take(&mut self.closings).into_vec();
+        closings.retain(|Reverse((_, key, day))| {
+            let slot = self.keys.find(*key);
+            slot.and_then(|slot| self.keys.state(slot)).is_some_and(|state| state.has_open(*day))
+        });
+        closings.sort_unstable();
+        closings.dedup();
+        self.closings = closings.into();
     }
 
     fn is_duplicate(&mut self, record: &UsageRecord) -> bool {
@@ -273,7 +303,10 @@ impl Shard {
                 return;
             }
             self.closings.pop();
-            let Some(slot) = self.keys.find(key) else { continue };
+            let Some(slot) = self.keys.find(key) else {
+                self.keys.orphaned_days = self.keys.orphaned_days.saturating_sub(1);
+                continue;
+            };
             if let Some(state) = self.keys.state(slot) {
                 state.close(day, &self.settings, &mut self.alerts);
                 self.keys.settle(slot);

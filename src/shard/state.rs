@@ -3,6 +3,7 @@
 use super::{KeyRules, ShardSettings};
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
 use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
+use crate::heap;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
@@ -18,6 +19,9 @@ const MODELS_MAX: usize = 64;
 const ADDRESSES_MAX: usize = 256;
 /// Days of one key that may be open at once; two, and three where a source lags, are usual.
 const OPEN_DAYS_MAX: usize = 8;
+
+/// What an open day takes in the queue of days that will be closed.
+const CLOSING_BYTES: usize = 40;
 
 /// The state of one key.
 #[derive(Clone, Debug)]
@@ -54,13 +58,13 @@ impl KeyState {
     pub(super) fn new(record: &UsageRecord, batch: &Batch, rules: &KeyRules) -> Self {
         let (hint, alias) = (batch.text(record.key_hint), batch.text(record.key_alias));
         let id = record.key.to_string();
-        let rule = rules.0.iter().find(|rule| rule.key == hint || rule.key == alias || rule.key == id);
+        let rule = rules.list.iter().find(|rule| rule.key == hint || rule.key == alias || rule.key == id);
         let profile = KeyProfile {
             id: record.key,
             hint: hint.into(),
-            alias: alias.into(),
+            alias: if alias.is_empty() { Arc::clone(&rules.no_alias) } else { alias.into() },
             zone: rule.map_or(0, |rule| rule.zone),
-            amounts: rule.map_or_else(|| Arc::from([]), |rule| Arc::clone(&rule.amounts)),
+            amounts: Arc::clone(rule.map_or(&rules.no_amounts, |rule| &rule.amounts)),
         };
         Self {
             profile,
@@ -171,6 +175,7 @@ impl KeyState {
             self.addresses.promote();
         }
         around.closings.push(Reverse((end, self.profile.id, day)));
+        self.open.reserve_exact(1);
         self.open.push(OpenDay::new(day, around.zones.start_of(zone, day), end, record.time));
         self.resized = true;
         Some(self.open.len() - 1)
@@ -194,6 +199,8 @@ impl KeyState {
     pub(super) fn close(&mut self, day: Day, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
         let Some(at) = self.open.iter().position(|open| open.day == day) else { return };
         let closed = self.open.remove(at);
+        // One open day is usual; room for more is not kept.
+        self.open.shrink_to(1);
         if !closed.raised.is_empty() {
             let (baseline, generation) = self.baselines.of(day);
             let Self { profile, models, addresses, .. } = &*self;
@@ -228,25 +235,29 @@ impl KeyState {
         Baseline::build(&self.history, from, to, has_addresses)
     }
 
+    /// Whether a day is open.
+    pub(super) fn has_open(&self, day: Day) -> bool {
+        self.open.iter().any(|open| open.day == day)
+    }
+
+    /// Number of open days.
+    pub(super) fn open_days(&self) -> usize {
+        self.open.len()
+    }
+
     /// All memory of this key, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let days = self.open.capacity() * size_of::<OpenDay>();
-        let labels: usize = [Generation::Current, Generation::Next]
-            .into_iter()
-            .flat_map(|generation| self.models.known(generation))
-            .map(|(_, name)| name.len() + 16)
-            .sum();
-        size_of::<Self>()
-            + self.profile.hint.len()
-            + self.profile.alias.len()
-            + 48
+        let labels: usize = self.models.labels().map(|name| heap::shared_text(name.len())).sum();
+        let texts = [&self.profile.hint, &self.profile.alias].into_iter().filter(|text| !text.is_empty());
+        heap::vector::<Self>(1)
+            + texts.map(|text| heap::shared_text(text.len())).sum::<usize>()
             + self.history.heap_bytes()
             + self.baselines.heap_bytes()
             + self.models.heap_bytes()
             + labels
             + self.addresses.heap_bytes()
-            + days
-            + self.open.iter().map(OpenDay::heap_bytes).sum::<usize>()
+            + heap::vector::<OpenDay>(self.open.capacity())
+            + self.open.iter().map(|day| day.heap_bytes() + CLOSING_BYTES).sum::<usize>()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Client addresses in 16 bytes, and a bounded sample of many of them.
 
+use crate::heap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -102,7 +103,7 @@ impl AddressSample {
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.kept.capacity() * size_of::<(u64, Address)>()
+        heap::vector::<(u64, Address)>(self.kept.capacity())
     }
 }
 

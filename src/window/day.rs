@@ -2,6 +2,7 @@
 
 use super::AddressSample;
 use crate::detect::Raised;
+use crate::heap;
 use crate::money::NanoUsd;
 use crate::record::CostSource;
 use crate::time::{Day, Stamp, Timestamp};
@@ -78,6 +79,8 @@ impl OpenDay {
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.unknown_addresses.heap_bytes() + self.raised.capacity() * size_of::<Raised>()
+        self.unknown_addresses.heap_bytes()
+            + heap::vector::<Raised>(self.raised.capacity())
+            + self.unknown_model.as_ref().map_or(0, |(_, name)| heap::allocated(name.len()))
     }
 }

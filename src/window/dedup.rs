@@ -23,6 +23,9 @@ pub struct Dedup {
     /// Identifiers by the minute of their record, to forget them as the watermark passes.
     by_minute: BTreeMap<i64, Vec<u64>>,
     entries_max: usize,
+    /// The watermark, in minutes. What comes later than it is forgotten with it: a minute of its own for each of
+    /// many records out of many years would take more memory than they do.
+    oldest: i64,
     /// Identifiers forgotten before their time because there were too many.
     pub forgotten: u64,
 }
@@ -30,7 +33,13 @@ pub struct Dedup {
 impl Dedup {
     /// Remembers at most `entries_max` requests.
     pub fn new(entries_max: usize) -> Self {
-        Self { seen: HashMap::default(), by_minute: BTreeMap::new(), entries_max, forgotten: 0 }
+        Self {
+            seen: HashMap::default(),
+            by_minute: BTreeMap::new(),
+            entries_max,
+            oldest: i64::MIN,
+            forgotten: 0,
+        }
     }
 
     /// Notes the request `id` of a record at `at` with this `content`.
@@ -44,13 +53,15 @@ impl Dedup {
             self.forget_oldest();
         }
         self.seen.insert(id, content);
-        self.by_minute.entry(at.0.div_euclid(MINUTE)).or_default().push(id);
+        let minute = at.0.div_euclid(MINUTE).max(self.oldest);
+        self.by_minute.entry(minute).or_default().push(id);
         Sighting::New
     }
 
     /// Forgets requests whose minute lies before the watermark.
     pub fn advance(&mut self, watermark: Timestamp) {
         let minute = watermark.0.div_euclid(MINUTE);
+        self.oldest = self.oldest.max(minute);
         while let Some(oldest) = self.by_minute.first_entry() {
             if *oldest.key() >= minute {
                 return;
@@ -65,6 +76,7 @@ impl Dedup {
     pub fn clear(&mut self) {
         self.seen.clear();
         self.by_minute.clear();
+        self.oldest = i64::MIN;
     }
 
     fn forget_oldest(&mut self) {

@@ -1,5 +1,6 @@
 //! What a key has been seen with (models, addresses), on which days, and what of it a baseline knows.
 
+use crate::heap;
 use crate::time::Day;
 
 /// Which of two baselines: the one in force, or the one that takes over on a later day.
@@ -109,6 +110,10 @@ impl<K: Ord + Copy, V> Known<K, V> {
 
     #[cold]
     fn insert(&mut self, at: usize, entry: Entry<K, V>, max: usize) {
+        if self.entries.len() == self.entries.capacity() {
+            // Most keys use one model from one address.
+            self.entries.reserve_exact(1 + self.entries.len() / 4);
+        }
         self.entries.insert(at, entry);
         if self.entries.len() > max {
             self.overflowed = true;
@@ -116,7 +121,6 @@ impl<K: Ord + Copy, V> Known<K, V> {
             let oldest = (0..self.entries.len()).min_by_key(|&at| rank(&self.entries[at]));
             self.entries.remove(oldest.unwrap_or(0));
         }
-        self.entries.shrink_to(self.entries.len() + 2);
     }
 
     /// Lets the baseline of `generation` know exactly what was seen on the days `from..=to`, and forgets what
@@ -143,6 +147,11 @@ impl<K: Ord + Copy, V> Known<K, V> {
         entries.map(|entry| (entry.value, &entry.label))
     }
 
+    /// The labels of all values.
+    pub fn labels(&self) -> impl Iterator<Item = &V> {
+        self.entries.iter().map(|entry| &entry.label)
+    }
+
     /// The label of a value.
     pub fn label(&self, value: K) -> Option<&V> {
         let at = self.entries.binary_search_by(|entry| entry.value.cmp(&value)).ok()?;
@@ -161,7 +170,7 @@ impl<K: Ord + Copy, V> Known<K, V> {
 
     /// Memory on the heap, in bytes, labels not followed.
     pub fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry<K, V>>()
+        heap::vector::<Entry<K, V>>(self.entries.capacity())
     }
 }
 
