@@ -173,8 +173,8 @@ fn parse_epoch(text: &[u8]) -> Result<Stamp, TimeError> {
         _ => (1, 9),
     };
     let shift = 10_i64.pow(digits);
-    let ns = number.checked_mul(unit).ok_or(TimeError::OutOfRange)? + fraction_nanos / shift;
-    Ok(Stamp::utc(in_range(ns)?))
+    let ns = number.checked_mul(unit).and_then(|ns| ns.checked_add(fraction_nanos / shift));
+    Ok(Stamp::utc(in_range(ns.ok_or(TimeError::OutOfRange)?)?))
 }
 
 #[cfg(test)]
@@ -230,6 +230,7 @@ mod tests {
             ("17", OutOfRange),
             ("1e9", Notation),
             ("9223372036854775808", OutOfRange),
+            ("9223372036854775.99999999", OutOfRange),
         ] {
             assert_eq!(parse(text.as_bytes()), Err(error), "{text}");
         }
