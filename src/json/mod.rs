@@ -45,9 +45,11 @@ pub struct Str<'a>(&'a [u8]);
 
 impl<'a> Str<'a> {
     /// A text without escapes, from a format that has none.
+    #[inline]
     pub fn plain(raw: &'a [u8]) -> Self {
-        // A plain text that begins with a quote (from CSV) would be taken for one with escapes.
-        Self(if raw.first() == Some(&b'"') { &raw[1..] } else { raw })
+        // A plain text that begins with quotes (from CSV) would be taken for one with escapes.
+        let quotes = raw.iter().take_while(|&&byte| byte == b'"').count();
+        Self(&raw[quotes..])
     }
 
     /// True for `""`.

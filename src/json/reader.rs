@@ -345,6 +345,13 @@ mod tests {
     }
 
     #[test]
+    fn plain_text_has_no_escapes_whatever_it_begins_with() {
+        for (raw, text) in [("a\\n", "a\\n"), ("\"a", "a"), ("\"\"\\é", "\\é"), ("\"\"", "")] {
+            assert_eq!(Str::plain(raw.as_bytes()).as_plain(), Some(text.as_bytes()), "{raw}");
+        }
+    }
+
+    #[test]
     fn depth_is_bounded() {
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
         assert_eq!(accepts(&nested(128)), Ok(()));
