@@ -104,7 +104,10 @@ impl Decoder {
         for (number, line) in block.lines().enumerate() {
             let text = trim(line);
             let is_header = number == 0 && block.starts_with_header;
-            if !text.is_empty() && !is_header {
+            // As the framing counts: white space and all, so that it does not matter how the bytes arrived.
+            if line.len() > self.settings.frame_bytes_max {
+                reject(&self.settings, oversize(self.settings.frame_bytes_max), text, &mut batch);
+            } else if !text.is_empty() && !is_header {
                 self.line(Frame { text, header: block.header.as_deref() }, valid, now, &mut batch);
             }
             batch.lines += 1;
@@ -113,9 +116,6 @@ impl Decoder {
     }
 
     fn line(&mut self, frame: Frame<'_>, valid: bool, now: Timestamp, batch: &mut Batch) {
-        if frame.text.len() > self.settings.frame_bytes_max {
-            return reject(&self.settings, oversize(self.settings.frame_bytes_max), frame.text, batch);
-        }
         if self.frame(frame, valid, true, now, batch) {
             return;
         }
@@ -311,5 +311,35 @@ impl Context<'_> {
             let message = "no known format; `keyhound formats` lists those that are, `--format` names one";
             Fault::new(Reason::Unrecognised, "", frame.text, message)
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Plan;
+
+    /// Numbers of records, of rejects kept and of rejects counted of some lines.
+    fn counts(lines: &str, frame_bytes_max: usize) -> (usize, usize, u32) {
+        let rulebook = Plan::default_plan().unwrap().rulebook;
+        let settings = Settings { rulebook, format: None, frame_bytes_max, keep_rejects: true };
+        let block = Block { bytes: lines.to_owned().into(), ..Block::default() };
+        let batch = Decoder::new(settings).block(&block, Timestamp::MAX);
+        (batch.records.len(), batch.rejects.len(), batch.rejected.iter().sum())
+    }
+
+    #[test]
+    fn the_limit_counts_what_the_framing_counts() {
+        let record = r#"{"timestamp":1780632395,"api_key_prefix":"...3f9c"}"#;
+        let limit = record.len() + 2;
+        for (line, expected) in [
+            (record.to_owned(), (1, 0, 0)),
+            (format!("{record} \r"), (1, 0, 0)),
+            (format!("{record}  \r"), (0, 1, 1)),
+            (" ".repeat(limit), (0, 0, 0)),
+            (" ".repeat(limit + 1), (0, 1, 1)),
+        ] {
+            assert_eq!(counts(&line, limit), expected, "{line:?}");
+        }
     }
 }

@@ -9,10 +9,6 @@ use crate::json::Value;
 use crate::unwrap::cri;
 use bytes::Bytes;
 
-/// Streams of one container that may be in the middle of a line at once: there are two, and a made-up log must not
-/// be able to name a million.
-const STREAMS_MAX: usize = 4;
-
 /// Joins pieces of one input. Costs nothing where the input is not a container log.
 #[derive(Clone, Debug)]
 pub struct Joiner {
@@ -35,9 +31,11 @@ impl Joiner {
         Self { kind: None, bytes_max, pending: Vec::new() }
     }
 
-    /// The block with its pieces joined; what kind of input it is shows in its first line.
+    /// The block with its pieces joined; what kind of input it is shows in its first line. Lines over the limit
+    /// are left as they are: whether they get here or are dropped before depends on how the bytes arrive.
     pub fn join(&mut self, block: Block) -> Block {
-        let Some(first) = block.lines().find(|line| !line.is_empty()) else { return block };
+        let telling = |line: &&[u8]| (1..=self.bytes_max).contains(&line.len());
+        let Some(first) = block.lines().find(telling) else { return block };
         let kind = *self.kind.get_or_insert_with(|| kind(first));
         if kind == Kind::Other || (self.pending.is_empty() && !block.lines().any(|line| is_piece(kind, line)))
         {
@@ -62,11 +60,11 @@ impl Joiner {
     }
 
     fn line(&mut self, kind: Kind, line: &[u8], out: &mut Vec<u8>) {
-        let Some((stream, content, more)) = piece(kind, line) else { return out.extend_from_slice(line) };
+        let piece = if line.len() > self.bytes_max { None } else { piece(kind, line) };
+        let Some((stream, content, more)) = piece else { return out.extend_from_slice(line) };
         let pending = self.pending.iter().position(|(name, _)| name == stream);
         match (pending, more) {
             (None, false) => out.extend_from_slice(line),
-            (None, true) if self.pending.len() >= STREAMS_MAX => out.extend_from_slice(line),
             (None, true) => self.pending.push((stream.to_vec(), content.to_vec())),
             (Some(at), _) => {
                 let text = &mut self.pending[at].1;
@@ -95,7 +93,11 @@ fn kind(first: &[u8]) -> Kind {
 fn is_piece(kind: Kind, line: &[u8]) -> bool {
     match kind {
         // A whole line ends in an escaped line feed; looking for that first spares the parsing.
-        Kind::Docker if memchr::memmem::find(line, b"\\n\",\"stream\"").is_some() => false,
+        Kind::Docker
+            if memchr::memmem::find(line, b"\",\"stream\"").is_some_and(|end| ends_line(&line[..end])) =>
+        {
+            false
+        }
         Kind::Docker | Kind::Cri => piece(kind, line).is_some_and(|(_, _, more)| more),
         Kind::Other => false,
     }
@@ -109,10 +111,18 @@ fn piece(kind: Kind, line: &[u8]) -> Option<(&[u8], &[u8], bool)> {
             let (_, log) = member(line, "log").ok()??;
             let (Value::Str(stream), _) = member(line, "stream").ok()?? else { return None };
             let log = log.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-            Some((stream.as_plain()?, log, !log.ends_with(b"\\n")))
+            // A container has two streams: lines of others are not kept waiting, there could be any number.
+            let stream = stream.as_plain().filter(|stream| matches!(*stream, b"stdout" | b"stderr"))?;
+            Some((stream, log, !ends_line(log)))
         }
         Kind::Other => None,
     }
+}
+
+/// True for a text with escapes that ends in a line feed, and not in a backslash and an `n`.
+fn ends_line(log: &[u8]) -> bool {
+    let escape = |text: &[u8]| text.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1;
+    log.strip_suffix(b"n").is_some_and(escape)
 }
 
 /// Writes `last`, the line of the last piece, with `text` in the place of its content.
@@ -182,12 +192,30 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_bounded() {
-        let mut joiner = Joiner::new(100);
-        let line = |n| format!("{{\"log\":\"x\",\"stream\":\"made up {n}\",\"time\":\"t\"}}\n");
-        let lines = (0..1000).map(line).collect::<Vec<_>>().concat();
-        joiner.join(Block { bytes: Bytes::from(lines), ..Block::default() });
-        assert_eq!(joiner.pending.len(), STREAMS_MAX);
+    fn a_piece_that_ends_in_a_backslash_and_an_n_is_no_whole_line() {
+        let joined = join(&[
+            "{\"log\":\"{\\\"a\\\":\\\"\\\\n\",\"stream\":\"stdout\",\"time\":\"t1\"}\n",
+            "{\"log\":\"b\\\"}\\n\",\"stream\":\"stdout\",\"time\":\"t2\"}\n",
+        ]);
+        assert_eq!(joined, "\n{\"log\":\"{\\\"a\\\":\\\"\\\\nb\\\"}\\n\",\"stream\":\"\"}\n");
+    }
+
+    #[test]
+    fn lines_over_the_limit_are_no_pieces() {
+        let long = format!("2016-10-06T00:17:09Z stdout P {}\n", "x".repeat(100));
+        let rest = "2016-10-06T00:17:10Z stdout P two \n2016-10-06T00:17:10Z stdout F three\n";
+        let joined = "\n2016-10-06T00:17:10Z stdout F two three\n";
+        assert_eq!(join(&[&long, rest]), format!("{long}{joined}"));
+        assert_eq!(join(&[rest]), joined);
+    }
+
+    #[test]
+    fn streams_that_no_container_has_are_not_kept_waiting() {
+        let mut joiner = Joiner::new(1000);
+        let lines: String = (0..1000).map(|n| format!("{{\"log\":\"x\",\"stream\":\"{n}\"}}\n")).collect();
+        let bytes = Bytes::from(lines.into_bytes());
+        assert_eq!(joiner.join(Block { bytes: bytes.clone(), ..Block::default() }).bytes, bytes);
+        assert!(joiner.finish().is_none());
     }
 
     #[test]
