@@ -192,7 +192,7 @@ reasons! {
 }
 
 /// Records decoded from one block of input, with their texts, in input order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Batch {
     /// The records.
     pub records: Vec<UsageRecord>,
@@ -225,8 +225,13 @@ impl Batch {
 
     /// The text itself; empty where there is none.
     pub fn text(&self, text: Text) -> &str {
+        std::str::from_utf8(self.bytes_of(text)).unwrap_or_default()
+    }
+
+    /// The bytes of a text: UTF-8, which is not taken on trust.
+    pub fn bytes_of(&self, text: Text) -> &[u8] {
         let (start, end) = (text.at as usize, text.at as usize + text.length as usize);
-        self.texts.get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        self.texts.get(start..end).unwrap_or_default()
     }
 
     /// Stores what `write` appends as a text of this batch.

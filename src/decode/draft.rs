@@ -1,12 +1,12 @@
 //! What a format reads out of a frame, still in the frame's own words, and why it could not.
 
+use super::excerpt::Excerpt;
 use crate::json::{Decimal, NumberError, Str, Value};
 use crate::money::NanoUsd;
 use crate::normalise::Tier;
 use crate::record::{Count, Reason, Tokens};
 use crate::time::{Stamp, parse as parse_time};
 use std::borrow::Cow;
-use std::ops::Range;
 
 /// A record as its format spells it. `normalise` makes a `UsageRecord` of it.
 #[derive(Clone, Debug)]
@@ -83,39 +83,10 @@ pub struct FaultParts {
     pub message: Cow<'static, str>,
 }
 
-/// Part of a text, with what stands around it: half a secret can only be told with its other half.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Excerpt {
-    /// The part and its surroundings.
-    pub text: Vec<u8>,
-    /// The part.
-    pub shown: Range<usize>,
-}
-
 /// Longest excerpt of a value.
 const EXCERPT_MAX: usize = 200;
 /// Longest excerpt of what stands at the place of a mistake.
 const NEAR_MAX: usize = 24;
-/// How much is kept before an excerpt: longer than any secret.
-const BEFORE_MAX: usize = 8192;
-/// How much is kept after it: enough for a pattern to match the start of any secret.
-const AFTER_MAX: usize = 1024;
-
-impl Excerpt {
-    /// At most `length` bytes of `text` from `from` on.
-    pub fn new(text: &[u8], from: usize, length: usize) -> Self {
-        let from = from.min(text.len());
-        let to =
-            (from..=text.len().min(from + length)).rev().find(|at| is_boundary(text, *at)).unwrap_or(from);
-        let (start, end) = (from.saturating_sub(BEFORE_MAX), text.len().min(to + AFTER_MAX));
-        Self { text: text[start..end].to_vec(), shown: from - start..to - start }
-    }
-}
-
-/// Whether no character of `text` lies across `at`.
-fn is_boundary(text: &[u8], at: usize) -> bool {
-    text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80)
-}
 
 impl Fault {
     /// A fault in `field` with this value.

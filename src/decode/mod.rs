@@ -4,6 +4,7 @@
 //! frame has is a function of the frame alone (and of its file's header), so blocks can be decoded in any order.
 
 pub mod draft;
+pub mod excerpt;
 mod canonical;
 mod csv;
 mod layout;
@@ -19,7 +20,8 @@ use crate::normalise::{Normaliser, Rulebook};
 use crate::record::{Batch, Reason, Reject};
 use crate::time::Timestamp;
 use crate::unwrap;
-use draft::{Draft, Excerpt, Fault, FaultParts, Read};
+use draft::{Draft, Fault, FaultParts, Read};
+use excerpt::Excerpt;
 use layout::Layouts;
 use std::sync::Arc;
 
@@ -163,13 +165,16 @@ fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mut Batch) {
     if !has_room {
         return batch.count_reject(reason);
     }
-    let clean = |Excerpt { text, shown }: Excerpt| settings.rulebook.redactor.clean_part(&text, shown);
-    let frame =
-        if settings.keep_rejects { clean(Excerpt::new(frame, 0, FRAME_EXCERPT_MAX)) } else { String::new() };
+    let redactor = &settings.rulebook.redactor;
+    let frame = if settings.keep_rejects {
+        Excerpt::new(frame, 0, FRAME_EXCERPT_MAX).clean(redactor)
+    } else {
+        String::new()
+    };
     let value = match field {
         // A faulty key may be a key in a form that no pattern knows.
         "api_key_prefix" => String::new(),
-        _ => clean(value),
+        _ => value.clean(redactor),
     };
     batch.reject(Reject { reason, field, value, message, line: batch.lines, frame });
 }
@@ -198,7 +203,7 @@ fn is_utf16(text: &[u8]) -> bool {
 }
 
 /// Drops the zeros that a crash leaves in a file, a byte-order mark, and white space at both ends.
-fn trim(line: &[u8]) -> &[u8] {
+pub fn trim(line: &[u8]) -> &[u8] {
     let line = match line {
         [0, ..] | [.., 0] => without_zeros(line),
         _ => line,
@@ -341,5 +346,13 @@ mod tests {
         ] {
             assert_eq!(counts(&line, limit), expected, "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_list_of_nonsense_costs_no_memory() {
+        let list = format!("[{}1]", "1,".repeat(1_000_000));
+        let (records, kept, counted) = counts(&list, 1 << 22);
+        assert_eq!((records, counted), (0, 1_000_001));
+        assert!(kept < 10_000, "{kept}");
     }
 }

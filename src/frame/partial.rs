@@ -212,7 +212,8 @@ mod tests {
     #[test]
     fn streams_that_no_container_has_are_not_kept_waiting() {
         let mut joiner = Joiner::new(1000);
-        let lines: String = (0..1000).map(|n| format!("{{\"log\":\"x\",\"stream\":\"{n}\"}}\n")).collect();
+        let line = |n| format!("{{\"log\":\"x\",\"stream\":\"{n}\"}}\n");
+        let lines = (0..1000).map(line).collect::<Vec<_>>().concat();
         let bytes = Bytes::from(lines.into_bytes());
         assert_eq!(joiner.join(Block { bytes: bytes.clone(), ..Block::default() }).bytes, bytes);
         assert!(joiner.finish().is_none());

@@ -27,8 +27,8 @@ pub const FUTURE_MAX: i64 = 5 * MINUTE;
 /// Longest text that a record keeps, in bytes; more is cut. The longest real one, a client's name, is about 200.
 const TEXT_MAX: usize = 512;
 
-/// No secret we know is shorter, so shorter texts need no search.
-const SECRET_MIN: usize = 12;
+/// No secret we know is shorter with what must stand around it (`://:x@`), so shorter texts need no search.
+const SECRET_MIN: usize = 6;
 
 /// Everything that normalising needs to know, shared by all decoders.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Normaliser {
     }
 
     fn key(&mut self, written: Str<'_>, batch: &mut Batch) -> Read<(KeyId, Text)> {
-        let Self { rules, keys, scratch, .. } = self;
+        let Self { rules, keys, clean, scratch, .. } = self;
         let text = without_scheme(written.resolve(scratch).trim_ascii());
         if text.is_empty() {
             let message = "names no key; every record needs one (its last four characters do)";
@@ -122,9 +122,9 @@ impl Normaliser {
             let start = out.len();
             write_hint(text, out);
             // An identifier that holds a key all the same.
-            if out.len() - start >= SECRET_MIN && rules.redactor.finds(&out[start..]) {
+            if !is_clean(rules, clean, &out[start..]) {
                 out.truncate(start);
-                rules.redactor.write_clean(text, out);
+                out.extend_from_slice(rules.redactor.clean(text).as_bytes());
             }
         });
         Ok((id, hint))
@@ -185,17 +185,23 @@ impl Normaliser {
         }
         let Self { rules, clean, scratch, .. } = self;
         let text = written.resolve(scratch);
-        let is_clean = text.len() < SECRET_MIN
-            || clean.get(text, || if rules.redactor.finds(text) { Err(()) } else { Ok(()) }).is_ok();
+        let as_it_is = text.len() <= TEXT_MAX && is_clean(rules, clean, text);
         batch.store(|out| {
-            if is_clean {
-                out.extend_from_slice(cut(text));
+            if as_it_is {
+                out.extend_from_slice(text);
             } else {
-                // Cleaned before it is cut: half a secret matches no pattern.
-                out.extend_from_slice(cut(rules.redactor.clean(text).as_bytes()));
+                let shown = 0..cut(text).len();
+                out.extend_from_slice(rules.redactor.clean_part(text, shown, TEXT_MAX).as_bytes());
             }
         })
     }
+}
+
+/// True where `text` holds no secret, which is remembered.
+#[inline]
+fn is_clean(rules: &Rulebook, clean: &mut Memo<()>, text: &[u8]) -> bool {
+    text.len() < SECRET_MIN
+        || clean.get(text, || if rules.redactor.finds(text) { Err(()) } else { Ok(()) }).is_ok()
 }
 
 /// Drops the scheme of an `Authorization` header: the key is what follows.

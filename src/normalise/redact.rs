@@ -80,6 +80,9 @@ struct Rules {
 /// Secrets shorter than this show no last four characters: they would be too much of it.
 const TAIL_FROM: usize = 20;
 
+/// How often a text is cleaned before nothing of it is shown. Two rounds are the most that was ever needed.
+const ROUNDS_MAX: usize = 8;
+
 impl Redactor {
     /// A redactor for these patterns. Regular expressions are compiled when first needed; `check` compiles all.
     pub fn new(patterns: Vec<Pattern>, namer: KeyNamer) -> Result<Self, PatternError> {
@@ -105,36 +108,46 @@ impl Redactor {
         !self.secrets(text).is_empty()
     }
 
-    /// Appends `text` with each secret replaced by its fingerprint and, if it is long, its last four characters.
-    pub fn write_clean(&self, text: &[u8], out: &mut Vec<u8>) {
-        let mut done = 0;
-        for secret in self.secrets(text) {
-            out.extend_from_slice(&text[done..secret.start]);
-            self.write_replacement(&text[secret.clone()], out);
-            done = secret.end;
-        }
-        out.extend_from_slice(&text[done..]);
-    }
-
-    /// `text` cleaned, as a `String`; bytes that are no UTF-8 become U+FFFD.
+    /// `text` with each secret replaced by its fingerprint and, if it is long, its last four characters. Bytes that
+    /// are no UTF-8 become U+FFFD.
     pub fn clean(&self, text: &[u8]) -> String {
-        let mut out = Vec::with_capacity(text.len());
-        self.write_clean(text, &mut out);
-        String::from_utf8_lossy(&out).into_owned()
+        self.clean_part(text, 0..text.len(), usize::MAX)
     }
 
-    /// `text` cleaned as [`Redactor::clean`] does, and of whatever else might be a secret: text that was no record
-    /// may be a line of a key file, whose first line alone says what it is.
-    pub fn clean_stray(&self, text: &[u8]) -> String {
-        self.clean_part(text, 0..text.len())
+    /// The stretch `shown` of `text`, cleaned and cut to `max` bytes. Secrets are looked for in all of `text`,
+    /// because half a secret matches no pattern.
+    pub fn clean_part(&self, text: &[u8], shown: Range<usize>, max: usize) -> String {
+        self.settle(self.replace(text, shown, |_| Vec::new()), max)
     }
 
-    /// The part `shown` of `text`, cleaned as [`Redactor::clean_stray`] does. What stands around it decides what is
-    /// a secret: half of one matches no pattern.
-    pub fn clean_part(&self, text: &[u8], shown: Range<usize>) -> String {
+    /// As [`Redactor::clean_part`], without whatever else might be a secret: text that was no record may be a line of
+    /// a key file, whose first line alone says what it is.
+    pub fn clean_stray_part(&self, text: &[u8], shown: Range<usize>, max: usize) -> String {
+        self.settle(self.replace(text, shown, |part| random_words(text, part).collect()), max)
+    }
+
+    /// Cutting and replacing can make something that looks like a secret of two things that did not.
+    fn settle(&self, mut clean: String, max: usize) -> String {
+        for _ in 0..ROUNDS_MAX {
+            let end = (0..=max.min(clean.len())).rev().find(|at| clean.is_char_boundary(*at));
+            clean.truncate(end.unwrap_or(0));
+            if !self.finds(clean.as_bytes()) {
+                return clean;
+            }
+            clean = self.replace(clean.as_bytes(), 0..clean.len(), |_| Vec::new());
+        }
+        String::new()
+    }
+
+    /// The stretch `shown` of `text` without its secrets, and without what `others` finds between them.
+    fn replace(
+        &self,
+        text: &[u8],
+        shown: Range<usize>,
+        others: impl Fn(Range<usize>) -> Vec<Range<usize>>,
+    ) -> String {
         let mut out = Vec::with_capacity(shown.len());
         let mut done = shown.start;
-        let secrets = self.secrets(text);
         let mut hide = |range: Range<usize>, replace: &dyn Fn(&[u8], &mut Vec<u8>)| {
             if range.start < shown.end && range.end > shown.start {
                 out.extend_from_slice(text.get(done..range.start).unwrap_or_default());
@@ -143,8 +156,8 @@ impl Redactor {
             }
         };
         let mut from = 0;
-        for secret in secrets.into_iter().chain(std::iter::once(text.len()..text.len())) {
-            for word in random_words(text, from..secret.start) {
+        for secret in self.secrets(text).into_iter().chain(std::iter::once(text.len()..text.len())) {
+            for word in others(from..secret.start) {
                 hide(word, &|word, out| {
                     out.extend_from_slice(format!("[{} characters]", word.len()).as_bytes());
                 });
@@ -215,7 +228,18 @@ fn matches((pattern, compiled): &(Pattern, OnceLock<Option<Regex>>), text: &[u8]
     let Some(regex) = compiled.get_or_init(|| Regex::new(&pattern.regex).ok()) else { return Vec::new() };
     let narrow =
         |found: regex::bytes::Captures<'_>| found.name("secret").or_else(|| found.get(0)).map(|m| m.range());
-    regex.captures_iter(text).filter_map(narrow).filter(|range| !range.is_empty()).collect()
+    let is_secret = |range: &Range<usize>| !range.is_empty() && !is_replacement(&text[range.clone()]);
+    regex.captures_iter(text).filter_map(narrow).filter(is_secret).collect()
+}
+
+/// True for what stands in the place of a secret: `[key:0123abcd]` or `[key:0123abcd...wxyz]`.
+fn is_replacement(text: &[u8]) -> bool {
+    let inside = text.strip_prefix(b"[key:").and_then(|rest| rest.strip_suffix(b"]"));
+    inside.and_then(|inside| inside.split_at_checked(8)).is_some_and(|(id, tail)| {
+        let shown = tail.strip_prefix(b"...").and_then(|tail| std::str::from_utf8(tail).ok());
+        id.iter().all(u8::is_ascii_hexdigit)
+            && (tail.is_empty() || shown.is_some_and(|shown| shown.chars().count() <= 4))
+    })
 }
 
 #[cfg(test)]
@@ -255,14 +279,15 @@ mod tests {
 
     #[test]
     fn a_line_of_a_key_file_is_no_text_to_show() {
+        let stray = |text: &str| redactor().clean_stray_part(text.as_bytes(), 0..text.len(), usize::MAX);
         let line = "MIIEvQexampleexampleexampleexampleexample0EXAMPLE/example+exampl";
-        assert_eq!(redactor().clean_stray(line.as_bytes()), format!("[{} characters]", line.len()));
+        assert_eq!(stray(line), format!("[{} characters]", line.len()));
         for harmless in [
             "request 0b5c1c52-7a3b-4c1e-9d2f-0123456789ab failed at /v1/chat/completions",
             "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f",
             "session opened for user root(uid=0)",
         ] {
-            assert_eq!(redactor().clean_stray(harmless.as_bytes()), harmless);
+            assert_eq!(stray(harmless), harmless);
         }
     }
 
@@ -270,7 +295,7 @@ mod tests {
     fn a_secret_that_is_partly_shown_is_hidden_whole() {
         let key = "sk-proj-EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0";
         let text = format!("before {key} after");
-        let shown = |range| redactor().clean_part(text.as_bytes(), range);
+        let shown = |range| redactor().clean_stray_part(text.as_bytes(), range, 200);
         assert!(shown(0..20).starts_with("before [key:"), "{}", shown(0..20));
         assert!(
             shown(30..40).starts_with("[key:") && !shown(30..40).contains("EXAMPLE0E"),
@@ -279,7 +304,25 @@ mod tests {
         );
         assert_eq!((shown(0..4), shown(text.len() - 3..text.len())), ("befo".to_owned(), "ter".to_owned()));
         let word = format!("{{{}aB1}}", "aB1".repeat(20));
-        assert_eq!(redactor().clean_part(word.as_bytes(), 10..30), "[63 characters]");
+        assert_eq!(redactor().clean_stray_part(word.as_bytes(), 10..30, 200), "[63 characters]");
+    }
+
+    #[test]
+    fn what_is_clean_stays_as_it_is() {
+        let redactor = redactor();
+        for text in [
+            "https://user:hunter2pw@example.org/v1",
+            "://:x@",
+            "password=\"hunter2pw\" sk-example0example0example0",
+        ] {
+            let clean = redactor.clean(text.as_bytes());
+            assert!(!redactor.finds(clean.as_bytes()), "{clean}");
+            assert_eq!(redactor.clean(clean.as_bytes()), clean);
+        }
+        // A hash in a key field is let through; cut off it would look like a key.
+        let hash = format!("api_key={}", "0123456789abcdef".repeat(4));
+        assert_eq!(redactor.clean(hash.as_bytes()), hash);
+        assert!(redactor.clean_part(hash.as_bytes(), 0..40, 40).starts_with("api_key=[key:"));
     }
 
     #[test]
