@@ -6,6 +6,7 @@
 use super::{FileId, Next, Source, SourceError, file_id, read_some};
 use crate::encode::Visible;
 use bytes::BytesMut;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -14,12 +15,17 @@ use std::time::Duration;
 /// Looks at a renamed file's end for this many polls before it is left: its writer may not have noticed yet.
 const FAREWELL_POLLS: u32 = 20;
 
+/// Files that took the place one after the other while an older one was being read. They are held open, because
+/// the next rotation takes their name away.
+const WAITING_MAX: usize = 64;
+
 /// A file at a path, whichever file that is at the time.
 pub struct FollowSource {
     path: PathBuf,
     name: String,
     poll: Duration,
     current: Option<Followed>,
+    waiting: VecDeque<Followed>,
     /// How often the old file was at its end since another took its place.
     farewells: u32,
     /// Bytes that were cut off the file while it was read: at least this much was lost, if it was not read.
@@ -36,7 +42,15 @@ impl FollowSource {
     /// Follows `path` from the start of the file that is there, or will be.
     pub fn new(path: &Path, poll: Duration) -> Self {
         let name = path.display().to_string();
-        Self { path: path.to_owned(), name, poll, current: None, farewells: 0, truncations: 0 }
+        Self {
+            path: path.to_owned(),
+            name,
+            poll,
+            current: None,
+            waiting: VecDeque::new(),
+            farewells: 0,
+            truncations: 0,
+        }
     }
 
     fn fail(&self, error: io::Error) -> SourceError {
@@ -54,6 +68,26 @@ impl FollowSource {
         Ok(Some(Followed { identity: file_id(&file.metadata()?), file, position: 0 }))
     }
 
+    /// Opens the file at the path if it is another than the newest one known, and puts it in the queue.
+    fn notice_rotation(&mut self) -> io::Result<()> {
+        let Some(newest) = self.waiting.back().or(self.current.as_ref()) else { return Ok(()) };
+        let newest = newest.identity;
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) if file_id(&metadata) == newest => return Ok(()),
+            Ok(_) => {}
+            // Renamed, and nothing in its place yet: the old one may still be written to.
+            Err(error) if is_absent(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if self.waiting.len() < WAITING_MAX
+            && let Some(file) = self.open()?
+            && file.identity != newest
+        {
+            self.waiting.push_back(file);
+        }
+        Ok(())
+    }
+
     /// At the end of the current file: what happened to it meanwhile.
     fn look_around(&mut self) -> io::Result<Next> {
         let wait = Ok(Next::Wait(self.poll));
@@ -67,13 +101,7 @@ impl FollowSource {
             current.file.seek(SeekFrom::Start(0))?;
             return Ok(Next::NewFile);
         }
-        let replaced = match std::fs::metadata(&self.path) {
-            Ok(metadata) => file_id(&metadata) != current.identity,
-            // Renamed, and nothing in its place yet: the old one may still be written to.
-            Err(error) if is_absent(&error) => false,
-            Err(error) => return Err(error),
-        };
-        if !replaced {
+        if self.waiting.is_empty() {
             self.farewells = 0;
             return wait;
         }
@@ -82,7 +110,7 @@ impl FollowSource {
             return wait;
         }
         self.farewells = 0;
-        self.current = None;
+        self.current = self.waiting.pop_front();
         Ok(Next::NewFile)
     }
 }
@@ -96,6 +124,7 @@ impl Source for FollowSource {
         if self.current.is_none() {
             self.current = self.open().map_err(|error| self.fail(error))?;
         }
+        self.notice_rotation().map_err(|error| self.fail(error))?;
         let Some(current) = &mut self.current else { return Ok(Next::Wait(self.poll)) };
         match read_some(&mut current.file, buffer, max) {
             Ok(0) => self.look_around().map_err(|error| self.fail(error)),
@@ -136,7 +165,7 @@ mod tests {
     fn drain(source: &mut FollowSource) -> String {
         let mut text = String::new();
         let mut quiet = 0;
-        while quiet < 2 * FAREWELL_POLLS {
+        while quiet < 4 * FAREWELL_POLLS {
             let mut buffer = BytesMut::new();
             match source.read(&mut buffer, 7).unwrap() {
                 Next::Bytes => text.push_str(std::str::from_utf8(&buffer).unwrap()),
@@ -176,5 +205,21 @@ mod tests {
         assert_eq!(drain(&mut source), "");
         append(&path, "six\n");
         assert_eq!(drain(&mut source), "|six\n", "removed and made again");
+    }
+
+    #[test]
+    fn rotations_in_quick_succession_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let mut source = FollowSource::new(&path, Duration::from_millis(1));
+        append(&path, "one\n");
+        assert_eq!(drain(&mut source), "one\n");
+        for (number, text) in ["two\n", "three\n", "four\n"].iter().enumerate() {
+            fs::rename(&path, dir.path().join(format!("a.log.{number}"))).unwrap();
+            append(&path, text);
+            // A look between two rotations is enough, long before the first file is left.
+            assert!(matches!(source.read(&mut BytesMut::new(), 7), Ok(Next::Wait(_))));
+        }
+        assert_eq!(drain(&mut source), "|two\n|three\n|four\n");
     }
 }
