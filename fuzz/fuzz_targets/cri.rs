@@ -1,0 +1,4 @@
+//! The wrapper `cri`: see `keyhound_fuzz::decode`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhound_fuzz::decode::check_wrapper("cri", data));

@@ -1,0 +1,4 @@
+//! The format `litellm_spend`: see `keyhound_fuzz::decode`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhound_fuzz::decode::check_format("litellm_spend", data));

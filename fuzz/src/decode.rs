@@ -1,0 +1,113 @@
+//! Formats and wrappers: one promise, checked for each by its name.
+
+use crate::{block, settings};
+use keyhound::decode::{self, Decoder, Frame, Settings, trim};
+use keyhound::frame::Block;
+use keyhound::frame::shape::Shape;
+use keyhound::record::{Batch, Text, UsageRecord};
+use keyhound::time::{Timestamp, parse};
+use keyhound::unwrap::{self, DEPTH_MAX, Wrapper};
+
+/// `data` as a file whose records are all of this format.
+pub fn check_format(name: &str, data: &[u8]) {
+    let format = decode::find(name).expect("a format of this name");
+    check(&settings(Some(format)), data);
+    // What recognition would never hand to it must do no harm either.
+    let block = block(data);
+    for text in block.lines().filter(|line| std::str::from_utf8(line).is_ok()) {
+        let frame = Frame { text, header: block.header.as_deref() };
+        (format.decode)(&frame, &mut |_| {});
+    }
+}
+
+/// `data` as a file whose lines may be in this wrapper.
+pub fn check_wrapper(name: &str, data: &[u8]) {
+    let wrapper = unwrap::ALL.iter().find(|wrapper| wrapper.name == name).expect("a wrapper of this name");
+    check(&settings(None), data);
+    for line in block(data).lines().filter(|line| std::str::from_utf8(line).is_ok()) {
+        // As above; an error is as good an answer as any.
+        let _ = (wrapper.peel)(line, &mut Vec::new(), &mut |_| {});
+    }
+}
+
+/// What holds of every file.
+fn check(settings: &Settings, data: &[u8]) {
+    let block = block(data);
+    let now = parse(b"2026-12-01T00:00:00Z").expect("a time").at;
+    let mut decoder = Decoder::new(settings.clone());
+    let batch = decoder.block(&block, now);
+    nothing_is_lost(&block, &batch, settings);
+    nothing_is_secret(&batch, settings);
+    let again = decoder.block(&block, now);
+    assert_eq!(again, batch, "the same once more is the same");
+    assert_eq!(used(settings, &block, now).block(&block, now), batch, "what was read before changes nothing");
+}
+
+/// A decoder that has read the same lines in another order, and so has learned other layouts.
+fn used(settings: &Settings, block: &Block, now: Timestamp) -> Decoder {
+    let mut lines: Vec<&[u8]> = block.lines().collect();
+    lines.reverse();
+    let reversed = Block { bytes: lines.join(&b'\n').into(), starts_with_header: false, ..block.clone() };
+    let mut decoder = Decoder::new(settings.clone());
+    decoder.block(&reversed, now);
+    decoder
+}
+
+/// Every line is a record, a reject or blank, and all are counted.
+fn nothing_is_lost(block: &Block, batch: &Batch, settings: &Settings) {
+    assert_eq!(batch.lines as usize, block.lines().count());
+    assert_eq!(batch.bytes, block.bytes.len() as u64);
+    assert_eq!(batch.rejected.iter().sum::<u32>() as usize, batch.rejects.len());
+    for (number, line) in block.lines().enumerate() {
+        let is_header = number == 0 && block.starts_with_header;
+        let told = batch.records.iter().any(|record| record.line as usize == number)
+            || batch.rejects.iter().any(|reject| reject.line as usize == number);
+        assert!(!(told && is_header), "a header is no record");
+        let may_be_silent = is_header || is_blank(line, block.header.is_some(), DEPTH_MAX);
+        let shown = String::from_utf8_lossy(line);
+        assert!(
+            told || may_be_silent,
+            "line {number} of {:?} is lost: {shown}",
+            settings.format.map(|f| f.name)
+        );
+    }
+}
+
+/// Nothing but white space, or an envelope around nothing but that.
+fn is_blank(text: &[u8], row: bool, depth: usize) -> bool {
+    let text = trim(text);
+    if text.is_empty() {
+        return true;
+    }
+    let wrapper = || std::str::from_utf8(text).ok().and_then(|_| unwrap::find(&Shape::of(text, row).ok()?));
+    let inside = |wrapper: &Wrapper| {
+        let mut blank = true;
+        let mut look = |payload: &[u8]| blank &= is_blank(payload, row, depth - 1);
+        (wrapper.peel)(text, &mut Vec::new(), &mut look).is_ok() && blank
+    };
+    depth > 0 && wrapper().is_some_and(inside)
+}
+
+/// Texts are text, and none of them looks like a secret to those who look for secrets.
+pub fn nothing_is_secret(batch: &Batch, settings: &Settings) {
+    let redactor = &settings.rulebook.redactor;
+    let finds = |text: &str| redactor.finds(text.as_bytes());
+    for record in &batch.records {
+        for text in texts(record) {
+            let bytes = batch.bytes_of(text);
+            assert_eq!(Ok(batch.text(text)), std::str::from_utf8(bytes));
+            assert!(!finds(batch.text(text)), "a record shows {}", batch.text(text));
+        }
+    }
+    for reject in &batch.rejects {
+        for text in [&reject.value, &reject.frame, &*reject.message] {
+            assert!(!finds(text), "a reject ({}) shows {text}", reject.reason.label());
+        }
+    }
+}
+
+/// The texts of a record.
+pub fn texts(record: &UsageRecord) -> [Text; 6] {
+    let UsageRecord { key_hint, key_alias, model, endpoint, user_agent, request_id, .. } = *record;
+    [key_hint, key_alias, model.name, endpoint, user_agent, request_id]
+}

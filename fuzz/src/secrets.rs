@@ -1,0 +1,53 @@
+//! A secret planted anywhere in a line shows nowhere, not even in part.
+
+use crate::decode::texts;
+use crate::{block, rulebook, settings};
+use keyhound::decode::Decoder;
+use keyhound::normalise::redact::{BUILTIN, parse_patterns};
+use keyhound::time::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+/// As many characters of a secret in a row may show; four of its end do on purpose.
+const SHOWN_MAX: usize = 8;
+
+/// The first four bytes choose the secret and where in the rest it is planted.
+pub fn check(data: &[u8]) {
+    let Some(([a, b, c, d], text)) = data.split_first_chunk() else { return };
+    let secrets = secrets();
+    let secret = &secrets[usize::from(u16::from_be_bytes([*a, *b])) % secrets.len()];
+    let at = usize::from(u16::from_be_bytes([*c, *d])) % (text.len() + 1);
+    // What has the secret already is no place to look for it.
+    let mut parts: BTreeSet<&[u8]> = secret.as_bytes().windows(SHOWN_MAX + 1).collect();
+    for part in text.windows(SHOWN_MAX + 1) {
+        parts.remove(part);
+    }
+    let (before, after) = text.split_at(at);
+    // Set apart, as secrets are: a word that only ends like one is none.
+    let planted = [before, b" ", secret.as_bytes(), b" ", after].concat();
+    let batch = Decoder::new(settings(None)).block(&block(&planted), Timestamp::MAX);
+    let of_records = batch.records.iter().flat_map(|record| texts(record).map(|text| batch.text(text)));
+    let of_rejects = batch.rejects.iter().flat_map(|reject| [&reject.value, &reject.frame, &*reject.message]);
+    for text in of_records.chain(of_rejects) {
+        let shows = text.as_bytes().windows(SHOWN_MAX + 1).any(|part| parts.contains(part));
+        assert!(!shows, "`{secret}` shows in: {text}");
+    }
+}
+
+/// Texts that are secrets in themselves, whatever stands around them. Those of more than one line are left out:
+/// a line is all that a decoder sees.
+fn secrets() -> &'static [String] {
+    static SECRETS: OnceLock<Vec<String>> = OnceLock::new();
+    SECRETS.get_or_init(|| {
+        let patterns = parse_patterns(BUILTIN).expect("the patterns are sound");
+        let examples = patterns.into_iter().flat_map(|pattern| pattern.examples);
+        let whole = |text: &String| {
+            let clean = rulebook().redactor.clean(text.as_bytes());
+            text.len() > SHOWN_MAX
+                && clean.starts_with("[key:")
+                && clean.ends_with(']')
+                && !text.contains('\n')
+        };
+        examples.filter(whole).collect()
+    })
+}
