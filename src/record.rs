@@ -1,10 +1,10 @@
 //! `UsageRecord`: the one type every stage after `decode` speaks, and the batch that carries it.
 
+use crate::address::Address;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::time::{MINUTE, Stamp};
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 /// A text in its batch: where it starts and how long it is, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -126,7 +126,7 @@ pub struct UsageRecord {
     /// What it cost.
     pub cost: NanoUsd,
     /// The client's address.
-    pub address: Option<IpAddr>,
+    pub address: Option<Address>,
     /// Path or operation.
     pub endpoint: Text,
     /// Client software.
@@ -206,8 +206,8 @@ pub struct Batch {
     pub lines: u32,
     /// Bytes in the block, as framed.
     pub bytes: u64,
-    /// Addresses that could not be read, in records that were.
-    pub unreadable_addresses: u32,
+    /// Client addresses that are no IP address.
+    pub opaque_addresses: u32,
     /// The records that bring the latest time so far into a new minute: index, and the minute since 1970.
     pub minutes: Vec<(u32, i64)>,
     texts: Vec<u8>,

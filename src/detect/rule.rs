@@ -1,11 +1,12 @@
 //! What a detector sees and what it answers.
 
 use super::{Fact, Severity};
+use crate::address::Address;
 use crate::baseline::Baseline;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::time::{Stamp, Timestamp};
-use crate::window::{Address, Generation, Known, OpenDay};
+use crate::window::{Generation, Known, OpenDay};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;

@@ -133,7 +133,7 @@ impl<S: Sink> Egress<S> {
         let batch = &loaded.batch;
         self.totals.bytes += batch.bytes;
         self.totals.lines += u64::from(batch.lines);
-        self.totals.unreadable_addresses += u64::from(batch.unreadable_addresses);
+        self.totals.opaque_addresses += u64::from(batch.opaque_addresses);
         self.totals.latency.record(loaded.arrived.elapsed(), batch.records.len() as u64);
         if !batch.rejects.is_empty() {
             self.rejects(loaded).await?;

@@ -79,8 +79,8 @@ impl Page {
         self.counter("keyhound_request_id_conflicts_total", conflicts, totals.records.conflicting)?;
         let untracked = "Records of new keys for which there was no memory left.";
         self.counter("keyhound_records_untracked_total", untracked, totals.records.untracked)?;
-        let unreadable = "Client addresses that could not be read, in records that were.";
-        self.counter("keyhound_addresses_unreadable_total", unreadable, totals.unreadable_addresses)
+        let opaque = "Client addresses that are no IP address and are compared as texts.";
+        self.counter("keyhound_addresses_opaque_total", opaque, totals.opaque_addresses)
     }
 
     fn alerts(&self, totals: &Totals) -> Result<(), prometheus::Error> {

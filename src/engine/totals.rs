@@ -23,8 +23,8 @@ pub struct Totals {
     pub rejected: [u64; Reason::ALL.len()],
     /// Of these, how many are not in the reject file because there were too many at once.
     pub rejects_unkept: u64,
-    /// Addresses that could not be read.
-    pub unreadable_addresses: u64,
+    /// Client addresses that are no IP address.
+    pub opaque_addresses: u64,
     /// Alerts given, revisions included.
     pub alerts: AlertCounts,
     /// Inputs that failed.
@@ -50,7 +50,7 @@ impl Totals {
             records: Counts::default(),
             rejected: [0; Reason::ALL.len()],
             rejects_unkept: 0,
-            unreadable_addresses: 0,
+            opaque_addresses: 0,
             alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
             failed_inputs: 0,
             gauges: Gauges::default(),

@@ -2,25 +2,36 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Text in an address field that is no address.
+/// What an address field says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Unreadable;
+pub enum Client<'a> {
+    /// This IP address.
+    At(IpAddr),
+    /// Nothing, or that nothing is known.
+    Unknown,
+    /// Something else: a host name, a cloud's own service, a header that the client made up.
+    Opaque(&'a [u8]),
+}
 
-/// Reads a client address. `None` where the field says that there is none.
+/// Reads a client address.
 ///
 /// Of an `X-Forwarded-For` list the first entry is taken (the client, as the gateway saw it); ports, brackets
 /// and zone identifiers are dropped; IPv4 in IPv6 becomes IPv4, so that one client is not two. Octal and
-/// shortened IPv4 are refused: programs disagree about what they mean.
-pub fn parse(text: &[u8]) -> Result<Option<IpAddr>, Unreadable> {
-    if let Some(address) = dotted(text) {
-        return Ok(Some(IpAddr::V4(address)));
-    }
-    let text = std::str::from_utf8(text).map_err(|_| Unreadable)?;
+/// shortened IPv4 are no addresses: programs disagree about what they mean.
+#[inline]
+pub fn parse(text: &[u8]) -> Client<'_> {
+    dotted(text).map_or_else(|| parse_other(text), |address| Client::At(IpAddr::V4(address)))
+}
+
+fn parse_other(text: &[u8]) -> Client<'_> {
+    let Ok(text) = std::str::from_utf8(text) else { return Client::Opaque(text) };
     let first = text.split(',').next().unwrap_or_default().trim();
     if matches!(first, "" | "-" | "unknown" | "none" | "None" | "null") {
-        return Ok(None);
+        return Client::Unknown;
     }
-    bare(first).or_else(|| without_port(first)).map(Some).ok_or(Unreadable)
+    bare(first)
+        .or_else(|| without_port(first))
+        .map_or_else(|| Client::Opaque(host(first).as_bytes()), Client::At)
 }
 
 /// Plain IPv4, which is nearly every address: four numbers without leading zeros.
@@ -68,6 +79,14 @@ fn without_port(text: &str) -> Option<IpAddr> {
     host.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }
 
+/// A name without its port, which is another with every connection.
+fn host(text: &str) -> &str {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => host,
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,25 +95,36 @@ mod tests {
     #[test]
     fn spellings_of_one_client_are_one_address() {
         for (text, address) in [
-            ("203.0.113.7", Ok(Some("203.0.113.7"))),
-            ("203.0.113.7:51234", Ok(Some("203.0.113.7"))),
-            (" 203.0.113.7 , 10.0.0.1, 10.0.0.2", Ok(Some("203.0.113.7"))),
-            ("::ffff:203.0.113.7", Ok(Some("203.0.113.7"))),
-            ("[2001:db8::1]:443", Ok(Some("2001:db8::1"))),
-            ("2001:DB8:0::1", Ok(Some("2001:db8::1"))),
-            ("fe80::1%eth0", Ok(Some("fe80::1"))),
-            ("", Ok(None)),
-            ("unknown", Ok(None)),
-            ("-", Ok(None)),
-            ("0177.0.0.1", Err(Unreadable)),
-            ("1.2.3", Err(Unreadable)),
-            ("1.2.3.256", Err(Unreadable)),
-            ("1.2.3.4.5", Err(Unreadable)),
-            ("bedrock.amazonaws.com", Err(Unreadable)),
-            ("1.2.3.4:port", Err(Unreadable)),
+            ("203.0.113.7", "203.0.113.7"),
+            ("203.0.113.7:51234", "203.0.113.7"),
+            (" 203.0.113.7 , 10.0.0.1, 10.0.0.2", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("", ""),
+            ("unknown", ""),
+            ("-", ""),
         ] {
-            let expected = address.map(|some| some.map(|text: &str| text.parse::<IpAddr>().unwrap()));
+            let expected =
+                if address.is_empty() { Client::Unknown } else { Client::At(address.parse().unwrap()) };
             assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_tells_clients_apart_all_the_same() {
+        for (text, opaque) in [
+            ("0177.0.0.1", "0177.0.0.1"),
+            ("1.2.3", "1.2.3"),
+            ("1.2.3.256", "1.2.3.256"),
+            ("1.2.3.4.5", "1.2.3.4.5"),
+            ("bedrock.amazonaws.com", "bedrock.amazonaws.com"),
+            (" gateway-7:51234, 10.0.0.1", "gateway-7"),
+            ("1.2.3.4:port", "1.2.3.4:port"),
+            ("AWS Internal", "AWS Internal"),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Client::Opaque(opaque.as_bytes()), "{text}");
         }
     }
 

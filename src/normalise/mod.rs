@@ -9,12 +9,14 @@ pub mod redact;
 pub use prices::{Prices, Tier};
 pub use redact::Redactor;
 
+use crate::address::Address;
 use crate::decode::draft::{Draft, Fault, Read};
 use crate::json::Str;
 use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint};
 use crate::money::NanoUsd;
 use crate::record::{Batch, CostSource, Count, Model, Reason, Text, Tokens, UsageRecord};
 use crate::time::{MINUTE, Stamp, Timestamp};
+use addresses::Client;
 use memo::Memo;
 use prices::PricedModel;
 use siphasher::sip::SipHasher13;
@@ -77,12 +79,7 @@ impl Normaliser {
         let (model, priced) = self.model(draft.model, batch);
         let tokens = tokens(draft);
         let (cost, cost_source) = self.cost(draft, time, priced, &tokens);
-        let address = if let Ok(address) = addresses::parse(draft.source_ip.resolve(&mut self.scratch)) {
-            address
-        } else {
-            batch.unreadable_addresses += 1;
-            None
-        };
+        let address = self.address(draft.source_ip, batch);
         let (request_hash, request_id) = self.request(draft.request_id, batch);
         let record = UsageRecord {
             time,
@@ -128,6 +125,18 @@ impl Normaliser {
             }
         });
         Ok((id, hint))
+    }
+
+    #[inline]
+    fn address(&mut self, written: Str<'_>, batch: &mut Batch) -> Option<Address> {
+        match addresses::parse(written.resolve(&mut self.scratch)) {
+            Client::At(address) => Some(Address::from(address)),
+            Client::Unknown => None,
+            Client::Opaque(text) => {
+                batch.opaque_addresses += 1;
+                Some(Address::text(&self.rules.redactor.clean(text)))
+            }
+        }
     }
 
     fn model(&mut self, written: Str<'_>, batch: &mut Batch) -> (Model, Option<PricedModel>) {

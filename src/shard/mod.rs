@@ -8,7 +8,7 @@ mod state;
 pub use keys::Limits;
 
 use crate::baseline::BaselineSettings;
-use crate::detect::{Alert, Ruleset};
+use crate::detect::{Alert, KeyProfile, Ruleset};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
@@ -50,6 +50,20 @@ impl KeyRules {
     /// These settings, for the keys that have some.
     pub fn new(list: Vec<KeyRule>) -> Self {
         Self { list, no_alias: Arc::from(""), no_amounts: Arc::from([]) }
+    }
+
+    /// What is known of a key besides its use.
+    fn profile(&self, id: KeyId, hint: &str, alias: &str) -> KeyProfile {
+        let fingerprint = id.to_string();
+        let is_meant = |rule: &&KeyRule| rule.key == hint || rule.key == alias || rule.key == fingerprint;
+        let rule = self.list.iter().find(is_meant);
+        KeyProfile {
+            id,
+            hint: hint.into(),
+            alias: if alias.is_empty() { Arc::clone(&self.no_alias) } else { alias.into() },
+            zone: rule.map_or(0, |rule| rule.zone),
+            amounts: Arc::clone(rule.map_or(&self.no_amounts, |rule| &rule.amounts)),
+        }
     }
 }
 
@@ -239,6 +253,9 @@ impl Shard {
             return;
         };
         let Some(key) = keys.state(slot) else { return };
+        if key.lacks_alias_of(record) {
+            key.take_alias(record, batch, &settings.keys);
+        }
         let local = zones.local(key.zone(), record.time.at);
         if self.learning {
             counts.processed += 1;

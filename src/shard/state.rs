@@ -1,6 +1,7 @@
 //! Everything that is known of one key.
 
 use super::{KeyRules, ShardSettings};
+use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
 use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
 use crate::heap;
@@ -8,7 +9,7 @@ use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
 use crate::time::{Day, Local, Timestamp, Zones};
-use crate::window::{Address, Generation, Known, OpenDay};
+use crate::window::{Generation, Known, OpenDay};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -56,16 +57,7 @@ pub(super) struct Surroundings<'a> {
 impl KeyState {
     /// A key at its first record.
     pub(super) fn new(record: &UsageRecord, batch: &Batch, rules: &KeyRules) -> Self {
-        let (hint, alias) = (batch.text(record.key_hint), batch.text(record.key_alias));
-        let id = record.key.to_string();
-        let rule = rules.list.iter().find(|rule| rule.key == hint || rule.key == alias || rule.key == id);
-        let profile = KeyProfile {
-            id: record.key,
-            hint: hint.into(),
-            alias: if alias.is_empty() { Arc::clone(&rules.no_alias) } else { alias.into() },
-            zone: rule.map_or(0, |rule| rule.zone),
-            amounts: Arc::clone(rule.map_or(&rules.no_amounts, |rule| &rule.amounts)),
-        };
+        let profile = rules.profile(record.key, batch.text(record.key_hint), batch.text(record.key_alias));
         Self {
             profile,
             first_day: Day(i32::MAX),
@@ -80,6 +72,19 @@ impl KeyState {
             accounted: 0,
             resized: true,
         }
+    }
+
+    /// Whether the record tells the alias of a key that has none yet: a rejected request or another format may not.
+    #[inline]
+    pub(super) fn lacks_alias_of(&self, record: &UsageRecord) -> bool {
+        !record.key_alias.is_none() && self.profile.alias.is_empty()
+    }
+
+    /// Takes over the alias of the record, and what is configured for it.
+    #[cold]
+    pub(super) fn take_alias(&mut self, record: &UsageRecord, batch: &Batch, rules: &KeyRules) {
+        self.profile = rules.profile(record.key, &self.profile.hint, batch.text(record.key_alias));
+        self.resized = true;
     }
 
     /// True for a key that must not give way to new keys: it has a baseline, or has been used in earnest.
@@ -129,7 +134,7 @@ impl KeyState {
                 && !familiar.address
                 && baseline.has_addresses
             {
-                self.resized |= day.unknown_addresses.insert(Address::from(address));
+                self.resized |= day.unknown_addresses.insert(address);
             }
         }
         let mut raised = std::mem::take(&mut day.raised);
@@ -190,7 +195,7 @@ impl KeyState {
                 .see(record.model.id, day, generation, MODELS_MAX, || batch.text(record.model.name).into());
         let address = record
             .address
-            .is_none_or(|address| self.addresses.see(address.into(), day, generation, ADDRESSES_MAX, || ()));
+            .is_none_or(|address| self.addresses.see(address, day, generation, ADDRESSES_MAX, || ()));
         self.resized |= self.models.len() + self.addresses.len() != before;
         Familiar { model, address }
     }

@@ -1,39 +1,7 @@
-//! Client addresses in 16 bytes, and a bounded sample of many of them.
+//! A bounded sample of many client addresses.
 
+use crate::address::Address;
 use crate::heap;
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
-
-/// An address as its 16 IPv6 bytes; IPv4 is kept mapped (`::ffff:a.b.c.d`), as `normalise` unified the two.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Address([u8; 16]);
-
-impl From<IpAddr> for Address {
-    fn from(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().octets()),
-            IpAddr::V6(v6) => Self(v6.octets()),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ipv6Addr::from(self.0).to_canonical().fmt(f)
-    }
-}
-
-impl Address {
-    /// A number that spreads addresses evenly, the same on every machine (the `SplitMix64` finaliser).
-    fn mixed(self) -> u64 {
-        let bits = u128::from_be_bytes(self.0);
-        #[allow(clippy::cast_possible_truncation)]
-        let mut x = (bits >> 64) as u64 ^ (bits as u64).rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-}
 
 /// Distinct addresses: all of them up to a limit, beyond it those with the smallest hashes (a KMV sketch), from
 /// which the number of all is estimated. What is kept does not depend on the order of arrival.
@@ -51,7 +19,7 @@ impl AddressSample {
 
     /// Adds an address; true where the sample changed.
     pub fn insert(&mut self, address: Address) -> bool {
-        let entry = (address.mixed(), address);
+        let entry = (address.spread(), address);
         let Err(at) = self.kept.binary_search(&entry) else { return false };
         if at >= Self::MAX {
             self.overflowed = true;
@@ -111,6 +79,7 @@ impl AddressSample {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::net::IpAddr;
 
     fn sample(numbers: impl IntoIterator<Item = u32>) -> AddressSample {
         let mut sample = AddressSample::default();
@@ -141,14 +110,5 @@ mod tests {
             let estimate = sample(0..count).count();
             assert!((estimate.abs_diff(u64::from(count))) < u64::from(count) / 3, "{estimate} for {count}");
         }
-    }
-
-    #[test]
-    fn texts_are_the_usual_ones() {
-        let texts = |address: &str| Address::from(address.parse::<IpAddr>().unwrap()).to_string();
-        assert_eq!(
-            (texts("203.0.113.7"), texts("2001:db8::1")),
-            ("203.0.113.7".into(), "2001:db8::1".into())
-        );
     }
 }
