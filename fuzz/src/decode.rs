@@ -73,12 +73,12 @@ fn nothing_is_lost(block: &Block, batch: &Batch, settings: &Settings) {
     }
 }
 
-/// Nothing but white space, or an envelope around nothing but that.
+/// Nothing but white space and the zeros that a crash leaves, or an envelope around nothing but that.
 fn is_blank(text: &[u8], row: bool, depth: usize) -> bool {
-    let text = trim(text);
-    if text.is_empty() {
+    if text.split(|&byte| byte == 0).all(|piece| trim(piece).is_empty()) {
         return true;
     }
+    let text = trim(text);
     let wrapper = || std::str::from_utf8(text).ok().and_then(|_| unwrap::find(&Shape::of(text, row).ok()?));
     let inside = |wrapper: &Wrapper| {
         let mut blank = true;

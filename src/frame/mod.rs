@@ -25,7 +25,8 @@ pub struct Block {
 }
 
 impl Block {
-    /// The lines, without their line feeds. A carriage return alone also ends a line only if a feed follows.
+    /// The lines, without their line feeds, and without the zeros in front that a crash left in the file: framing may
+    /// have dropped those already. A carriage return alone also ends a line only if a feed follows.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {
@@ -35,7 +36,13 @@ impl Block {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = &rest[..end];
             rest = rest.get(end + 1..).unwrap_or_default();
-            Some(line)
+            Some(if line.first() == Some(&0) { without_hole(line) } else { line })
         })
     }
+}
+
+#[cold]
+fn without_hole(line: &[u8]) -> &[u8] {
+    let start = line.iter().position(|&byte| byte != 0).unwrap_or(line.len());
+    &line[start..]
 }
