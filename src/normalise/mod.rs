@@ -48,7 +48,8 @@ pub struct Rulebook {
 /// Makes records of drafts.
 pub struct Normaliser {
     rules: Arc<Rulebook>,
-    keys: Memo<KeyId>,
+    /// Fingerprints of identifiers, and whether these may be shown.
+    keys: Memo<(KeyId, bool)>,
     models: Memo<(u64, Option<PricedModel>)>,
     /// Texts known to hold no secret.
     clean: Memo<()>,
@@ -104,23 +105,20 @@ impl Normaliser {
     }
 
     fn key(&mut self, written: Str<'_>, batch: &mut Batch) -> Read<(KeyId, Text)> {
-        let Self { rules, keys, clean, scratch, .. } = self;
+        let Self { rules, keys, scratch, .. } = self;
         let text = without_scheme(written.resolve(scratch).trim_ascii());
         if text.is_empty() {
             let message = "names no key; every record needs one (its last four characters do)";
             return Err(Fault::new(Reason::BadKey, "api_key_prefix", b"", message));
         }
-        let id = if may_be_secret(text) {
-            rules.namer.id(text)
-        } else {
-            keys.get::<()>(text, || Ok(rules.namer.id(text))).unwrap_or_else(|()| rules.namer.id(text))
-        };
+        // An identifier that holds a key all the same is not shown; the last four characters of a key always may be.
+        let name = || Ok::<_, ()>((rules.namer.id(text), !rules.redactor.finds(text)));
+        let named = if may_be_secret(text) { Err(()) } else { keys.get(text, name) };
+        let (id, may_be_shown) = named.unwrap_or_else(|()| (rules.namer.id(text), true));
         let hint = batch.store(|out| {
-            let start = out.len();
-            write_hint(text, out);
-            // An identifier that holds a key all the same.
-            if !is_clean(rules, clean, &out[start..]) {
-                out.truncate(start);
+            if may_be_shown {
+                write_hint(text, out);
+            } else {
                 out.extend_from_slice(rules.redactor.clean(text).as_bytes());
             }
         });
