@@ -74,6 +74,21 @@ pub fn write_records(out: &mut impl Write, count: u64, keys: u64) -> io::Result<
     Ok(())
 }
 
+/// Writes one record a day of each key, at the same hour, with the same model from the same address.
+pub fn write_quiet(out: &mut impl Write, keys: u64) -> io::Result<()> {
+    for number in 0..DAYS * keys {
+        let (day, key) = (number / keys, number % keys);
+        let at = time(1_780_308_000_000 + day * 86_400_000 + key * 3_600_000 / keys);
+        let (c, d) = (key >> 8 & 255, key & 255);
+        writeln!(
+            out,
+            "{{\"timestamp\": \"{at}\", \"api_key_prefix\": \"...{key:08x}\", \"model\": \"gpt-4o\", \"input_tokens\": 1000, \
+             \"output_tokens\": 100, \"source_ip\": \"10.0.{c}.{d}\", \"cost_usd\": 0.0035}}"
+        )?;
+    }
+    Ok(())
+}
+
 fn time(millis: u64) -> String {
     let nanos = i64::try_from(millis).unwrap_or(0).saturating_mul(1_000_000);
     let shown = keyhound::time::Timestamp(nanos).to_string();

@@ -25,6 +25,15 @@ pub enum Rendering {
 }
 
 impl Rendering {
+    /// How many alerts are rendered at once. At midnight every key may have some; for people, those of one key
+    /// belong together.
+    fn at_once(&self) -> usize {
+        match self {
+            Self::Json => 256,
+            Self::Terminal(_) => usize::MAX,
+        }
+    }
+
     fn write(&mut self, outputs: &[Output], out: &mut Vec<u8>) {
         let alerts = outputs.iter().map(|output| &output.alert);
         match self {
@@ -102,17 +111,15 @@ impl<S: Sink> Egress<S> {
     }
 
     async fn carry_out(&mut self, moved: &Move, outputs: &[Output]) -> Result<(), EgressError> {
-        let mut lines = Vec::new();
         for Output { alert, .. } in outputs {
             self.totals.count_alert(alert);
             if alert.status != Status::Withdrawn {
                 self.worst = self.worst.max(Some(alert.severity));
             }
         }
-        self.rendering.write(outputs, &mut lines);
-        if !lines.is_empty() {
+        if !outputs.is_empty() {
             self.progress.hide();
-            let written = self.sink.write(&lines).await;
+            let written = self.write(outputs).await;
             self.progress.show();
             written.map_err(|error| failed(&self.sink_name, error))?;
         }
@@ -125,6 +132,16 @@ impl<S: Sink> Egress<S> {
                     self.loaded(loaded).await?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, outputs: &[Output]) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for some in outputs.chunks(self.rendering.at_once()) {
+            self.rendering.write(some, &mut lines);
+            self.sink.write(&lines).await?;
+            lines.clear();
         }
         Ok(())
     }
