@@ -133,14 +133,17 @@ impl Baselines {
         self.next = Some((Day(baseline.last_day.0 + 2), Box::new(baseline)));
     }
 
-    /// Puts the next baseline in force if it is for `earliest`, the earliest day still to be judged. True where
-    /// it was: the known values then have to follow.
-    pub fn promote(&mut self, earliest: Day) -> bool {
-        if !matches!(&self.next, Some((from, _)) if earliest >= *from) {
-            return false;
+    /// The first day that the next baseline is for.
+    pub fn next_from(&self) -> Option<Day> {
+        self.next.as_ref().map(|(from, _)| *from)
+    }
+
+    /// Puts the next baseline in force, when no day before its first is still to be judged; the known values have
+    /// to follow.
+    pub fn promote(&mut self) {
+        if let Some((_, next)) = self.next.take() {
+            self.current = Some(next);
         }
-        self.current = self.next.take().map(|(_, next)| next);
-        true
     }
 
     /// Whether the key has any baseline yet.
@@ -188,7 +191,8 @@ mod tests {
         baselines.set_next(Baseline::build(&history, Day(1), Day(7), false).unwrap());
         assert_eq!((baselines.of(Day(8)).0, baselines.of(Day(9)).1), (None, Generation::Next));
         assert!(!baselines.is_due(settings, Day(1), Day(13)) && baselines.is_due(settings, Day(1), Day(14)));
-        assert!(!baselines.promote(Day(8)) && baselines.promote(Day(9)));
+        assert_eq!(baselines.next_from(), Some(Day(9)));
+        baselines.promote();
         assert_eq!(baselines.of(Day(8)).1, Generation::Current);
     }
 }

@@ -174,16 +174,24 @@ impl KeyState {
         if end <= around.watermark {
             return None;
         }
-        let earliest = self.open.iter().map(|open| open.day).min().unwrap_or(day).min(day);
-        if self.baselines.promote(earliest) {
-            self.models.promote();
-            self.addresses.promote();
-        }
+        self.promote(|from| around.zones.start_of(zone, from) <= around.watermark);
         around.closings.push(Reverse((end, self.profile.id, day)));
         self.open.reserve_exact(1);
         self.open.push(OpenDay::new(day, around.zones.start_of(zone, day), end, record.time));
         self.resized = true;
         Some(self.open.len() - 1)
+    }
+
+    /// Lets the next baseline take over once no day before its first can be open: `is_past` says of that day whether
+    /// all days before it are over. Judged by the days that happen to be open, a day that opens late would be
+    /// measured by a baseline which is not for it.
+    fn promote(&mut self, is_past: impl FnOnce(Day) -> bool) {
+        let Some(from) = self.baselines.next_from() else { return };
+        if self.open.iter().all(|open| open.day >= from) && is_past(from) {
+            self.baselines.promote();
+            self.models.promote();
+            self.addresses.promote();
+        }
     }
 
     #[inline]
@@ -214,6 +222,7 @@ impl KeyState {
         }
         self.closed = self.closed.max(day);
         self.history.add_day(day, &closed.hours, closed.cost);
+        self.promote(|from| from.0 <= day.0 + 1);
         if self.baselines.is_due(settings.baseline, self.first_day, day)
             && let Some(baseline) = self.build(settings.baseline, day, Generation::Next)
         {
