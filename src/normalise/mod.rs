@@ -211,10 +211,14 @@ fn is_clean(rules: &Rulebook, clean: &mut Memo<()>, text: &[u8]) -> bool {
         || clean.get(text, || if rules.redactor.finds(text) { Err(()) } else { Ok(()) }).is_ok()
 }
 
-/// Drops the scheme of an `Authorization` header: the key is what follows.
+/// Drops the scheme of an `Authorization` header: the key is what follows, if anything does.
 fn without_scheme(text: &[u8]) -> &[u8] {
-    match text.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii_start(),
+    match text.split_at_checked(6) {
+        Some((scheme, rest))
+            if scheme.eq_ignore_ascii_case(b"bearer") && rest.first().is_none_or(u8::is_ascii_whitespace) =>
+        {
+            rest.trim_ascii_start()
+        }
         _ => text,
     }
 }
