@@ -121,7 +121,7 @@ impl Decoder {
         if self.frame(frame, valid, true, now, batch) {
             return;
         }
-        if is_utf16(frame.text) {
+        if is_utf16(frame.text) || is_packed(frame.text) {
             return reject(&self.settings, not_utf8(frame.text), frame.text, batch);
         }
         // What a crash leaves: the start of a record, zeros up to the end of the disk's block, and then what was
@@ -188,6 +188,8 @@ fn oversize(limit: usize) -> Fault {
 fn not_utf8(text: &[u8]) -> Fault {
     let message = if is_utf16(text) {
         "UTF-16 text; convert it with `iconv -f UTF-16 -t UTF-8`"
+    } else if is_packed(text) {
+        "compressed data that is not unpacked here; unpack it with `zcat` or `zstdcat` and pipe it in"
     } else {
         "not UTF-8 text; convert it with `iconv -t UTF-8`"
     };
@@ -200,6 +202,11 @@ fn is_utf16(text: &[u8]) -> bool {
         text,
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255, 0, ..] | [0, 1..=255, 0, 1..=255, ..]
     )
+}
+
+/// Whether a text is the start of compressed data: of a file that is followed, or packed twice.
+fn is_packed(text: &[u8]) -> bool {
+    text.starts_with(b"\x1f\x8b\x08") || text.starts_with(b"\x28\xb5\x2f\xfd")
 }
 
 /// Drops the zeros that a crash leaves in a file, a byte-order mark, and white space at both ends.
