@@ -39,6 +39,15 @@ impl ConfigError {
         Self { path, ..Self::new(format!("detector `{name}`: {what}")) }
     }
 
+    /// What is wrong with a value that was read from a table of its own, in words for people who do not write Rust.
+    pub fn of_value(error: &toml::de::Error) -> String {
+        // Which setting it is, is told only after the message: "in `sigma`".
+        let told = error.to_string();
+        let name = told.rsplit_once("in `").and_then(|(_, rest)| rest.split('`').next());
+        let message = error.message();
+        name.and_then(|name| wrong_value(name, message)).unwrap_or_else(|| message.to_owned())
+    }
+
     /// Something wrong with one setting.
     pub(super) fn setting(path: &[&str], message: impl Into<String>) -> Self {
         Self { path: path.iter().map(ToString::to_string).collect(), ..Self::new(message) }

@@ -3,6 +3,7 @@
 use super::{Fact, Severity};
 use crate::address::Address;
 use crate::baseline::Baseline;
+use crate::config::ConfigError;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::time::{Stamp, Timestamp};
@@ -106,7 +107,7 @@ pub(super) trait Settings: Rule + Default + DeserializeOwned + Serialize + 'stat
 
 /// A [`Load`] for a detector whose settings are itself.
 pub(super) fn bind<T: Settings>(table: toml::Table) -> Result<Box<dyn Rule>, String> {
-    let settings: T = table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    let settings: T = table.try_into().map_err(|error| ConfigError::of_value(&error))?;
     settings.check()?;
     Ok(Box::new(settings))
 }
