@@ -34,20 +34,25 @@ fn check_table(table: &DeTable<'_>, schema: &toml::Table, path: &str) -> Result<
     Ok(())
 }
 
-/// Where the setting at `path` stands in `text`, as far as it does.
+/// Where the setting at `path` stands in `text`, as far as it does. The tables of a list go by their number.
 pub(super) fn find(text: &str, path: &[String]) -> Option<usize> {
     let root = DeTable::parse(text).ok()?;
-    let mut table = root.into_inner();
-    let mut at = None;
-    for name in path {
-        let (key, value) = table.remove_entry(name.as_str())?;
-        at = Some(key.span().start);
-        match value.into_inner() {
-            DeValue::Table(inner) => table = inner,
-            _ => break,
+    find_in_table(root.get_ref(), path)
+}
+
+fn find_in_table(table: &DeTable<'_>, path: &[String]) -> Option<usize> {
+    let (first, rest) = path.split_first()?;
+    let (name, value) = table.get_key_value(first.as_str())?;
+    let deeper = match (value.get_ref(), rest) {
+        (DeValue::Table(inner), rest) => find_in_table(inner, rest),
+        (DeValue::Array(elements), [number, rest @ ..]) => {
+            let element = elements.get(number.parse::<usize>().ok()?)?;
+            let inside = element.get_ref().as_table().and_then(|inner| find_in_table(inner, rest));
+            inside.or(Some(element.span().start))
         }
-    }
-    at
+        _ => None,
+    };
+    deeper.or(Some(name.span().start))
 }
 
 /// The setting whose value stands at `at`.

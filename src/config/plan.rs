@@ -1,6 +1,6 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
-use super::{Config, ConfigError, locate};
+use super::{Config, ConfigError, KeyConfig, locate};
 use crate::detect::Ruleset;
 use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
@@ -123,15 +123,21 @@ fn read(path: &Path, setting: &[&str]) -> Result<String, ConfigError> {
 fn zones_and_keys(config: &Config) -> Result<(Zones, KeyRules), ConfigError> {
     let mut names = vec![config.timezone.as_str()];
     let mut rules = Vec::new();
-    for key in &config.key {
+    for (number, key) in config.key.iter().enumerate() {
+        let refuse = |setting: &str, message: String| {
+            Err(ConfigError::setting(&["key", &number.to_string(), setting], message))
+        };
         if key.key.is_empty() {
-            return Err(ConfigError::setting(&["key"], "`key.key` is missing: the key as alerts show it"));
+            return refuse("key", "`key.key` is missing: the key as alerts show it".to_owned());
+        }
+        if config.key[..number].iter().any(|other| other.key == key.key) {
+            return refuse("key", format!("key `{}` has settings already; put them into one table", key.key));
         }
         if !key.daily_amounts_usd.is_sorted()
             || key.daily_amounts_usd.iter().any(|usd| !(0.0..=1e9).contains(usd))
         {
             let message = format!("key `{}`: `daily_amounts_usd` are dollars, smallest first", key.key);
-            return Err(ConfigError::setting(&["key"], message));
+            return refuse("daily_amounts_usd", message);
         }
         let name = if key.timezone.is_empty() { names[0] } else { &key.timezone };
         let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
@@ -141,6 +147,15 @@ fn zones_and_keys(config: &Config) -> Result<(Zones, KeyRules), ConfigError> {
         let amounts = key.daily_amounts_usd.iter().map(|&usd| NanoUsd::from_usd(usd)).collect();
         rules.push(KeyRule { key: key.key.clone(), zone: u16::try_from(at).unwrap_or(0), amounts });
     }
-    let zones = Zones::new(names).map_err(|error| ConfigError::setting(&["timezone"], error.to_string()))?;
+    let zones = Zones::new(names).map_err(|error| {
+        let is_its = |key: &KeyConfig| key.timezone == error.name;
+        let number = config.key.iter().position(is_its).filter(|_| config.timezone != error.name);
+        match number {
+            Some(number) => {
+                ConfigError::setting(&["key", &number.to_string(), "timezone"], error.to_string())
+            }
+            None => ConfigError::setting(&["timezone"], error.to_string()),
+        }
+    })?;
     Ok((zones, KeyRules::new(rules)))
 }

@@ -7,7 +7,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[error("unknown time zone `{name}`; write an IANA name such as `Europe/Berlin`")]
 pub struct ZoneError {
-    name: String,
+    /// As written.
+    pub name: String,
 }
 
 /// What the wall clock of a zone shows at an instant.
