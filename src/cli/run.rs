@@ -189,7 +189,8 @@ fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
         (true, []) => usage("--follow needs files; a pipe is followed anyway"),
         (true, _) if stdin > 0 => usage("--follow needs files; a pipe is followed anyway"),
         (true, names) => {
-            expand(names, true).map_err(no_input)?;
+            let paths = expand(names, true).map_err(no_input)?;
+            source::check_followed(&paths).map_err(no_input)?;
             Ok(Inputs::Follow { names: names.to_vec(), poll })
         }
         (false, []) => {

@@ -138,7 +138,7 @@ impl Source for FollowSource {
 }
 
 /// Refuses what does not grow as a file does, before opening it: opening a pipe may wait for ever.
-fn regular(path: &Path) -> io::Result<()> {
+pub(super) fn regular(path: &Path) -> io::Result<()> {
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_dir() {
         let message = "is a directory; follow 'DIR/*.log' instead";
@@ -151,7 +151,7 @@ fn regular(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

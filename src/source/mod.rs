@@ -12,7 +12,7 @@ mod stdin;
 pub use compressed::Decompressor;
 pub use file::FileSource;
 pub use follow::FollowSource;
-pub use paths::{FileId, PathError, check, expand, file_id};
+pub use paths::{FileId, PathError, check, check_followed, expand, file_id};
 pub use stdin::StdinSource;
 
 use bytes::BytesMut;
