@@ -3,14 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #![allow(clippy::format_push_string, clippy::format_collect)]
 
+mod parts;
 mod support;
 
+mod bad_inputs;
 mod cases;
 mod commands;
+mod cut_off;
 mod formats;
 mod laws;
 mod live;
 mod metrics;
+mod odd_places;
 mod secrets;
 mod tidy;
 mod vectors;

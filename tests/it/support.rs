@@ -50,6 +50,13 @@ impl Ran {
     }
 }
 
+/// The first line of `text` in which something acts instead of being seen: controls, and formats such as those that
+/// turn the direction of writing round.
+pub fn line_that_acts(text: &str) -> Option<&str> {
+    let is_format = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    text.split('\n').find(|line| line.chars().any(|c| c.is_control() || is_format(c)))
+}
+
 /// The program under test, in an environment that says nothing about colours.
 pub fn keyhound() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyhound"));
