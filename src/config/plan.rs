@@ -108,7 +108,13 @@ fn prices(config: &Config) -> Result<Prices, ConfigError> {
     let litellm = &config.prices.litellm_file;
     if !litellm.as_os_str().is_empty() {
         let text = read(litellm, &["prices", "litellm_file"])?;
-        prices.add_litellm(&litellm.display().to_string(), &text).map_err(told)?;
+        prices.add_litellm(&litellm.display().to_string(), &text).map_err(|error| {
+            let hint = "LiteLLM calls its list `model_prices_and_context_window.json`";
+            ConfigError::setting(
+                &["prices", "litellm_file"],
+                format!("`prices.litellm_file`: {error}; {hint}"),
+            )
+        })?;
     }
     Ok(prices)
 }

@@ -67,10 +67,11 @@ fn alerts(totals: &Totals) -> String {
     }
     let withdrawn = totals.alerts_with(Status::Withdrawn);
     let withdrawn = if withdrawn > 0 { format!("; {withdrawn} withdrawn") } else { String::new() };
-    let word = if finals { "alerts" } else { "alerts so far, revisions included" };
+    let so_far = if finals { "" } else { " so far, revisions included" };
     match totals.alerts_with(status) {
         0 => format!("no alerts{withdrawn}"),
-        count => format!("{count} {word}: {}{withdrawn}", parts.join(", ")),
+        1 => format!("1 alert{so_far}: {}{withdrawn}", parts.join(", ")),
+        count => format!("{count} alerts{so_far}: {}{withdrawn}", parts.join(", ")),
     }
 }
 
