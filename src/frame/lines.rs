@@ -84,6 +84,10 @@ impl Decoder for LinesCodec {
         if std::mem::take(&mut self.discarding) {
             self.oversize += 1;
         }
+        // Zeros at the end are no line, however many of them came at once.
+        if buffer.first() == Some(&0) {
+            self.drop_zeros(buffer);
+        }
         let rest = buffer.len();
         Ok((rest > 0 || self.oversize > 0).then(|| self.block(buffer, rest)))
     }
@@ -137,8 +141,9 @@ mod tests {
         let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
         assert_eq!(
             (lines.iter().map(text).collect::<Vec<_>>(), oversize),
-            (vec!["one".into(), "two".into(), String::new()], 0)
+            (vec!["one".into(), "two".into()], 0)
         );
+        assert_eq!(run(&[0; 5], &[5], 20), (vec![], 0));
     }
 
     #[test]
