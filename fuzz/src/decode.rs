@@ -1,7 +1,7 @@
 //! Formats and wrappers: one promise, checked for each by its name.
 
 use crate::{block, settings};
-use keyhound::decode::{self, Decoder, Frame, Settings, trim};
+use keyhound::decode::{Decoder, Frame, Settings, trim};
 use keyhound::frame::Block;
 use keyhound::frame::shape::Shape;
 use keyhound::record::{Batch, Text, UsageRecord};
@@ -10,13 +10,14 @@ use keyhound::unwrap::{self, DEPTH_MAX, Wrapper};
 
 /// `data` as a file whose records are all of this format.
 pub fn check_format(name: &str, data: &[u8]) {
-    let format = decode::find(name).expect("a format of this name");
-    check(&settings(Some(format)), data);
+    let settings = settings(Some(name));
+    check(&settings, data);
+    let format = settings.format.and_then(|at| settings.rulebook.formats.get(at)).expect("a format of this name");
     // What recognition would never hand to it must do no harm either.
     let block = block(data);
     for text in block.lines().filter(|line| std::str::from_utf8(line).is_ok()) {
         let frame = Frame { text, header: block.header.as_deref() };
-        (format.decode)(&frame, &mut |_| {});
+        format.decode(&frame, &mut |_| {});
     }
 }
 
@@ -68,7 +69,7 @@ fn nothing_is_lost(block: &Block, batch: &Batch, settings: &Settings) {
         assert!(
             told || may_be_silent,
             "line {number} of {:?} is lost: {shown}",
-            settings.format.map(|f| f.name)
+            settings.format
         );
     }
 }

@@ -11,7 +11,7 @@ pub mod secrets;
 pub mod time;
 
 use keyhound::config::Plan;
-use keyhound::decode::{Format, Header, Settings};
+use keyhound::decode::{Header, Settings};
 use keyhound::frame::Block;
 use keyhound::normalise::Rulebook;
 use std::sync::{Arc, OnceLock};
@@ -23,8 +23,10 @@ fn rulebook() -> Arc<Rulebook> {
 }
 
 /// Settings under which everything that is said about a reject can be looked at.
-fn settings(format: Option<&'static Format>) -> Settings {
-    Settings { rulebook: rulebook(), format, frame_bytes_max: 1 << 14, keep_rejects: true }
+fn settings(format: Option<&str>) -> Settings {
+    let rulebook = rulebook();
+    let format = format.and_then(|name| rulebook.formats.find(name));
+    Settings { rulebook, format, frame_bytes_max: 1 << 14, keep_rejects: true }
 }
 
 /// A whole file as one block, its header found as the engine finds it.

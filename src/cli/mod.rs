@@ -47,7 +47,7 @@ enum Command {
     /// Say whether a configuration is sound; opens nothing else
     Check(check::CheckArgs),
     /// List the record formats and the wrappers around them
-    Formats,
+    Formats(FormatsArgs),
     /// List the detectors
     Detectors,
     /// Write shell completions to standard output
@@ -57,6 +57,13 @@ enum Command {
     },
     /// Write the manual page to standard output
     Man,
+}
+
+#[derive(Debug, clap::Args)]
+struct FormatsArgs {
+    /// The configuration, for formats of its own
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
 }
 
 /// An error with the exit code it deserves.
@@ -92,7 +99,9 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Check(args) => check::main(&args),
-        Command::Formats => print(&tables::formats()),
+        Command::Formats(args) => {
+            print(&tables::formats(&check::load(args.config.as_deref())?.1.rulebook.formats))
+        }
         Command::Detectors => print(&tables::detectors()),
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),

@@ -2,7 +2,7 @@
 
 use super::colour::Colour;
 use super::{Failure, check, exit, tell};
-use crate::decode::{self, Format};
+use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
 use crate::engine::{self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError};
@@ -35,8 +35,8 @@ pub(super) struct RunArgs {
     #[arg(short, long)]
     follow: bool,
     /// The format of all records, if it is not to be recognised
-    #[arg(long, value_name = "NAME", value_parser = parse_format)]
-    format: Option<&'static str>,
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
     /// Append alerts to a file instead of writing them to standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -105,9 +105,12 @@ impl From<FailOn> for Severity {
     }
 }
 
-fn parse_format(name: &str) -> Result<&'static str, String> {
-    let names = || decode::ALL.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
-    decode::find(name).map(|format| format.name).ok_or_else(|| format!("known formats are {}", names()))
+/// The place of the format of this name.
+fn format(name: &str, formats: &Formats) -> Result<usize, Failure> {
+    formats.find(name).ok_or_else(|| {
+        let known = formats.iter().map(|format| &*format.name).collect::<Vec<_>>().join(", ");
+        Failure::new(exit::USAGE, anyhow!("no format is called `{name}`; there are {known}"))
+    })
 }
 
 pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
@@ -130,11 +133,12 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         threads => threads.into(),
     };
     let rendering = rendering(&args);
+    let named = args.format.map(|name| format(&name, &plan.rulebook.formats)).transpose()?;
     let options = Options {
         plan,
         history,
         inputs,
-        format: args.format.and_then(decode::find) as Option<&'static Format>,
+        format: named,
         output: args.output.map_or(Output::Stdout, Output::File),
         rendering,
         rejects: args.rejects,

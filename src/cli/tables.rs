@@ -1,12 +1,13 @@
 //! `keyhound formats` and `keyhound detectors`: printed from the tables that the program itself uses.
 
-use crate::{decode, detect, unwrap};
+use crate::decode::Formats;
+use crate::{detect, unwrap};
 use std::fmt::Write;
 
 /// Formats and wrappers, one a line.
-pub fn formats() -> String {
+pub fn formats(formats: &Formats) -> String {
     let mut text = String::from("Formats, recognised by themselves or named by --format:\n");
-    for format in decode::ALL {
+    for format in formats.iter() {
         let _ = writeln!(text, "  {:<14} {}", format.name, format.summary);
     }
     text.push_str("\nWrappers, taken off before (up to six, one inside the other):\n");

@@ -1,10 +1,12 @@
 //! Text to `Config` to `Plan`: everything checked, nothing opened but the files that the configuration names.
 
 mod error;
+mod formats;
 mod locate;
 mod plan;
 
 pub use error::ConfigError;
+pub use formats::FormatConfig;
 pub use plan::Plan;
 
 use crate::baseline::BaselineSettings;
@@ -30,6 +32,8 @@ pub struct Config {
     pub fingerprint: FingerprintConfig,
     /// Settings of single keys.
     pub key: Vec<KeyConfig>,
+    /// Formats besides those of the program.
+    pub format: Vec<FormatConfig>,
     /// When baselines are built.
     pub baseline: BaselineSettings,
     /// Price lists besides the built-in ones.
@@ -47,6 +51,7 @@ impl Default for Config {
             input: InputConfig::default(),
             fingerprint: FingerprintConfig::default(),
             key: Vec::new(),
+            format: Vec::new(),
             baseline: BaselineSettings::default(),
             prices: PricesConfig::default(),
             limits: Limits::default(),
@@ -133,7 +138,8 @@ impl Config {
 
     /// All settings with their defaults, those of detectors included: what may be named in a configuration.
     pub fn schema() -> toml::Table {
-        let example = Self { key: vec![KeyConfig::default()], ..Self::default() };
+        let (key, format) = (vec![KeyConfig::default()], vec![FormatConfig::example()]);
+        let example = Self { key, format, ..Self::default() };
         let mut schema = toml::Table::try_from(example).unwrap_or_default();
         let mut detectors = toml::Table::new();
         for detector in detect::ALL {
@@ -155,10 +161,10 @@ mod tests {
     fn the_shipped_file_holds_every_default() {
         let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
         let mut schema = Config::schema();
-        // The example of a key stands in the file as a comment.
-        schema.insert("key".to_owned(), toml::Value::Array(Vec::new()));
-        let mut shown = shown;
-        shown.entry("key").or_insert_with(|| toml::Value::Array(Vec::new()));
+        // The examples of these stand in the file as comments.
+        for list in ["key", "format"] {
+            schema.remove(list);
+        }
         assert_eq!(shown, schema);
         let parsed = Config::parse("config/keyhound.toml", DEFAULTS).unwrap();
         let without_detectors = Config { detectors: toml::Table::new(), ..parsed };
@@ -170,7 +176,8 @@ mod tests {
         let uncommented = DEFAULTS.replace("\n#: ", "\n");
         assert_ne!(uncommented, DEFAULTS);
         let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
-        assert_eq!(config.key.len(), 1);
+        assert_eq!((config.key.len(), config.format.len()), (1, 1));
+        Plan::new(&config, "config/keyhound.toml", &uncommented).map_err(|error| error.to_string()).unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
 use super::{Config, ConfigError, KeyConfig, locate};
+use crate::decode::Formats;
 use crate::detect::Ruleset;
 use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
@@ -47,7 +48,11 @@ impl Plan {
         let redactor =
             Redactor::new(patterns, namer.clone()).map_err(|error| ConfigError::new(error.to_string()))?;
         let (zones, keys) = zones_and_keys(config)?;
-        let rulebook = Rulebook { hash_key: hash_key(&salt), namer, redactor, prices: prices(config)? };
+        let known = Formats::builtin();
+        let known: Vec<&str> = known.iter().map(|format| &*format.name).collect();
+        let formats = Formats::with(super::formats::formats(&config.format, &known)?);
+        let rulebook =
+            Rulebook { formats, hash_key: hash_key(&salt), namer, redactor, prices: prices(config)? };
         let shard = ShardSettings {
             rules: Ruleset::load(&config.detectors)?,
             baseline: config.baseline,

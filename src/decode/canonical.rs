@@ -3,21 +3,28 @@
 //! Only `timestamp` and `api_key_prefix` must be there. Unknown fields are skipped, any order is read, and where
 //! a field stands twice the last one counts. The fields are documented in `docs/record.md`.
 
-use super::draft::{self, Draft, Fault, Read};
+use super::draft::{Draft, Fault, Read};
+use super::field::{Field, assign, field};
 use super::layout::Layouts;
-use super::{Emit, Format, Frame};
+use super::{Emit, Format, Frame, How};
 use crate::json::{Reader, Str, Value, plain_length, small_count, small_nano};
 use crate::money::NanoUsd;
-use crate::normalise::Tier;
 use crate::record::{Count, Reason};
 use crate::time::parse as parse_time;
 
-pub(super) const FORMAT: Format = Format {
-    name: "canonical",
-    summary: "keyhound's own: JSON Lines with timestamp, api_key_prefix, model, input_tokens, output_tokens, …",
-    sniff: |shape| shape.has("timestamp") && (shape.has("api_key_prefix") || shape.has("api_key")),
-    decode,
-};
+/// Its name.
+pub(super) const NAME: &str = "canonical";
+
+pub(super) fn format() -> Format {
+    let summary =
+        "keyhound's own: JSON Lines with timestamp, api_key_prefix, model, input_tokens, output_tokens, …";
+    Format::new(
+        NAME,
+        summary,
+        |shape| shape.has("timestamp") && (shape.has("api_key_prefix") || shape.has("api_key")),
+        How::By(decode),
+    )
+}
 
 fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
     let mut reading = Reading::default();
@@ -25,93 +32,6 @@ fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
         Ok(()) => emit(reading.record()),
         Err(fault) => emit(Err(fault)),
     }
-}
-
-/// A field of the record, under any of its names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Field {
-    Time,
-    Key,
-    KeyAlias,
-    Model,
-    InputTokens,
-    OutputTokens,
-    CacheRead,
-    CacheWrite,
-    CacheWrite1h,
-    Reasoning,
-    Endpoint,
-    SourceIp,
-    UserAgent,
-    Status,
-    Cost,
-    RequestId,
-    Requests,
-    ServiceTier,
-    Batch,
-}
-
-/// The field that `name` stands for; names we do not use are skipped.
-#[inline]
-pub(super) fn field(name: &[u8]) -> Option<Field> {
-    Some(match name {
-        b"timestamp" => Field::Time,
-        b"api_key_prefix" | b"api_key" => Field::Key,
-        b"model" => Field::Model,
-        b"input_tokens" => Field::InputTokens,
-        b"output_tokens" => Field::OutputTokens,
-        b"endpoint" => Field::Endpoint,
-        b"source_ip" => Field::SourceIp,
-        b"user_agent" => Field::UserAgent,
-        b"status_code" => Field::Status,
-        b"cost_usd" => Field::Cost,
-        b"request_id" => Field::RequestId,
-        b"requests" => Field::Requests,
-        b"api_key_alias" => Field::KeyAlias,
-        b"cached_input_tokens" | b"cache_read_tokens" => Field::CacheRead,
-        b"cache_write_tokens" => Field::CacheWrite,
-        b"cache_write_1h_tokens" => Field::CacheWrite1h,
-        b"reasoning_tokens" => Field::Reasoning,
-        b"service_tier" => Field::ServiceTier,
-        b"batch" => Field::Batch,
-        _ => return None,
-    })
-}
-
-/// Reads `value` into its place in `draft`.
-pub(super) fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read<()> {
-    match field {
-        Field::Time => draft.time = draft::time("timestamp", value)?,
-        Field::Key => draft.key = draft::text("api_key_prefix", value)?,
-        Field::KeyAlias => draft.key_alias = draft::text("api_key_alias", value)?,
-        Field::Model => draft.model = draft::text("model", value)?,
-        Field::InputTokens => draft.input_total = draft::count("input_tokens", value)?,
-        Field::OutputTokens => draft.tokens.output = draft::count("output_tokens", value)?,
-        Field::CacheRead => draft.tokens.cache_read = draft::count("cached_input_tokens", value)?,
-        Field::CacheWrite => draft.tokens.cache_write = draft::count("cache_write_tokens", value)?,
-        Field::CacheWrite1h => draft.tokens.cache_write_1h = draft::count("cache_write_1h_tokens", value)?,
-        Field::Reasoning => draft.tokens.reasoning = draft::count("reasoning_tokens", value)?,
-        Field::Endpoint => draft.endpoint = draft::text("endpoint", value)?,
-        Field::SourceIp => draft.source_ip = draft::text("source_ip", value)?,
-        Field::UserAgent => draft.user_agent = draft::text("user_agent", value)?,
-        Field::Status => draft.status = draft::status("status_code", value)?,
-        Field::Cost => draft.cost = draft::cost("cost_usd", value)?,
-        Field::RequestId => draft.request_id = draft::text("request_id", value)?,
-        Field::Requests => {
-            let requests = draft::count("requests", value)?.get().unwrap_or(1);
-            draft.requests = u32::try_from(requests).unwrap_or(u32::MAX);
-        }
-        Field::ServiceTier => {
-            let tier = draft::text("service_tier", value)?;
-            draft.tier = Tier::parse(tier.as_plain().unwrap_or_default());
-        }
-        Field::Batch => {
-            if value == Value::Bool(true) {
-                draft.tier = Tier::Batch;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Reads the value of a field if it has the form it nearly always has: its length, without quotes. `text` begins

@@ -1,18 +1,22 @@
 //! `csv`: comma-separated rows under a header line with the canonical field names.
 
-use super::canonical::{Field, assign, complete, field};
+use super::canonical::complete;
 use super::draft::{Draft, Fault};
-use super::{Emit, Format, Frame};
+use super::field::{Field, assign, field};
+use super::{Emit, Format, Frame, How};
+use crate::frame::shape::Shape;
 use crate::json::{Str, Value};
 use crate::record::Reason;
 use csv_core::{ReadRecordResult, Reader};
 
-pub(super) const FORMAT: Format = Format {
-    name: "csv",
-    summary: "keyhound's own as CSV with a header line; columns may stand in any order",
-    sniff: |shape| shape.is_row(),
-    decode,
-};
+pub(super) fn format() -> Format {
+    let summary = "keyhound's own as CSV with a header line; columns may stand in any order";
+    Format::new("csv", summary, is_row, How::By(decode))
+}
+
+fn is_row(shape: &Shape<'_>) -> bool {
+    shape.is_row()
+}
 
 /// Columns of a file, by the field they hold.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,8 +4,9 @@
 //! values is known, and the next one is read by comparing these stretches and taking the values in between. Where
 //! anything differs, the record is read from its start in the general way: the result is the same, only slower.
 
-use super::canonical::{Field, field, take_usual};
+use super::canonical::take_usual;
 use super::draft::Draft;
+use super::field::{Field, field};
 use crate::json::{Reader, Value, number_length, plain_length};
 
 /// Layouts that are kept. Few, because a record may be compared with each of them.

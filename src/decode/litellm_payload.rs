@@ -2,20 +2,23 @@
 
 use super::draft::{self, Draft, Read};
 use super::litellm::{Reading, members};
-use super::{Emit, Format, Frame};
+use super::{Emit, Format, Frame, How};
 use crate::json::Value;
 
-pub(super) const FORMAT: Format = Format {
-    name: "litellm",
-    summary: "LiteLLM StandardLoggingPayload: what logging callbacks write, one request a record",
-    sniff: |shape| {
-        shape.has("call_type")
-            && shape.has("response_cost")
-            && shape.has("metadata")
-            && (shape.has("startTime") || shape.has("start_time"))
-    },
-    decode,
-};
+pub(super) fn format() -> Format {
+    let summary = "LiteLLM StandardLoggingPayload: what logging callbacks write, one request a record";
+    Format::new(
+        "litellm",
+        summary,
+        |shape| {
+            shape.has("call_type")
+                && shape.has("response_cost")
+                && shape.has("metadata")
+                && (shape.has("startTime") || shape.has("start_time"))
+        },
+        How::By(decode),
+    )
+}
 
 fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
     emit(read(frame.text).as_ref().map_err(Clone::clone));

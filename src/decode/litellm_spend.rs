@@ -2,22 +2,25 @@
 
 use super::draft::{self, Draft, Fault, Read};
 use super::litellm::{Reading, members};
-use super::{Emit, Format, Frame};
+use super::{Emit, Format, Frame, How};
 use crate::frame::shape;
 use crate::json::{Str, Value};
 use crate::record::Reason;
 
-pub(super) const FORMAT: Format = Format {
-    name: "litellm_spend",
-    summary: "LiteLLM spend logs: rows of LiteLLM_SpendLogs, metadata as an object or as JSON in a text",
-    sniff: |shape| {
-        shape.has("spend")
-            && shape.has("call_type")
-            && shape.has("api_key")
-            && (shape.has("startTime") || shape.has("start_time"))
-    },
-    decode,
-};
+pub(super) fn format() -> Format {
+    let summary = "LiteLLM spend logs: rows of LiteLLM_SpendLogs, metadata as an object or as JSON in a text";
+    Format::new(
+        "litellm_spend",
+        summary,
+        |shape| {
+            shape.has("spend")
+                && shape.has("call_type")
+                && shape.has("api_key")
+                && (shape.has("startTime") || shape.has("start_time"))
+        },
+        How::By(decode),
+    )
+}
 
 fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
     let mut scratch = Vec::new();

@@ -5,14 +5,19 @@
 
 pub mod draft;
 pub mod excerpt;
+mod field;
 mod canonical;
 mod csv;
 mod layout;
 mod litellm;
 mod litellm_payload;
 mod litellm_spend;
+mod map;
+mod openrouter;
 
 pub use csv::Header;
+pub use field::{NAMES as FIELD_NAMES, field};
+pub use map::{Map, Place, Unit, nothing_more};
 
 use crate::frame::Block;
 use crate::frame::shape::Shape;
@@ -23,29 +28,100 @@ use crate::unwrap;
 use draft::{Draft, Fault, FaultParts, Read};
 use excerpt::Excerpt;
 use layout::Layouts;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-/// A record format.
+/// A record format: of the program, or of a configuration.
 pub struct Format {
-    /// Its name on the command line, in tables and metrics.
-    pub name: &'static str,
+    /// Its name on the command line and in tables.
+    pub name: Cow<'static, str>,
     /// What operators read about it.
-    pub summary: &'static str,
-    /// True where a frame of this shape is of this format.
-    pub sniff: fn(&Shape<'_>) -> bool,
-    /// Hands every record of the frame, or what is wrong with it, to `emit`.
-    pub decode: fn(&Frame<'_>, Emit<'_>),
+    pub summary: Cow<'static, str>,
+    /// How a frame of it is told from others.
+    pub sniff: Sniff,
+    /// How a frame of it is read.
+    pub read: How,
+}
+
+/// How a frame is recognised.
+pub enum Sniff {
+    /// By this test.
+    By(fn(&Shape<'_>) -> bool),
+    /// By names at the top level of an object, all of which must be there.
+    Has(Vec<String>),
+}
+
+/// How a frame is read.
+pub enum How {
+    /// By code, which hands every record of the frame, or what is wrong with it, to its second argument.
+    By(fn(&Frame<'_>, Emit<'_>)),
+    /// By a map of its fields.
+    Map(Map),
 }
 
 /// Where a format puts what it read.
 pub type Emit<'e> = &'e mut dyn for<'d> FnMut(Read<&Draft<'d>>);
 
-/// The formats, in the order in which they are tried.
-pub const ALL: &[Format] = &[canonical::FORMAT, litellm_payload::FORMAT, litellm_spend::FORMAT, csv::FORMAT];
+impl Format {
+    /// A format of the program.
+    fn new(name: &'static str, summary: &'static str, sniff: fn(&Shape<'_>) -> bool, read: How) -> Self {
+        Self { name: name.into(), summary: summary.into(), sniff: Sniff::By(sniff), read }
+    }
 
-/// The format of this name.
-pub fn find(name: &str) -> Option<&'static Format> {
-    ALL.iter().find(|format| format.name == name)
+    /// Whether a frame of this shape is of this format.
+    pub fn claims(&self, shape: &Shape<'_>) -> bool {
+        match &self.sniff {
+            Sniff::By(test) => test(shape),
+            Sniff::Has(names) => !names.is_empty() && names.iter().all(|name| shape.has(name)),
+        }
+    }
+
+    /// Hands every record of the frame, or what is wrong with it, to `emit`.
+    pub fn decode(&self, frame: &Frame<'_>, emit: Emit<'_>) {
+        match &self.read {
+            How::By(decode) => decode(frame, emit),
+            How::Map(map) => map.decode(frame.text, emit),
+        }
+    }
+}
+
+/// All formats, in the order in which they are tried.
+pub struct Formats(Vec<Format>);
+
+impl Formats {
+    /// The formats of the program.
+    pub fn builtin() -> Self {
+        Self::with(Vec::new())
+    }
+
+    /// The formats of the program and, before them, those of a configuration.
+    pub fn with(own: Vec<Format>) -> Self {
+        let ours = [
+            canonical::format(),
+            litellm_payload::format(),
+            litellm_spend::format(),
+            openrouter::format(),
+            csv::format(),
+        ];
+        let mut all = own;
+        all.extend(ours);
+        Self(all)
+    }
+
+    /// The format of this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|format| format.name == name)
+    }
+
+    /// The format at this place.
+    pub fn get(&self, at: usize) -> Option<&Format> {
+        self.0.get(at)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Format> {
+        self.0.iter()
+    }
 }
 
 /// One frame: the bytes of a record, and the header of its file if it has one.
@@ -69,8 +145,8 @@ const FRAME_EXCERPT_MAX: usize = 4096;
 pub struct Settings {
     /// Prices, secret patterns, key names.
     pub rulebook: Arc<Rulebook>,
-    /// A format named by the user; otherwise frames speak for themselves.
-    pub format: Option<&'static Format>,
+    /// The place of a format named by the user; otherwise frames speak for themselves.
+    pub format: Option<usize>,
     /// Longest frame in bytes.
     pub frame_bytes_max: usize,
     /// Keep all rejects with their frames, for a reject file.
@@ -83,6 +159,8 @@ pub struct Decoder {
     normaliser: Normaliser,
     layouts: Layouts,
     scratches: Vec<Vec<u8>>,
+    /// Whether frames may be of our own format.
+    may_be_canonical: bool,
 }
 
 impl Decoder {
@@ -90,7 +168,10 @@ impl Decoder {
     pub fn new(settings: Settings) -> Self {
         let normaliser = Normaliser::new(Arc::clone(&settings.rulebook));
         let scratches = vec![Vec::new(); unwrap::DEPTH_MAX];
-        Self { settings, normaliser, layouts: Layouts::default(), scratches }
+        let may_be_canonical = settings.format.is_none_or(|at| {
+            settings.rulebook.formats.get(at).is_some_and(|format| format.name == canonical::NAME)
+        });
+        Self { settings, normaliser, layouts: Layouts::default(), scratches, may_be_canonical }
     }
 
     /// The records of a block. `now` is when it arrived: records from further ahead than clocks are apart are
@@ -141,9 +222,19 @@ impl Decoder {
         now: Timestamp,
         batch: &mut Batch,
     ) -> bool {
-        let Self { settings, normaliser, layouts, scratches } = self;
-        let (outside, torn) = (frame.text, false);
-        let mut context = Context { settings, normaliser, layouts, now, batch, outside, may_be_torn, torn };
+        let Self { settings, normaliser, layouts, scratches, may_be_canonical } = self;
+        let (outside, may_be_canonical) = (frame.text, *may_be_canonical);
+        let mut context = Context {
+            settings,
+            normaliser,
+            layouts,
+            may_be_canonical,
+            now,
+            batch,
+            outside,
+            may_be_torn,
+            torn: false,
+        };
         if valid || simdutf8::basic::from_utf8(frame.text).is_ok() {
             context.descend(frame, scratches);
         } else {
@@ -232,6 +323,7 @@ struct Context<'c> {
     settings: &'c Settings,
     normaliser: &'c mut Normaliser,
     layouts: &'c mut Layouts,
+    may_be_canonical: bool,
     now: Timestamp,
     batch: &'c mut Batch,
     /// The frame as it came.
@@ -246,7 +338,7 @@ impl Context<'_> {
     fn descend(&mut self, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
         let is_object = frame.text.starts_with(b"{");
         // Most frames are canonical records: try that first and look at the outside only if it is none.
-        if is_object && self.settings.format.is_none_or(|format| format.name == canonical::FORMAT.name) {
+        if is_object && self.may_be_canonical {
             let mut reading = canonical::Reading::default();
             match reading.read_by(self.layouts, frame.text) {
                 Ok(()) if reading.claims() => return self.record(reading.record()),
@@ -265,9 +357,13 @@ impl Context<'_> {
         if let Some(wrapper) = unwrap::find(&shape) {
             return self.unwrap(wrapper, frame, scratches);
         }
-        let format = self.settings.format.or_else(|| ALL.iter().find(|format| (format.sniff)(&shape)));
+        let formats = &self.settings.rulebook.formats;
+        let format = match self.settings.format {
+            Some(at) => formats.get(at),
+            None => formats.iter().find(|format| format.claims(&shape)),
+        };
         let Some(format) = format else { return self.unrecognised(frame) };
-        (format.decode)(&frame, &mut |read| self.record(read));
+        format.decode(&frame, &mut |read| self.record(read));
     }
 
     fn unwrap(&mut self, wrapper: &unwrap::Wrapper, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::shards::{Fanout, Move};
 use super::totals::Totals;
 use crate::config::Plan;
-use crate::decode::{Format, Settings};
+use crate::decode::Settings;
 use crate::detect::Severity;
 use crate::sink::{AnySink, FileSink, StdoutSink};
 use crate::source::{FileId, file_id};
@@ -45,8 +45,8 @@ pub struct Options {
     pub history: Vec<PathBuf>,
     /// Where records come from.
     pub inputs: Inputs,
-    /// The format of all records, if it is named.
-    pub format: Option<&'static Format>,
+    /// The place of the format of all records, if it is named.
+    pub format: Option<usize>,
     /// Where alerts go.
     pub output: Output,
     /// How they are rendered.

@@ -10,6 +10,7 @@ pub use prices::{Prices, Tier};
 pub use redact::Redactor;
 
 use crate::address::Address;
+use crate::decode::Formats;
 use crate::decode::draft::{Draft, Fault, Read};
 use crate::json::Str;
 use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint};
@@ -33,8 +34,9 @@ const TEXT_MAX: usize = 512;
 const SECRET_MIN: usize = 6;
 
 /// Everything that normalising needs to know, shared by all decoders.
-#[derive(Debug)]
 pub struct Rulebook {
+    /// What records may look like.
+    pub formats: Formats,
     /// Names keys.
     pub namer: KeyNamer,
     /// Finds secrets.

@@ -6,6 +6,7 @@ pub(crate) mod cri;
 mod docker;
 mod journald;
 mod list;
+mod page;
 mod syslog;
 
 use crate::decode::draft::{Fault, Read};
@@ -31,7 +32,7 @@ pub type Peel = fn(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u
 
 /// The wrappers, in the order in which they are tried.
 pub const ALL: &[Wrapper] =
-    &[journald::WRAPPER, docker::WRAPPER, cri::WRAPPER, list::WRAPPER, syslog::WRAPPER];
+    &[journald::WRAPPER, docker::WRAPPER, cri::WRAPPER, list::WRAPPER, page::WRAPPER, syslog::WRAPPER];
 
 /// The wrapper that claims a frame of this shape.
 pub fn find(shape: &Shape<'_>) -> Option<&'static Wrapper> {

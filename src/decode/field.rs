@@ -1,0 +1,186 @@
+//! The fields of a record by the names that `docs/record.md` gives them: what formats of our own and maps of others
+//! are made of.
+
+use super::draft::{self, Draft, Read};
+use crate::json::Value;
+use crate::normalise::Tier;
+use crate::record::Count;
+
+/// A field of the record, under any of its names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "docs/record.md has them")]
+pub enum Field {
+    Time,
+    Key,
+    KeyAlias,
+    Model,
+    InputTokens,
+    OutputTokens,
+    CacheRead,
+    CacheWrite,
+    CacheWrite1h,
+    Reasoning,
+    Endpoint,
+    SourceIp,
+    UserAgent,
+    Status,
+    Cost,
+    RequestId,
+    Requests,
+    ServiceTier,
+    Batch,
+    /// Input that no cache had to do with, where the cached parts are not in the sum.
+    InputUncached,
+    /// Reasoning that the output does not include.
+    ReasoningBeside,
+    /// What only the format's own last step understands.
+    Extra(u8),
+}
+
+impl Field {
+    /// Number of fields, and so of their places in a list.
+    pub const COUNT: usize = 21 + Self::EXTRAS;
+    /// Fields that a format may keep for its last step.
+    pub const EXTRAS: usize = 6;
+
+    /// Its place in a list of all fields.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Time => 0,
+            Self::Key => 1,
+            Self::KeyAlias => 2,
+            Self::Model => 3,
+            Self::InputTokens => 4,
+            Self::OutputTokens => 5,
+            Self::CacheRead => 6,
+            Self::CacheWrite => 7,
+            Self::CacheWrite1h => 8,
+            Self::Reasoning => 9,
+            Self::Endpoint => 10,
+            Self::SourceIp => 11,
+            Self::UserAgent => 12,
+            Self::Status => 13,
+            Self::Cost => 14,
+            Self::RequestId => 15,
+            Self::Requests => 16,
+            Self::ServiceTier => 17,
+            Self::Batch => 18,
+            Self::InputUncached => 19,
+            Self::ReasoningBeside => 20,
+            Self::Extra(number) => 21 + number as usize % Self::EXTRAS,
+        }
+    }
+}
+
+/// The names of fields that a map may give a place.
+pub const NAMES: &[&str] = &[
+    "timestamp",
+    "api_key",
+    "api_key_alias",
+    "model",
+    "input_tokens",
+    "uncached_input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "endpoint",
+    "source_ip",
+    "user_agent",
+    "status_code",
+    "cost_usd",
+    "request_id",
+    "requests",
+    "service_tier",
+    "batch",
+];
+
+/// The field that `name` stands for; names we do not use are skipped.
+#[inline]
+pub fn field(name: &[u8]) -> Option<Field> {
+    Some(match name {
+        b"timestamp" => Field::Time,
+        b"api_key_prefix" | b"api_key" => Field::Key,
+        b"model" => Field::Model,
+        b"input_tokens" => Field::InputTokens,
+        b"output_tokens" => Field::OutputTokens,
+        b"endpoint" => Field::Endpoint,
+        b"source_ip" => Field::SourceIp,
+        b"user_agent" => Field::UserAgent,
+        b"status_code" => Field::Status,
+        b"cost_usd" => Field::Cost,
+        b"request_id" => Field::RequestId,
+        b"requests" => Field::Requests,
+        b"api_key_alias" => Field::KeyAlias,
+        b"cached_input_tokens" | b"cache_read_tokens" => Field::CacheRead,
+        b"cache_write_tokens" => Field::CacheWrite,
+        b"cache_write_1h_tokens" => Field::CacheWrite1h,
+        b"reasoning_tokens" => Field::Reasoning,
+        b"service_tier" => Field::ServiceTier,
+        b"batch" => Field::Batch,
+        b"uncached_input_tokens" => Field::InputUncached,
+        _ => return None,
+    })
+}
+
+/// Reads `value` into its place in `draft`.
+pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read<()> {
+    match field {
+        Field::Time => draft.time = draft::time("timestamp", value)?,
+        Field::Key => draft.key = draft::text("api_key_prefix", value)?,
+        Field::KeyAlias => draft.key_alias = draft::text("api_key_alias", value)?,
+        Field::Model => draft.model = draft::text("model", value)?,
+        Field::InputTokens => draft.input_total = draft::count("input_tokens", value)?,
+        Field::OutputTokens => draft.tokens.output = draft::count("output_tokens", value)?,
+        Field::CacheRead => draft.tokens.cache_read = draft::count("cached_input_tokens", value)?,
+        Field::CacheWrite => draft.tokens.cache_write = draft::count("cache_write_tokens", value)?,
+        Field::CacheWrite1h => draft.tokens.cache_write_1h = draft::count("cache_write_1h_tokens", value)?,
+        Field::Reasoning => draft.tokens.reasoning = draft::count("reasoning_tokens", value)?,
+        Field::Endpoint => draft.endpoint = draft::text("endpoint", value)?,
+        Field::SourceIp => draft.source_ip = draft::text("source_ip", value)?,
+        Field::UserAgent => draft.user_agent = draft::text("user_agent", value)?,
+        Field::Status => draft.status = draft::status("status_code", value)?,
+        Field::Cost => draft.cost = draft::cost("cost_usd", value)?,
+        Field::RequestId => draft.request_id = draft::text("request_id", value)?,
+        Field::Requests => {
+            let requests = draft::count("requests", value)?.get().unwrap_or(1);
+            draft.requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        }
+        Field::ServiceTier => {
+            let tier = draft::text("service_tier", value)?;
+            draft.tier = Tier::parse(tier.as_plain().unwrap_or_default());
+        }
+        Field::Batch => {
+            if value == Value::Bool(true) {
+                draft.tier = Tier::Batch;
+            }
+        }
+        Field::InputUncached => {
+            draft.tokens.input_uncached = draft::count("uncached_input_tokens", value)?;
+        }
+        Field::ReasoningBeside => {
+            let beside = draft::count("reasoning_tokens", value)?;
+            draft.tokens.reasoning = beside;
+            let output = draft.tokens.output.or_zero() + beside.or_zero();
+            draft.tokens.output = Count::of(output.min(Count::MAX));
+        }
+        Field::Extra(_) => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_field_of_its_own() {
+        let mut places: Vec<usize> =
+            NAMES.iter().map(|name| field(name.as_bytes()).unwrap().index()).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), NAMES.len());
+        assert!(places.iter().all(|place| *place < Field::COUNT - Field::EXTRAS));
+    }
+}

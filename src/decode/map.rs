@@ -1,0 +1,223 @@
+//! Formats that are written down instead of programmed: a map says at which places of a JSON record its fields stand.
+//!
+//! A place is a JSON pointer (RFC 6901) with two additions: `*` stands for any element of a list, and `@json` for
+//! the JSON inside a text. Several places of one field are fall-backs: the first that holds something counts. One
+//! pass reads them all, and what no place leads into is skipped.
+
+use super::draft::{Draft, Fault, Read};
+use super::field::{Field, assign};
+use crate::json::{Reader, Str, Value};
+use crate::money::NanoUsd;
+use crate::record::Reason;
+
+/// Texts with JSON in them that one record may have.
+const TEXTS_MAX: usize = 4;
+
+/// The key of records whose format or sender names none.
+const NO_KEY: &[u8] = b"no-key";
+
+/// In what a number is given, where that is not what the field is kept in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// As `docs/record.md` has it.
+    Usual,
+    /// A hundredth of a dollar.
+    Cents,
+}
+
+/// Where a field stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'m>(pub &'m str, pub Field, pub Unit);
+
+/// The most usual kind of place.
+pub const fn at(pointer: &str, field: Field) -> Place<'_> {
+    Place(pointer, field, Unit::Usual)
+}
+
+/// What the last step of a format may look at: values of its `Extra` fields.
+pub type Extras<'a> = [Option<Value<'a>>; Field::EXTRAS];
+
+/// The last step of a format: what no map can say.
+pub type Finish = for<'a> fn(&mut Draft<'a>, &Extras<'a>) -> Read<()>;
+
+/// Where the fields of a record stand.
+#[derive(Clone, Debug)]
+pub struct Map {
+    root: Node,
+    finish: Finish,
+}
+
+/// One step of the way to a place.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    members: Vec<(Box<[u8]>, Node)>,
+    /// Every element of a list.
+    elements: Option<Box<Node>>,
+    /// The JSON inside a text.
+    inside: Option<Box<Node>>,
+    leaf: Option<Leaf>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leaf {
+    field: Field,
+    unit: Unit,
+    /// Its place in the list of places: smaller is better.
+    rank: u16,
+}
+
+impl Map {
+    /// A map of these places, the best of each field first.
+    pub fn new(places: &[Place<'_>], finish: Finish) -> Self {
+        let mut root = Node::default();
+        for (rank, Place(pointer, field, unit)) in places.iter().enumerate() {
+            let mut node = &mut root;
+            for step in pointer.split('/').skip(1) {
+                node = node.step(&step.replace("~1", "/").replace("~0", "~"));
+            }
+            let rank = u16::try_from(rank).unwrap_or(u16::MAX);
+            node.leaf.get_or_insert(Leaf { field: *field, unit: *unit, rank });
+        }
+        Self { root, finish }
+    }
+
+    /// Reads a record into a draft and hands it, or what is wrong with it, to `emit`.
+    pub fn decode(&self, text: &[u8], emit: super::Emit<'_>) {
+        let mut scratches = [const { Vec::new() }; TEXTS_MAX];
+        emit(self.read(text, &mut scratches).as_ref().map_err(Clone::clone));
+    }
+
+    fn read<'a>(&self, text: &'a [u8], scratches: &'a mut [Vec<u8>]) -> Read<Draft<'a>> {
+        let mut found = Found::default();
+        let mut reader = Reader::new(text);
+        found.walk(&self.root, &mut reader);
+        reader.finish().map_err(|error| Fault::not_json(error, text))?;
+        let mut rest = scratches;
+        while let Some((node, inside)) = found.texts.pop() {
+            let Some((scratch, others)) = rest.split_first_mut() else { break };
+            rest = others;
+            let inside: &'a [u8] = inside.resolve(scratch);
+            if inside.trim_ascii_start().starts_with(b"{") {
+                let mut reader = Reader::new(inside);
+                found.walk(node, &mut reader);
+                reader.finish().map_err(|error| not_json(error, inside))?;
+            }
+        }
+        found.draft(self.finish)
+    }
+}
+
+impl Node {
+    fn step(&mut self, name: &str) -> &mut Self {
+        match name {
+            "*" => self.elements.get_or_insert_default(),
+            "@json" => self.inside.get_or_insert_default(),
+            _ => {
+                let at = self.members.iter().position(|(known, _)| **known == *name.as_bytes());
+                let at = at.unwrap_or_else(|| {
+                    self.members.push((name.as_bytes().into(), Self::default()));
+                    self.members.len() - 1
+                });
+                &mut self.members[at].1
+            }
+        }
+    }
+
+    #[inline]
+    fn member(&self, name: Str<'_>) -> Option<&Self> {
+        let plain = name.as_plain()?;
+        self.members.iter().find(|(known, _)| **known == *plain).map(|(_, node)| node)
+    }
+}
+
+#[cold]
+fn not_json(error: crate::json::Error, text: &[u8]) -> Fault {
+    let message = format!("is no whole JSON text ({error}); was it cut off on its way?");
+    Fault::at(Reason::BadField, "", text, error.at, message)
+}
+
+/// What has been found of a record so far.
+#[derive(Default)]
+struct Found<'a, 'm> {
+    values: [Option<(Leaf, Value<'a>)>; Field::COUNT],
+    /// Texts with JSON in them, still to be looked into.
+    texts: Vec<(&'m Node, Str<'a>)>,
+}
+
+impl<'a, 'm> Found<'a, 'm> {
+    /// Reads the value at the reader. The depth is that of the map.
+    fn walk(&mut self, node: &'m Node, reader: &mut Reader<'a>) {
+        let Some(value) = reader.value() else { return };
+        match value {
+            Value::Object if !node.members.is_empty() => {
+                reader.enter_object();
+                while let Some(name) = reader.key() {
+                    match node.member(name) {
+                        Some(node) => self.walk(node, reader),
+                        None => reader.skip(),
+                    }
+                }
+            }
+            Value::Array if node.elements.is_some() => {
+                reader.enter_array();
+                while reader.element() {
+                    match &node.elements {
+                        Some(node) => self.walk(node, reader),
+                        None => reader.skip(),
+                    }
+                }
+            }
+            Value::Object | Value::Array => {
+                reader.skip();
+            }
+            Value::Null => {}
+            _ => self.scalar(node, value),
+        }
+    }
+
+    #[inline]
+    fn scalar(&mut self, node: &'m Node, value: Value<'a>) {
+        if let Value::Str(text) = value {
+            if let Some(inside) = &node.inside {
+                return self.texts.push((inside, text));
+            }
+            if text.is_empty() {
+                return;
+            }
+        }
+        let Some(leaf) = node.leaf else { return };
+        let place = &mut self.values[leaf.field.index()];
+        if place.is_none_or(|(known, _)| leaf.rank < known.rank) {
+            *place = Some((leaf, value));
+        }
+    }
+
+    fn draft(self, finish: Finish) -> Read<Draft<'a>> {
+        let mut draft = Draft::default();
+        let mut extras: Extras<'a> = [None; Field::EXTRAS];
+        for (leaf, value) in self.values.into_iter().flatten() {
+            match (leaf.field, leaf.unit) {
+                (Field::Extra(number), _) => extras[usize::from(number) % Field::EXTRAS] = Some(value),
+                (field, Unit::Usual) => assign(&mut draft, field, value)?,
+                (field, Unit::Cents) => {
+                    assign(&mut draft, field, value)?;
+                    draft.cost = draft.cost.map(|cost| NanoUsd(cost.0 / 100));
+                }
+            }
+        }
+        finish(&mut draft, &extras)?;
+        if draft.time.is_none() {
+            let message = "is missing or empty; every record needs a time";
+            return Err(Fault::new(Reason::MissingField, "timestamp", b"", message));
+        }
+        if draft.key.is_empty() {
+            draft.key = Str::plain(NO_KEY);
+        }
+        Ok(draft)
+    }
+}
+
+/// The last step of formats that need none.
+pub fn nothing_more(_: &mut Draft<'_>, _: &Extras<'_>) -> Read<()> {
+    Ok(())
+}

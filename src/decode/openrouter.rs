@@ -1,0 +1,42 @@
+//! `openrouter`: OpenRouter's generation records, as `/api/v1/generation` and exports give them. They name no key
+//! and no address; `native_tokens_*` are what is billed, `tokens_*` are counted with another tokenizer.
+
+use super::draft::{Draft, Read};
+use super::field::Field;
+use super::map::{Extras, Map, at};
+use super::{Format, How};
+use crate::json::Value;
+
+/// The client hung up (nginx's number for it).
+const HUNG_UP: u16 = 499;
+
+pub(super) fn format() -> Format {
+    let places = [
+        at("/created_at", Field::Time),
+        at("/id", Field::RequestId),
+        at("/model", Field::Model),
+        at("/native_tokens_prompt", Field::InputTokens),
+        at("/native_tokens_completion", Field::OutputTokens),
+        at("/native_tokens_cached", Field::CacheRead),
+        at("/native_tokens_reasoning", Field::Reasoning),
+        at("/total_cost", Field::Cost),
+        at("/usage", Field::Cost),
+        at("/api_type", Field::Endpoint),
+        at("/user_agent", Field::UserAgent),
+        at("/http_referer", Field::UserAgent),
+        at("/cancelled", Field::Extra(0)),
+    ];
+    let summary = "OpenRouter generations: native token counts and costs, without key and address";
+    let sniff = |shape: &crate::frame::shape::Shape<'_>| {
+        shape.has("native_tokens_prompt") && shape.has("total_cost") && shape.has("created_at")
+    };
+    Format::new("openrouter", summary, sniff, How::Map(Map::new(&places, finish)))
+}
+
+fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
+    if extras[0] == Some(Value::Bool(true)) {
+        draft.status = HUNG_UP;
+    }
+    draft.zero_is_meant = true;
+    Ok(())
+}
