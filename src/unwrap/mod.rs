@@ -2,15 +2,24 @@
 //!
 //! Each wrapper is one file and one row of [`ALL`]. A wrapper knows nothing of the formats inside it.
 
+mod beats;
 pub(crate) mod cri;
+mod debezium;
 mod docker;
+mod eventbridge;
+mod fluent;
 mod journald;
+mod kafka_connect;
 mod list;
 mod page;
+mod splunk_hec;
 mod syslog;
+mod vector;
 
 use crate::decode::draft::{Fault, Read};
-use crate::frame::shape::Shape;
+use crate::frame::shape::{Member, Shape};
+use crate::json::Value;
+use crate::record::Reason;
 
 /// Deepest nesting of wrappers: journald in docker in syslog is three.
 pub const DEPTH_MAX: usize = 6;
@@ -31,12 +40,46 @@ pub struct Wrapper {
 pub type Peel = fn(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()>;
 
 /// The wrappers, in the order in which they are tried.
-pub const ALL: &[Wrapper] =
-    &[journald::WRAPPER, docker::WRAPPER, cri::WRAPPER, list::WRAPPER, page::WRAPPER, syslog::WRAPPER];
+pub const ALL: &[Wrapper] = &[
+    journald::WRAPPER,
+    docker::WRAPPER,
+    cri::WRAPPER,
+    eventbridge::WRAPPER,
+    kafka_connect::WRAPPER,
+    debezium::WRAPPER,
+    beats::WRAPPER,
+    vector::WRAPPER,
+    splunk_hec::WRAPPER,
+    fluent::WRAPPER,
+    list::WRAPPER,
+    page::WRAPPER,
+    syslog::WRAPPER,
+];
 
 /// The wrapper that claims a frame of this shape.
 pub fn find(shape: &Shape<'_>) -> Option<&'static Wrapper> {
     ALL.iter().find(|wrapper| (wrapper.sniff)(shape))
+}
+
+/// Hands over a member that is a text, or that a shipper has read as JSON already.
+fn hand(
+    name: &'static str,
+    member: Option<Member<'_>>,
+    scratch: &mut Vec<u8>,
+    inner: &mut dyn FnMut(&[u8]),
+) -> Read<()> {
+    match member {
+        Some((Value::Str(text), _)) => inner(text.resolve(scratch)),
+        Some((Value::Object | Value::Array, raw)) => inner(raw),
+        Some((_, raw)) => return Err(damaged(name, raw, "is neither a text nor an object")),
+        None => return Err(damaged(name, b"", "is missing")),
+    }
+    Ok(())
+}
+
+#[cold]
+fn damaged(name: &'static str, value: &[u8], message: &'static str) -> Fault {
+    Fault::new(Reason::BadWrapper, name, value, message)
 }
 
 fn broken(text: &[u8]) -> impl Fn(crate::json::Error) -> Fault + '_ {

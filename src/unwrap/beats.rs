@@ -1,0 +1,66 @@
+//! `beats`: an event of Filebeat, Elastic Agent or Logstash, as they write and index it.
+
+use super::{Wrapper, broken, hand};
+use crate::decode::draft::Read;
+use crate::frame::shape::{Member, Shape, member, members};
+use crate::json::Value;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "beats",
+    summary: "Filebeat, Elastic Agent, Logstash: @timestamp and event.original or, without it, message",
+    sniff,
+    peel,
+};
+
+fn sniff(shape: &Shape<'_>) -> bool {
+    let has_one = |names: &[&str]| names.iter().any(|name| shape.has(name));
+    // Of records whose own fields were put beside those of the shipper nothing is left to take off.
+    shape.has("@timestamp")
+        && has_one(&["agent", "ecs", "input", "@version"])
+        && has_one(&["message", "event", "event.original"])
+}
+
+fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let (mut original, mut message) = (None, None);
+    let mut event: Option<&[u8]> = None;
+    members(text, |name, member| match name {
+        b"event.original" => original = Some(member),
+        b"event" if member.0 == Value::Object => event = Some(member.1),
+        b"message" => message = Some(member),
+        _ => {}
+    })
+    .map_err(broken(text))?;
+    if let Some(event) = event {
+        original = member(event, "original").map_err(broken(event))?.or(original);
+    }
+    // A pipeline may have changed the message; the original is what the application wrote.
+    match original.filter(is_there) {
+        Some(original) => hand("event.original", Some(original), scratch, inner),
+        None => hand("message", message, scratch, inner),
+    }
+}
+
+fn is_there(member: &Member<'_>) -> bool {
+    member.0 != Value::Null
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_original_is_inside_or_the_message() {
+        for (members, payload) in [
+            (r#""message":"{\"a\":1}""#, r#"{"a":1}"#),
+            (r#""message":{"a":1}"#, r#"{"a":1}"#),
+            (r#""message":"m","event":{"original":"o"}"#, "o"),
+            (r#""event.original":"o","message":"m""#, "o"),
+            (r#""message":"m","event":{"dataset":"d"}"#, "m"),
+            (r#""event":{"original":null},"message":"m""#, "m"),
+        ] {
+            let event = format!(r#"{{"@timestamp":"t","agent":{{}},"log":{{"offset":0}},{members}}}"#);
+            assert_eq!(peel(&event), Some(("beats", vec![payload.to_owned()])), "{members}");
+        }
+        assert_eq!(peel(r#"{"@timestamp":"t","agent":{},"call_type":"c"}"#), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! `eventbridge`: an event of Amazon EventBridge, whose `detail` is what its source wrote.
+
+use super::{Wrapper, broken, hand};
+use crate::decode::draft::Read;
+use crate::frame::shape::member;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "eventbridge",
+    summary: "Amazon EventBridge: {\"detail-type\": …, \"source\": …, \"detail\": …}",
+    sniff: |shape| shape.has("detail-type") && shape.has("detail"),
+    peel,
+};
+
+fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    hand("detail", member(text, "detail").map_err(broken(text))?, scratch, inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_detail_is_inside() {
+        for (detail, payload) in [(r#"{"a": [1]}"#, r#"{"a": [1]}"#), (r#""{\"a\":1}""#, r#"{"a":1}"#)] {
+            let event =
+                format!(r#"{{"version":"0","detail-type":"Usage","source":"my.app","detail":{detail}}}"#);
+            assert_eq!(peel(&event), Some(("eventbridge", vec![payload.to_owned()])));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `kafka_connect`: what Kafka Connect's `JsonConverter` writes with `schemas.enable`.
+
+use super::{Wrapper, broken, hand};
+use crate::decode::draft::Read;
+use crate::frame::shape::member;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "kafka_connect",
+    summary: "Kafka Connect's JsonConverter: {\"schema\": …, \"payload\": …}",
+    sniff: |shape| shape.has_only(&["schema", "payload"]) && shape.has("schema") && shape.has("payload"),
+    peel,
+};
+
+fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    hand("payload", member(text, "payload").map_err(broken(text))?, scratch, inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_payload_is_inside() {
+        for (payload, inside) in [(r#"{"a": 1}"#, r#"{"a": 1}"#), (r#""{\"a\":1}""#, r#"{"a":1}"#)] {
+            let message = format!(r#"{{"schema":null,"payload":{payload}}}"#);
+            assert_eq!(peel(&message), Some(("kafka_connect", vec![inside.to_owned()])));
+        }
+        assert_eq!(peel(r#"{"schema":1,"payload":{},"model":"m"}"#), None);
+    }
+}

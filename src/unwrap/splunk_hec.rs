@@ -1,0 +1,37 @@
+//! `splunk_hec`: an event as it is sent to Splunk's HTTP Event Collector.
+
+use super::{Wrapper, broken, hand};
+use crate::decode::draft::Read;
+use crate::frame::shape::member;
+
+/// All that the collector takes.
+const MEMBERS: &[&str] = &["event", "time", "host", "source", "sourcetype", "index", "fields"];
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "splunk_hec",
+    summary: "Splunk HTTP Event Collector: {\"event\": …, \"time\": …, \"sourcetype\": …}, one on a line",
+    sniff: |shape| {
+        let has = |name: &&str| shape.has(name);
+        shape.has_only(MEMBERS) && shape.has("event") && MEMBERS[1..].iter().any(has)
+    },
+    peel,
+};
+
+fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    hand("event", member(text, "event").map_err(broken(text))?, scratch, inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_event_is_inside() {
+        for (event, payload) in [(r#""{\"a\":1}""#, r#"{"a":1}"#), (r#"{"a": 1}"#, r#"{"a": 1}"#)] {
+            let sent = format!(r#"{{"time":1780304405.123,"sourcetype":"_json","event":{event}}}"#);
+            assert_eq!(peel(&sent), Some(("splunk_hec", vec![payload.to_owned()])));
+        }
+        assert_eq!(peel(r#"{"event":"started","model":"m","time":1}"#), None);
+        assert_eq!(peel(r#"{"event":"started"}"#), None);
+    }
+}

@@ -1,0 +1,29 @@
+//! `vector`: an event of Vector, whose line is in `message`.
+
+use super::{Wrapper, broken, hand};
+use crate::decode::draft::Read;
+use crate::frame::shape::member;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "vector",
+    summary: "Vector: {\"message\": …, \"source_type\": …, \"timestamp\": …}",
+    sniff: |shape| shape.has("source_type") && shape.has("message") && shape.has("timestamp"),
+    peel,
+};
+
+fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    hand("message", member(text, "message").map_err(broken(text))?, scratch, inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_message_is_inside() {
+        for (message, payload) in [(r#""{\"a\":1}""#, r#"{"a":1}"#), (r#"{"a": 1}"#, r#"{"a": 1}"#)] {
+            let event = format!(r#"{{"host":"h","message":{message},"source_type":"file","timestamp":"t"}}"#);
+            assert_eq!(peel(&event), Some(("vector", vec![payload.to_owned()])));
+        }
+    }
+}
