@@ -3,6 +3,7 @@
 //! Each wrapper is one file and one row of [`ALL`]. A wrapper knows nothing of the formats inside it.
 
 mod beats;
+mod cloudwatch;
 pub(crate) mod cri;
 mod debezium;
 mod docker;
@@ -18,7 +19,7 @@ mod vector;
 
 use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::{Member, Shape};
-use crate::json::Value;
+use crate::json::{Reader, Value};
 use crate::record::Reason;
 
 /// Deepest nesting of wrappers: journald in docker in syslog is three.
@@ -44,6 +45,7 @@ pub const ALL: &[Wrapper] = &[
     journald::WRAPPER,
     docker::WRAPPER,
     cri::WRAPPER,
+    cloudwatch::WRAPPER,
     eventbridge::WRAPPER,
     kafka_connect::WRAPPER,
     debezium::WRAPPER,
@@ -75,6 +77,26 @@ fn hand(
         None => return Err(damaged(name, b"", "is missing")),
     }
     Ok(())
+}
+
+/// Calls `take` with every element of a list. A fault in one does not cost the others; the first is told.
+fn each<'a>(
+    name: &'static str,
+    (value, list): Member<'a>,
+    mut take: impl FnMut(&'a [u8]) -> Read<()>,
+) -> Read<()> {
+    if value != Value::Array {
+        return Err(damaged(name, list, "is no list"));
+    }
+    let mut result = Ok(());
+    let mut reader = Reader::new(list);
+    reader.enter_array();
+    while reader.element() {
+        let taken = take(reader.raw());
+        result = result.and(taken);
+    }
+    reader.finish().map_err(broken(list))?;
+    result
 }
 
 #[cold]
