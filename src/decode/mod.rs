@@ -24,7 +24,7 @@ use crate::frame::shape::Shape;
 use crate::normalise::{Normaliser, Rulebook};
 use crate::record::{Batch, Reason, Reject};
 use crate::time::Timestamp;
-use crate::unwrap;
+use crate::unwrap::{self, Content};
 use draft::{Draft, Fault, FaultParts, Read};
 use excerpt::Excerpt;
 use layout::Layouts;
@@ -234,6 +234,7 @@ impl Decoder {
             outside,
             may_be_torn,
             torn: false,
+            content: Content::Plain,
         };
         if valid || simdutf8::basic::from_utf8(frame.text).is_ok() {
             context.descend(frame, scratches);
@@ -332,6 +333,8 @@ struct Context<'c> {
     may_be_torn: bool,
     /// They do.
     torn: bool,
+    /// How the wrappers taken off so far wrote what is inside.
+    content: Content,
 }
 
 impl Context<'_> {
@@ -371,16 +374,44 @@ impl Context<'_> {
             let message = "wrapped more than six times; is a log shipper reading its own output?";
             return self.fault(Fault::new(Reason::BadWrapper, "", frame.text, message));
         };
+        if wrapper.content == Content::Packed && self.content == Content::Packed {
+            let message =
+                "compressed in what was compressed itself; is a log shipper reading its own output?";
+            return self.fault(Fault::new(Reason::BadWrapper, "", b"", message));
+        }
+        if wrapper.content != Content::Plain {
+            self.outside = b"";
+        }
         let mut inner = |payload: &[u8]| {
             let text = trim(payload);
             if simdutf8::basic::from_utf8(text).is_err() {
                 self.fault(not_utf8(text));
             } else if !text.is_empty() {
-                self.descend(Frame { text, header: frame.header }, deeper);
+                let frame = Frame { text, header: frame.header };
+                match wrapper.content {
+                    Content::Plain => self.descend(frame, deeper),
+                    content => self.inside(text, content).descend(frame, deeper),
+                }
             }
         };
         if let Err(fault) = (wrapper.peel)(frame.text, scratch, &mut inner) {
             self.fault(fault);
+        }
+    }
+
+    /// The same for what was encoded: it is a frame of its own, complete as it is.
+    fn inside<'i>(&'i mut self, text: &'i [u8], content: Content) -> Context<'i> {
+        Context {
+            settings: self.settings,
+            normaliser: self.normaliser,
+            layouts: self.layouts,
+            may_be_canonical: self.may_be_canonical,
+            now: self.now,
+            batch: self.batch,
+            outside: text,
+            may_be_torn: false,
+            torn: false,
+            content: self.content.max(content),
         }
     }
 

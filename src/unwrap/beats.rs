@@ -1,6 +1,6 @@
 //! `beats`: an event of Filebeat, Elastic Agent or Logstash, as they write and index it.
 
-use super::{Wrapper, broken, hand};
+use super::{Content, Wrapper, broken, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Member, Shape, member, members};
 use crate::json::Value;
@@ -9,6 +9,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "beats",
     summary: "Filebeat, Elastic Agent, Logstash: @timestamp and event.original or, without it, message",
     sniff,
+    content: Content::Plain,
     peel,
 };
 

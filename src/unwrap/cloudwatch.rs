@@ -1,6 +1,6 @@
 //! `cloudwatch`: what a subscription of Amazon CloudWatch Logs delivers, several log lines at once.
 
-use super::{Wrapper, broken, damaged, each, hand};
+use super::{Content, Wrapper, broken, damaged, each, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{member, members};
 use crate::json::Value;
@@ -9,6 +9,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "cloudwatch",
     summary: "CloudWatch Logs subscription: {\"messageType\": \"DATA_MESSAGE\", \"logEvents\": [{\"message\": …}]}",
     sniff: |shape| shape.has("messageType") && shape.has("logEvents"),
+    content: Content::Plain,
     peel,
 };
 

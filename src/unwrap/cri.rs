@@ -1,12 +1,13 @@
 //! `cri`: one line of a Kubernetes container log, `<time> <stream> <P|F> <line>`. Pieces were joined by the framing.
 
-use super::Wrapper;
+use super::{Content, Wrapper};
 use crate::decode::draft::Read;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "cri",
     summary: "Kubernetes container log (CRI): time, stdout or stderr, F or P, the line; pieces joined",
     sniff: |shape| shape.text().is_some_and(|text| split(text).is_some()),
+    content: Content::Plain,
     peel,
 };
 

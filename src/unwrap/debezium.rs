@@ -1,6 +1,6 @@
 //! `debezium`: a change of one row, as Debezium streams tables; the row as it is now is the record.
 
-use super::{Wrapper, broken, damaged, hand};
+use super::{Content, Wrapper, broken, damaged, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::members;
 use crate::json::Value;
@@ -9,6 +9,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "debezium",
     summary: "Debezium change events: the row after an insert, an update or a snapshot; deletes are passed over",
     sniff: |shape| shape.has("op") && shape.has("after") && (shape.has("before") || shape.has("source")),
+    content: Content::Plain,
     peel,
 };
 

@@ -1,6 +1,6 @@
 //! `docker`: one line of Docker's `json-file` log driver. Pieces of long lines were joined by the framing.
 
-use super::{Wrapper, broken};
+use super::{Content, Wrapper, broken};
 use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::member;
 use crate::json::Value;
@@ -12,6 +12,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     sniff: |shape| {
         shape.has("log") && shape.has("stream") && shape.has_only(&["log", "stream", "time", "attrs"])
     },
+    content: Content::Plain,
     peel,
 };
 

@@ -1,6 +1,6 @@
 //! `eventbridge`: an event of Amazon EventBridge, whose `detail` is what its source wrote.
 
-use super::{Wrapper, broken, hand};
+use super::{Content, Wrapper, broken, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::member;
 
@@ -8,6 +8,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "eventbridge",
     summary: "Amazon EventBridge: {\"detail-type\": …, \"source\": …, \"detail\": …}",
     sniff: |shape| shape.has("detail-type") && shape.has("detail"),
+    content: Content::Plain,
     peel,
 };
 

@@ -1,6 +1,6 @@
 //! `fluent`: a record of Fluent Bit or Fluentd, as the pair of time and record or as one object.
 
-use super::{Wrapper, broken, hand};
+use super::{Content, Wrapper, broken, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Shape, member};
 use crate::json::{Reader, Value};
@@ -24,6 +24,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "fluent",
     summary: "Fluent Bit, Fluentd: [time, {\"log\": …}], [tag, time, {…}] or {\"date\": …, \"log\": …, \"kubernetes\": …}",
     sniff,
+    content: Content::Plain,
     peel,
 };
 

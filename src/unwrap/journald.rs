@@ -1,6 +1,6 @@
 //! `journald`: one entry of `journalctl -o json`, whose message is in `MESSAGE`.
 
-use super::{Wrapper, broken};
+use super::{Content, Wrapper, broken};
 use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::member;
 use crate::json::{Reader, Value};
@@ -10,6 +10,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "journald",
     summary: "journalctl -o json: MESSAGE as text, as a list of bytes, or repeated",
     sniff: |shape| shape.has("MESSAGE") && (shape.has("__REALTIME_TIMESTAMP") || shape.has("_SYSTEMD_UNIT")),
+    content: Content::Plain,
     peel,
 };
 

@@ -1,6 +1,6 @@
 //! `kafka_connect`: what Kafka Connect's `JsonConverter` writes with `schemas.enable`.
 
-use super::{Wrapper, broken, hand};
+use super::{Content, Wrapper, broken, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::member;
 
@@ -8,6 +8,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "kafka_connect",
     summary: "Kafka Connect's JsonConverter: {\"schema\": …, \"payload\": …}",
     sniff: |shape| shape.has_only(&["schema", "payload"]) && shape.has("schema") && shape.has("payload"),
+    content: Content::Plain,
     peel,
 };
 

@@ -1,6 +1,6 @@
 //! `list`: several records in one JSON list on one line, as webhooks and `…/spend/logs` send them.
 
-use super::{Wrapper, broken};
+use super::{Content, Wrapper, broken};
 use crate::decode::draft::Read;
 use crate::json::Reader;
 
@@ -8,6 +8,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "list",
     summary: "a JSON list of records on one line, as webhooks and spend exports send them",
     sniff: |shape| shape.text().is_some_and(|text| text.starts_with(b"[") && text.ends_with(b"]")),
+    content: Content::Plain,
     peel,
 };
 

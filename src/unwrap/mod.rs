@@ -2,6 +2,7 @@
 //!
 //! Each wrapper is one file and one row of [`ALL`]. A wrapper knows nothing of the formats inside it.
 
+mod awslogs;
 mod beats;
 mod cloudwatch;
 pub(crate) mod cri;
@@ -12,7 +13,10 @@ mod fluent;
 mod journald;
 mod kafka_connect;
 mod list;
+mod packed;
 mod page;
+mod pubsub;
+mod records;
 mod splunk_hec;
 mod syslog;
 mod vector;
@@ -33,8 +37,21 @@ pub struct Wrapper {
     pub summary: &'static str,
     /// True where a frame of this shape is such an envelope.
     pub sniff: fn(&Shape<'_>) -> bool,
+    /// How what is inside is written.
+    pub content: Content,
     /// Hands what is inside to `inner`, each payload once; `scratch` is free to use.
     pub peel: Peel,
+}
+
+/// How an envelope writes what is inside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Content {
+    /// As text that can be read from outside.
+    Plain,
+    /// As base64, in which nobody would find a secret: what is told of such a frame is taken from the inside.
+    Encoded,
+    /// As base64 that may be compressed. Only once: every further layer would unfold a thousandfold.
+    Packed,
 }
 
 /// Takes an envelope apart.
@@ -46,7 +63,10 @@ pub const ALL: &[Wrapper] = &[
     docker::WRAPPER,
     cri::WRAPPER,
     cloudwatch::WRAPPER,
+    awslogs::WRAPPER,
     eventbridge::WRAPPER,
+    records::WRAPPER,
+    pubsub::WRAPPER,
     kafka_connect::WRAPPER,
     debezium::WRAPPER,
     beats::WRAPPER,

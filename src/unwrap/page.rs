@@ -1,6 +1,6 @@
 //! `page`: what an API answers with: `{"data": …}`, one record or a list of them, and what it takes to get the next.
 
-use super::{Wrapper, broken};
+use super::{Content, Wrapper, broken};
 use crate::decode::draft::Read;
 use crate::frame::shape::member;
 use crate::json::{Reader, Value};
@@ -12,6 +12,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "page",
     summary: "an API's answer: {\"data\": record or list of records, \"has_more\": …}",
     sniff: |shape| shape.has("data") && shape.has_only(BESIDE),
+    content: Content::Plain,
     peel,
 };
 

@@ -1,6 +1,6 @@
 //! `splunk_hec`: an event as it is sent to Splunk's HTTP Event Collector.
 
-use super::{Wrapper, broken, hand};
+use super::{Content, Wrapper, broken, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::member;
 
@@ -14,6 +14,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
         let has = |name: &&str| shape.has(name);
         shape.has_only(MEMBERS) && shape.has("event") && MEMBERS[1..].iter().any(has)
     },
+    content: Content::Plain,
     peel,
 };
 

@@ -1,12 +1,13 @@
 //! `syslog`: the header of RFC 5424, RFC 3164, or of a line in a log file, before the message.
 
-use super::Wrapper;
+use super::{Content, Wrapper};
 use crate::decode::draft::Read;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "syslog",
     summary: "syslog header (RFC 5424, RFC 3164, or as in /var/log/syslog) before the record; @cee: cookie",
     sniff: |shape| shape.text().is_some_and(|text| message(text).is_some()),
+    content: Content::Plain,
     peel,
 };
 

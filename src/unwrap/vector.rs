@@ -1,6 +1,6 @@
 //! `vector`: an event of Vector, whose line is in `message`.
 
-use super::{Wrapper, broken, hand};
+use super::{Content, Wrapper, broken, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::member;
 
@@ -8,6 +8,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "vector",
     summary: "Vector: {\"message\": …, \"source_type\": …, \"timestamp\": …}",
     sniff: |shape| shape.has("source_type") && shape.has("message") && shape.has("timestamp"),
+    content: Content::Plain,
     peel,
 };
 

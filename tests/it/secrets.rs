@@ -1,7 +1,11 @@
 //! No output ever holds a key: keys of every known kind are planted everywhere and looked for in everything.
 
 use crate::support::{keyhound, record};
+use keyhound::config::Plan;
+use keyhound::decode::{Decoder, Settings};
+use keyhound::frame::Block;
 use keyhound::normalise::redact::{BUILTIN, parse_patterns};
+use keyhound::time::Timestamp;
 use serde_json::json;
 
 /// A key of every known kind, as its pattern's first example shows it.
@@ -71,5 +75,19 @@ fn a_key_shows_in_no_output() {
                 assert!(shows.is_none(), "{secret} in {name} ({encoding}): {}", near.unwrap_or_default());
             }
         }
+    }
+}
+
+#[test]
+fn what_was_encoded_is_kept_as_it_is_inside() {
+    // In base64, nobody would find a key.
+    let line = r#"{"ackId":"a","message":{"data":"eyJhcGlfa2V5IjoieCJ9"}}"#;
+    let rulebook = Plan::default_plan().unwrap().rulebook;
+    let settings = Settings { rulebook, format: None, frame_bytes_max: 1000, keep_rejects: true };
+    let mut decoder = Decoder::new(settings);
+    for (line, frame) in [(line, r#"{"api_key":"x"}"#), (&line.replace("J9", "J!"), "")] {
+        let block = Block { bytes: line.to_owned().into(), ..Block::default() };
+        let batch = decoder.block(&block, Timestamp::MAX);
+        assert_eq!(batch.rejects.iter().map(|reject| &*reject.frame).collect::<Vec<_>>(), [frame]);
     }
 }

@@ -1,0 +1,36 @@
+//! `awslogs`: the event with which CloudWatch Logs calls a Lambda function; its data is what `cloudwatch` reads.
+
+use super::packed::{UNPACKED_BYTES_MAX, lines};
+use super::{Content, Wrapper, broken, damaged};
+use crate::decode::draft::Read;
+use crate::frame::shape::member;
+use crate::json::Value;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "awslogs",
+    summary: "CloudWatch Logs to Lambda: {\"awslogs\": {\"data\": base64 of gzip}}",
+    sniff: |shape| shape.has_only(&["awslogs"]) && shape.has("awslogs"),
+    content: Content::Packed,
+    peel,
+};
+
+fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let Some((Value::Object, event)) = member(text, "awslogs").map_err(broken(text))? else {
+        return Err(damaged("awslogs", b"", "is no object"));
+    };
+    let mut room = UNPACKED_BYTES_MAX;
+    lines("awslogs.data", member(event, "data").map_err(broken(event))?, &mut room, inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packed::tests::{base64, gzip};
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_data_is_inside() {
+        let delivered = r#"{"messageType":"DATA_MESSAGE","logEvents":[]}"#;
+        let event = format!(r#"{{"awslogs":{{"data":"{}"}}}}"#, base64(&gzip(delivered.as_bytes())));
+        assert_eq!(peel(&event), Some(("awslogs", vec![delivered.to_owned()])));
+    }
+}

@@ -1,0 +1,55 @@
+//! `pubsub`: a message of Google Cloud Pub/Sub, as it is pushed, pulled, or stored.
+
+use super::packed::decode;
+use super::{Content, Wrapper, broken, damaged};
+use crate::decode::draft::Read;
+use crate::frame::shape::{Shape, member};
+use crate::json::Value;
+
+pub(super) const WRAPPER: Wrapper = Wrapper {
+    name: "pubsub",
+    summary: "Google Pub/Sub: {\"message\": {\"data\": base64}, \"subscription\" or \"ackId\": …}, or the message alone",
+    sniff: |shape| is_delivered(shape) || is_message(shape),
+    content: Content::Encoded,
+    peel,
+};
+
+fn is_delivered(shape: &Shape<'_>) -> bool {
+    shape.has("message") && (shape.has("ackId") || shape.has("subscription"))
+}
+
+fn is_message(shape: &Shape<'_>) -> bool {
+    shape.has("data") && (shape.has("messageId") || shape.has("message_id"))
+}
+
+fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let message = match member(text, "message").map_err(broken(text))? {
+        Some((Value::Object, message)) => message,
+        Some((_, other)) => return Err(damaged("message", other, "is no object")),
+        None => text,
+    };
+    // A message of attributes alone has no data.
+    if let Some(data) = member(message, "data").map_err(broken(message))? {
+        inner(&decode("data", Some(data))?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packed::tests::base64;
+    use super::super::tests::peel;
+
+    #[test]
+    fn the_data_is_inside() {
+        let message = format!(r#"{{"data":"{}","messageId":"1"}}"#, base64(b"{\"a\": 1}\n"));
+        for text in [
+            format!(r#"{{"message":{message},"subscription":"projects/p/subscriptions/s"}}"#),
+            format!(r#"{{"ackId":"x","message":{message}}}"#),
+            message,
+        ] {
+            assert_eq!(peel(&text), Some(("pubsub", vec!["{\"a\": 1}\n".to_owned()])), "{text}");
+        }
+        assert_eq!(peel(r#"{"message":{"attributes":{}},"subscription":"s"}"#), Some(("pubsub", Vec::new())));
+    }
+}
