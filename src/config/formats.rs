@@ -13,7 +13,8 @@ pub struct FormatConfig {
     pub name: String,
     /// Names at the top level of a record that tell this format from others; without any, it has to be named.
     pub when: Vec<String>,
-    /// Places by field: JSON pointers, in which `*` is any element of a list and `@json` the JSON inside a text.
+    /// Places by field: JSON pointers, in which `*` is any element of a list or other member of an
+    /// object, and `@json` the JSON inside a text.
     pub fields: BTreeMap<String, Places>,
 }
 

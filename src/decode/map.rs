@@ -1,8 +1,8 @@
 //! Formats that are written down instead of programmed: a map says at which places of a JSON record its fields stand.
 //!
-//! A place is a JSON pointer (RFC 6901) with two additions: `*` stands for any element of a list, and `@json` for
-//! the JSON inside a text. Several places of one field are fall-backs: the first that holds something counts. One
-//! pass reads them all, and what no place leads into is skipped.
+//! A place is a JSON pointer (RFC 6901) with two additions: `*` stands for any element of a list, or any member of an
+//! object that no place names, and `@json` for the JSON inside a text. Several places of one field are fall-backs:
+//! the first that holds something counts. One pass reads them all, and what no place leads into is skipped.
 
 use super::draft::{Draft, Fault, Read};
 use super::field::{Field, assign};
@@ -14,7 +14,7 @@ use crate::record::Reason;
 const TEXTS_MAX: usize = 4;
 
 /// The key of records whose format or sender names none.
-const NO_KEY: &[u8] = b"no-key";
+pub(super) const NO_KEY: &[u8] = b"no-key";
 
 /// In what a number is given, where that is not what the field is kept in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,8 +51,8 @@ pub struct Map {
 #[derive(Clone, Debug, Default)]
 struct Node {
     members: Vec<(Box<[u8]>, Node)>,
-    /// Every element of a list.
-    elements: Option<Box<Node>>,
+    /// Every element of a list, every other member of an object.
+    any: Option<Box<Node>>,
     /// The JSON inside a text.
     inside: Option<Box<Node>>,
     leaf: Option<Leaf>,
@@ -110,7 +110,7 @@ impl Map {
 impl Node {
     fn step(&mut self, name: &str) -> &mut Self {
         match name {
-            "*" => self.elements.get_or_insert_default(),
+            "*" => self.any.get_or_insert_default(),
             "@json" => self.inside.get_or_insert_default(),
             _ => {
                 let at = self.members.iter().position(|(known, _)| **known == *name.as_bytes());
@@ -125,9 +125,18 @@ impl Node {
 
     #[inline]
     fn member(&self, name: Str<'_>) -> Option<&Self> {
-        let plain = name.as_plain()?;
-        self.members.iter().find(|(known, _)| **known == *plain).map(|(_, node)| node)
+        let named = name
+            .as_plain()
+            .and_then(|plain| self.members.iter().find(|(known, _)| **known == *plain))
+            .map(|(_, node)| node);
+        named.or(self.any.as_deref())
     }
+}
+
+/// Texts that stand where there is no value, or where there was one that the log does not show.
+#[inline]
+fn says_nothing(text: Str<'_>) -> bool {
+    matches!(text.as_plain(), Some(b"" | b"-" | b"REDACTED" | b"[REDACTED]"))
 }
 
 #[cold]
@@ -149,7 +158,7 @@ impl<'a, 'm> Found<'a, 'm> {
     fn walk(&mut self, node: &'m Node, reader: &mut Reader<'a>) {
         let Some(value) = reader.value() else { return };
         match value {
-            Value::Object if !node.members.is_empty() => {
+            Value::Object if !node.members.is_empty() || node.any.is_some() => {
                 reader.enter_object();
                 while let Some(name) = reader.key() {
                     match node.member(name) {
@@ -158,10 +167,10 @@ impl<'a, 'm> Found<'a, 'm> {
                     }
                 }
             }
-            Value::Array if node.elements.is_some() => {
+            Value::Array if node.any.is_some() => {
                 reader.enter_array();
                 while reader.element() {
-                    match &node.elements {
+                    match &node.any {
                         Some(node) => self.walk(node, reader),
                         None => reader.skip(),
                     }
@@ -181,7 +190,7 @@ impl<'a, 'm> Found<'a, 'm> {
             if let Some(inside) = &node.inside {
                 return self.texts.push((inside, text));
             }
-            if text.is_empty() {
+            if says_nothing(text) {
                 return;
             }
         }

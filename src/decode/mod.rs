@@ -7,6 +7,7 @@ pub mod draft;
 pub mod excerpt;
 mod field;
 mod canonical;
+mod cloudflare;
 mod csv;
 mod layout;
 mod litellm;
@@ -101,6 +102,7 @@ impl Formats {
             litellm_payload::format(),
             litellm_spend::format(),
             openrouter::format(),
+            cloudflare::format(),
             csv::format(),
         ];
         let mut all = own;

@@ -54,6 +54,11 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// True for an object with one of these keys.
+    pub fn has_any(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.has(key))
+    }
+
     /// True for an object whose keys are all in `known`.
     pub fn has_only(&self, known: &[&str]) -> bool {
         match &self.kind {
