@@ -9,6 +9,8 @@ mod field;
 mod canonical;
 mod cloudflare;
 mod csv;
+mod envoy_ai;
+mod kong;
 mod layout;
 mod litellm;
 mod litellm_payload;
@@ -103,6 +105,8 @@ impl Formats {
             litellm_spend::format(),
             openrouter::format(),
             cloudflare::format(),
+            kong::format(),
+            envoy_ai::format(),
             csv::format(),
         ];
         let mut all = own;
