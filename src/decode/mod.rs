@@ -10,13 +10,16 @@ mod canonical;
 mod cloudflare;
 mod csv;
 mod envoy_ai;
+mod helicone;
 mod kong;
+mod langfuse;
 mod layout;
 mod litellm;
 mod litellm_payload;
 mod litellm_spend;
 mod map;
 mod openrouter;
+mod portkey;
 
 pub use csv::Header;
 pub use field::{NAMES as FIELD_NAMES, field};
@@ -107,6 +110,9 @@ impl Formats {
             cloudflare::format(),
             kong::format(),
             envoy_ai::format(),
+            langfuse::format(),
+            helicone::format(),
+            portkey::format(),
             csv::format(),
         ];
         let mut all = own;

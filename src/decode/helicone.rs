@@ -1,0 +1,59 @@
+//! `helicone`: requests as Helicone's API and exports give them. `prompt_tokens` leaves out what a cache had to do
+//! with.
+
+use super::draft::{self, Draft, Read};
+use super::field::Field;
+use super::map::{Extras, Map, at};
+use super::{Format, How};
+use crate::frame::shape::Shape;
+use crate::json::Value;
+
+/// The client hung up (nginx's number for it).
+const HUNG_UP: u16 = 499;
+
+pub(super) fn format() -> Format {
+    let places = [
+        at("/request_created_at", Field::Time),
+        at("/auth_hash", Field::Key),
+        at("/request_auth_hash", Field::Key),
+        at("/helicone_api_key_id", Field::Key),
+        at("/helicone_proxy_key_id", Field::Key),
+        at("/request_properties/api_key", Field::Key),
+        at("/request_properties/api_key_id", Field::Key),
+        at("/request_id", Field::RequestId),
+        at("/response_model", Field::Model),
+        at("/request_model", Field::Model),
+        at("/model_override", Field::Model),
+        at("/model", Field::Model),
+        at("/prompt_tokens", Field::InputUncached),
+        at("/prompt_cache_read_tokens", Field::CacheRead),
+        at("/prompt_cache_write_tokens", Field::CacheWrite),
+        at("/completion_tokens", Field::OutputTokens),
+        at("/reasoning_tokens", Field::Reasoning),
+        // `cost` is in another unit in some exports; it is computed instead.
+        at("/costUSD", Field::Cost),
+        at("/cost_usd", Field::Cost),
+        at("/request_path", Field::Endpoint),
+        at("/response_status", Field::Extra(0)),
+        at("/request_ip", Field::SourceIp),
+    ];
+    let summary =
+        "Helicone requests: tokens by class; a key only where a hash, an id or a property names one";
+    Format::new("helicone", summary, sniff, How::Map(Map::new(&places, finish)))
+}
+
+fn sniff(shape: &Shape<'_>) -> bool {
+    shape.has("request_created_at")
+        && shape.has("request_id")
+        && shape.has_any(&["response_status", "response_model", "request_model"])
+}
+
+fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
+    draft.status = match extras[0] {
+        // Below zero are requests without an answer: cancelled, or still under way.
+        Some(Value::Number([b'-', ..])) => HUNG_UP,
+        Some(value) => draft::status("status_code", value)?,
+        None => draft.status,
+    };
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `portkey`: Portkey's log exports. `cost` is in cents, and `trace_id` joins several requests.
+
+use super::draft::{Draft, Read};
+use super::field::Field;
+use super::map::{Extras, Map, Place, Unit, at};
+use super::{Format, How};
+use crate::frame::shape::Shape;
+use crate::json::{Str, Value};
+
+pub(super) fn format() -> Format {
+    let places = [
+        at("/created_at", Field::Time),
+        at("/api_key_id", Field::Key),
+        at("/portkey_api_key_id", Field::Key),
+        at("/metadata/api_key", Field::Key),
+        at("/metadata/api_key_id", Field::Key),
+        at("/virtual_key", Field::Key),
+        at("/id", Field::RequestId),
+        at("/ai_model", Field::Model),
+        at("/req_units", Field::InputTokens),
+        at("/res_units", Field::OutputTokens),
+        at("/response/usage/prompt_tokens_details/cached_tokens", Field::CacheRead),
+        at("/response/body/usage/prompt_tokens_details/cached_tokens", Field::CacheRead),
+        at("/response/usage/completion_tokens_details/reasoning_tokens", Field::Reasoning),
+        at("/response/body/usage/completion_tokens_details/reasoning_tokens", Field::Reasoning),
+        Place("/cost", Field::Cost, Unit::Cents),
+        at("/request_url", Field::Endpoint),
+        at("/response_status_code", Field::Status),
+        at("/cache_status", Field::Extra(0)),
+        at("/is_success", Field::Extra(1)),
+    ];
+    let summary =
+        "Portkey log exports: tokens, and costs in cents; a key only where an id or metadata names one";
+    Format::new("portkey", summary, sniff, How::Map(Map::new(&places, finish)))
+}
+
+fn sniff(shape: &Shape<'_>) -> bool {
+    shape.has("ai_model") && shape.has("created_at") && shape.has_any(&["ai_org", "req_units", "res_units"])
+}
+
+fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
+    let is = |value: Option<Value<'_>>, word: &[u8]| value == Some(Value::Str(Str::plain(word)));
+    draft.zero_is_meant = is(extras[0], b"HIT") || is(extras[0], b"SEMANTIC HIT");
+    let failed = matches!(extras[1], Some(Value::Bool(false) | Value::Number(b"0")));
+    if failed && draft.status == 200 {
+        draft.status = 500;
+    }
+    Ok(())
+}
