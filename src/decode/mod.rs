@@ -6,6 +6,7 @@
 pub mod draft;
 pub mod excerpt;
 mod field;
+mod access_log;
 mod canonical;
 mod cloudflare;
 mod csv;
@@ -113,6 +114,7 @@ impl Formats {
             langfuse::format(),
             helicone::format(),
             portkey::format(),
+            access_log::format(),
             csv::format(),
         ];
         let mut all = own;
