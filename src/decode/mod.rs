@@ -20,6 +20,7 @@ mod litellm_payload;
 mod litellm_spend;
 mod map;
 mod openrouter;
+mod otel;
 mod portkey;
 
 pub use csv::Header;
@@ -108,6 +109,7 @@ impl Formats {
             litellm_payload::format(),
             litellm_spend::format(),
             openrouter::format(),
+            otel::format(),
             cloudflare::format(),
             kong::format(),
             envoy_ai::format(),
