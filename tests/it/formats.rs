@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use keyhound::config::Plan;
 use keyhound::decode::{self, Decoder, Settings};
 use keyhound::frame::LinesCodec;
+use keyhound::frame::shape::Shape;
 use keyhound::record::{Batch, Count, UsageRecord};
 use keyhound::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -111,5 +112,32 @@ fn every_format_and_wrapper_has_a_fixture() {
     let wrappers = keyhound::unwrap::ALL.iter().map(|wrapper| wrapper.name.to_owned());
     for name in formats.chain(wrappers) {
         assert!(Path::new("tests/formats").join(&name).join("out").exists(), "tests/formats/{name}/out");
+    }
+}
+
+#[test]
+fn no_format_claims_the_records_of_another() {
+    let formats = decode::Formats::builtin();
+    for name in formats.iter().map(|format| &format.name) {
+        let input = std::fs::read(Path::new("tests/formats").join(&**name).join("in")).unwrap();
+        let mut lines = input.split(|&byte| byte == b'\n').map(decode::trim);
+        let has_header = lines.clone().next().and_then(decode::Header::read).is_some();
+        if has_header {
+            lines.next();
+        }
+        let mut claimed = 0;
+        // Of JSON Lines after a CSV header something else than `csv` is the format.
+        for line in lines.filter(|line| !(line.is_empty() || has_header && line.starts_with(b"{"))) {
+            let Ok(shape) = Shape::of(line, has_header) else { continue };
+            if keyhound::unwrap::find(&shape).is_some() {
+                continue;
+            }
+            let claims: Vec<_> =
+                formats.iter().filter(|format| format.claims(&shape)).map(|format| &format.name).collect();
+            // A line that nobody claims is among the rejects.
+            assert!(claims.is_empty() || claims == [name], "{name}: {}", String::from_utf8_lossy(line));
+            claimed += claims.len();
+        }
+        assert!(claimed > 0, "{name}");
     }
 }
