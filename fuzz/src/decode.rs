@@ -1,7 +1,7 @@
 //! Formats and wrappers: one promise, checked for each by its name.
 
 use crate::{block, settings};
-use keyhound::decode::{Decoder, Frame, Settings, trim};
+use keyhound::decode::{Decoder, Formats, Frame, Settings, trim};
 use keyhound::frame::Block;
 use keyhound::frame::shape::Shape;
 use keyhound::record::{Batch, Text, UsageRecord};
@@ -19,6 +19,15 @@ pub fn check_format(name: &str, data: &[u8]) {
         let frame = Frame { text, header: block.header.as_deref() };
         format.decode(&frame, &mut |_| {});
     }
+}
+
+/// The same for the format whose place among those of the program the first byte is, so that a new one needs no
+/// target.
+pub fn check_numbered(data: &[u8]) {
+    let Some((number, data)) = data.split_first() else { return };
+    let formats = Formats::builtin();
+    let number = usize::from(*number) % formats.iter().count();
+    check_format(&formats.get(number).expect("fewer than there are").name, data);
 }
 
 /// `data` as a file whose lines may be in this wrapper.
@@ -80,12 +89,16 @@ fn nothing_is_lost(block: &Block, batch: &Batch, settings: &Settings) {
     }
 }
 
-/// Nothing but white space and the zeros that a crash leaves, or an envelope around nothing but that.
+/// Nothing but white space and the zeros that a crash leaves, or an envelope around nothing but that. Traces may hold
+/// no request.
 fn is_blank(text: &[u8], row: bool, depth: usize) -> bool {
     if text.split(|&byte| byte == 0).all(|piece| trim(piece).is_empty()) {
         return true;
     }
     let text = trim(text);
+    if Shape::of(text, row).is_ok_and(|shape| shape.has_any(&["resourceSpans", "resourceLogs"])) {
+        return true;
+    }
     let wrapper = || std::str::from_utf8(text).ok().and_then(|_| unwrap::find(&Shape::of(text, row).ok()?));
     let inside = |wrapper: &Wrapper| {
         let mut blank = true;
