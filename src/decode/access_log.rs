@@ -10,9 +10,6 @@ use crate::frame::shape::Shape;
 use crate::json::{Str, Value};
 use crate::time::{Stamp, parse};
 
-/// The client hung up before there was an answer (nginx's number for it).
-const HUNG_UP: u16 = 499;
-
 const TIMES: &[&str] = &[
     "StartUTC",
     "start_time",
@@ -144,7 +141,7 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
         draft.endpoint = path(text("endpoint", line)?);
     }
     if draft.status == 0 {
-        draft.status = HUNG_UP;
+        draft.status = draft::HUNG_UP;
     }
     Ok(())
 }

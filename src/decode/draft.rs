@@ -83,6 +83,9 @@ pub struct FaultParts {
     pub message: Cow<'static, str>,
 }
 
+/// The status of a request whose client hung up before the answer was whole: nginx's number for it.
+pub const HUNG_UP: u16 = 499;
+
 /// Longest excerpt of a value.
 const EXCERPT_MAX: usize = 200;
 /// Longest excerpt of what stands at the place of a mistake.

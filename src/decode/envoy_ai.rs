@@ -1,7 +1,7 @@
 //! `envoy_ai`: access logs of Envoy AI Gateway as JSON. Their names are chosen in the configuration of the gateway;
 //! these are the ones of its documentation, of Envoy Gateway's default log, and the plain ones.
 
-use super::draft::{Draft, Read};
+use super::draft::{self, Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
 use super::{Format, How};
@@ -16,9 +16,6 @@ pub(super) const OF_MODELS: &[&str] = &[
     "llm_total_token",
     "response_model",
 ];
-
-/// The client hung up before there was an answer (nginx's number for it).
-const HUNG_UP: u16 = 499;
 
 pub(super) fn format() -> Format {
     let places = [
@@ -77,7 +74,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
 
 fn finish(draft: &mut Draft<'_>, _: &Extras<'_>) -> Read<()> {
     if draft.status == 0 {
-        draft.status = HUNG_UP;
+        draft.status = draft::HUNG_UP;
     }
     Ok(())
 }

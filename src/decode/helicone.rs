@@ -8,9 +8,6 @@ use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::Value;
 
-/// The client hung up (nginx's number for it).
-const HUNG_UP: u16 = 499;
-
 pub(super) fn format() -> Format {
     let places = [
         at("/request_created_at", Field::Time),
@@ -51,7 +48,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
     draft.status = match extras[0] {
         // Below zero are requests without an answer: cancelled, or still under way.
-        Some(Value::Number([b'-', ..])) => HUNG_UP,
+        Some(Value::Number([b'-', ..])) => draft::HUNG_UP,
         Some(value) => draft::status("status_code", value)?,
         None => draft.status,
     };

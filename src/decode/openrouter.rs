@@ -1,14 +1,11 @@
 //! `openrouter`: OpenRouter's generation records, as `/api/v1/generation` and exports give them. They name no key
 //! and no address; `native_tokens_*` are what is billed, `tokens_*` are counted with another tokenizer.
 
-use super::draft::{Draft, Read};
+use super::draft::{self, Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
 use super::{Format, How};
 use crate::json::Value;
-
-/// The client hung up (nginx's number for it).
-const HUNG_UP: u16 = 499;
 
 pub(super) fn format() -> Format {
     let places = [
@@ -35,7 +32,7 @@ pub(super) fn format() -> Format {
 
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
     if extras[0] == Some(Value::Bool(true)) {
-        draft.status = HUNG_UP;
+        draft.status = draft::HUNG_UP;
     }
     draft.zero_is_meant = true;
     Ok(())
