@@ -13,6 +13,7 @@ pub mod config;
 pub mod record;
 pub mod key;
 pub mod address;
+pub mod signal;
 pub mod money;
 pub mod time;
 pub mod json;

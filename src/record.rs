@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
+use crate::signal::Signals;
 use crate::time::{MINUTE, Stamp};
 use std::borrow::Cow;
 
@@ -137,6 +138,19 @@ pub struct UsageRecord {
     pub request_hash: u64,
     /// Line of the source, counted from the start of the batch.
     pub line: u32,
+}
+
+impl UsageRecord {
+    /// What this record tells.
+    #[inline]
+    pub fn signals(&self) -> Signals {
+        Signals::KEY
+            .with(Signals::ADDRESS.when(self.address.is_some()))
+            .with(Signals::MODEL.when(!self.model.name.is_none()))
+            .with(Signals::COST.when(self.cost_source != CostSource::Unknown))
+            .with(Signals::CLIENT.when(!self.user_agent.is_none()))
+            .with(Signals::TOKENS.when(self.tokens.output.get().is_some()))
+    }
 }
 
 /// A frame that could not be read, with what a person needs to mend it. Holds no secret.

@@ -24,6 +24,10 @@ pub fn detectors() -> String {
     for detector in detect::ALL {
         let _ = writeln!(text, "{}  ({})", detector.name, detector.class.label());
         let _ = writeln!(text, "  {}", detector.summary);
+        let needs = detector.needs.names().collect::<Vec<_>>().join(", ");
+        if !needs.is_empty() {
+            let _ = writeln!(text, "  blind without: {needs}");
+        }
         let settings = (detector.defaults)().unwrap_or_default();
         let settings: Vec<&str> = settings.lines().collect();
         if !settings.is_empty() {

@@ -160,6 +160,8 @@ pub struct Alert {
     pub cost: NanoUsd,
     /// Money of a typical day, if there is a baseline.
     pub typical_cost: Option<NanoUsd>,
+    /// Detectors that cannot see this key: none of its records ever told what they need.
+    pub blind: Vec<&'static str>,
     /// MITRE ATT&CK techniques.
     pub attack: &'static [&'static str],
     /// MITRE ATLAS techniques.

@@ -6,6 +6,7 @@
 use super::rule::{Settings, bind, defaults, within};
 use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
 use crate::money::NanoUsd;
+use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -13,6 +14,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "a day's spending passes 1.5, 3 or 10 times a typical day, or the amounts set for the key",
     version: 1,
     class: Class::Operational,
+    needs: Signals::COST,
     attack: &["T1496.004"],
     atlas: &["AML.T0034"],
     next_steps: CHECK_RUNAWAY,

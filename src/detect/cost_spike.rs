@@ -2,6 +2,7 @@
 
 use super::rule::{Settings, bind, defaults, within};
 use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -9,6 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "a day that costs more than five times this key's average day, and more than ten dollars",
     version: 1,
     class: Class::Operational,
+    needs: Signals::COST,
     attack: &["T1496.004"],
     atlas: &["AML.T0034"],
     next_steps: CHECK_RUNAWAY,

@@ -18,6 +18,7 @@ pub use raise::{Raised, close, evaluate};
 pub use rule::{Explanation, Finding, KeyProfile, KeyView, Rule};
 
 use crate::config::ConfigError;
+use crate::signal::Signals;
 use rule::Load;
 
 /// A detector: what operators read about it, and how to start it.
@@ -30,6 +31,8 @@ pub struct Detector {
     pub version: u32,
     /// Which way its evidence points.
     pub class: Class,
+    /// Without what it is blind, besides requests and their times.
+    pub needs: Signals,
     /// MITRE ATT&CK techniques.
     pub attack: &'static [&'static str],
     /// MITRE ATLAS techniques.
@@ -92,6 +95,14 @@ impl Ruleset {
     /// The loaded detectors.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Detector, &dyn Rule)> {
         self.rules.iter().map(|(detector, rule)| (*detector, &**rule))
+    }
+
+    /// The names of the loaded detectors that can see nothing in records with these signals only.
+    pub fn blind(&self, seen: Signals) -> Vec<&'static str> {
+        self.iter()
+            .filter(|(detector, _)| !seen.has(detector.needs))
+            .map(|(detector, _)| detector.name)
+            .collect()
     }
 
     /// Number of loaded detectors.

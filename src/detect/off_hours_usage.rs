@@ -2,6 +2,7 @@
 
 use super::rule::{Settings, bind, defaults, within};
 use super::{Class, Detector, Explanation, Fact, Finding, KeyView, REVOKE_FIRST, Rule, Severity};
+use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -9,6 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "more than 30 % of a day's requests at hours that usually hold less than 1 % of this key's requests",
     version: 1,
     class: Class::Compromise,
+    needs: Signals::NONE,
     attack: &["T1078.004"],
     atlas: &["AML.T0012"],
     next_steps: REVOKE_FIRST,

@@ -34,7 +34,8 @@ pub fn evaluate(
         #[allow(clippy::cast_possible_truncation)]
         let number = number as u16;
         if let Some(alert) = raise(number, finding, at, raised) {
-            out.push(describe(detector, view, &rule.explain(view), alert, Status::Open));
+            let blind = rules.blind(view.signals);
+            out.push(Alert { blind, ..describe(detector, view, &rule.explain(view), alert, Status::Open) });
         }
     }
 }
@@ -69,7 +70,8 @@ pub fn close(rules: &Ruleset, view: &KeyView<'_>, raised: &[Raised], out: &mut V
         let status = if finding.is_some() { Status::Final } else { Status::Withdrawn };
         let severity = finding.map_or(open.severity, |finding| finding.severity);
         let last = Raised { revision: open.revision + 1, severity, ..*open };
-        out.push(describe(detector, view, &rule.explain(view), last, status));
+        let blind = rules.blind(view.signals);
+        out.push(Alert { blind, ..describe(detector, view, &rule.explain(view), last, status) });
     }
 }
 
@@ -101,6 +103,7 @@ fn describe(
         requests: view.day.requests,
         cost: view.day.cost,
         typical_cost: view.baseline.map(|baseline| baseline.typical_cost),
+        blind: Vec::new(),
         attack: detector.attack,
         atlas: detector.atlas,
         next_steps: detector.next_steps,

@@ -6,6 +6,7 @@ use crate::baseline::Baseline;
 use crate::config::ConfigError;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
+use crate::signal::Signals;
 use crate::time::{Stamp, Timestamp};
 use crate::window::{Generation, Known, OpenDay};
 use serde::Serialize;
@@ -70,6 +71,8 @@ pub struct KeyView<'a> {
     pub models: &'a Known<u64, Arc<str>>,
     /// Addresses.
     pub addresses: &'a Known<Address, ()>,
+    /// What records of the key have ever told.
+    pub signals: Signals,
 }
 
 impl KeyView<'_> {

@@ -4,6 +4,7 @@
 
 use super::rule::{Settings, bind, defaults};
 use super::{Class, Detector, Explanation, Fact, Finding, KeyView, REVOKE_FIRST, Rule, Severity};
+use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -11,6 +12,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "a model that this key has not used in the days of its baseline",
     version: 1,
     class: Class::Compromise,
+    needs: Signals::MODEL,
     attack: &["T1496.004"],
     atlas: &["AML.T0034.001"],
     next_steps: REVOKE_FIRST,

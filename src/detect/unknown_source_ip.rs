@@ -4,6 +4,7 @@
 
 use super::rule::{Settings, bind, defaults};
 use super::{Class, Detector, Explanation, Fact, Finding, KeyView, REVOKE_FIRST, Rule, Severity};
+use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -11,6 +12,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "requests from addresses that this key was not used from in the days of its baseline",
     version: 1,
     class: Class::Compromise,
+    needs: Signals::ADDRESS,
     attack: &["T1078.004"],
     atlas: &["AML.T0012"],
     next_steps: REVOKE_FIRST,

@@ -2,6 +2,7 @@
 
 use super::rule::{Settings, bind, defaults, round1, within};
 use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -9,6 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "more requests in a day than this key's own history explains (mean + 3 standard deviations)",
     version: 1,
     class: Class::Operational,
+    needs: Signals::NONE,
     attack: &["T1496.004"],
     atlas: &["AML.T0034.000"],
     next_steps: CHECK_RUNAWAY,

@@ -70,6 +70,8 @@ struct Line<'a> {
     cost_usd: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     typical_cost_usd: Option<f64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    blind: &'a [&'a str],
     attack: &'a [&'a str],
     atlas: &'a [&'a str],
     next_steps: &'a [&'a str],
@@ -100,6 +102,7 @@ impl<'a> From<&'a Alert> for Line<'a> {
             requests: alert.requests,
             cost_usd: alert.cost.usd(),
             typical_cost_usd: alert.typical_cost.map(crate::money::NanoUsd::usd),
+            blind: &alert.blind,
             attack: alert.attack,
             atlas: alert.atlas,
             next_steps: alert.next_steps,

@@ -146,6 +146,13 @@ fn block(alert: &Alert) -> Block {
 }
 
 fn advise(alert: &Alert, text: &mut String) {
+    if !alert.blind.is_empty() {
+        let _ = writeln!(
+            text,
+            "  blind:      {} (no record of this key has what it takes)",
+            alert.blind.join(", ")
+        );
+    }
     for (number, step) in (1..).zip(alert.next_steps) {
         let label = if number == 1 { "what to do:" } else { "" };
         let _ = writeln!(text, "  {label:<11} {number}. {step}");
@@ -182,6 +189,7 @@ mod tests {
             requests: 1,
             cost: NanoUsd(1_500_000_000),
             typical_cost: None,
+            blind: Vec::new(),
             attack: &[],
             atlas: &[],
             next_steps: &["act"],

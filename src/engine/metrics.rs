@@ -5,7 +5,9 @@ use crate::detect::{self, Severity, Status};
 use crate::record::Reason;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
-use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// The totals as text; `now` in seconds since 1970.
 pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<String, prometheus::Error> {
@@ -102,6 +104,16 @@ impl Page {
         let gauges = totals.gauges;
         self.gauge("keyhound_keys", "Keys in memory.", gauges.keys)?;
         self.gauge("keyhound_state_bytes", "Memory of the state of all keys.", gauges.state_bytes)?;
+        let opts = Opts::new(
+            "keyhound_blind_keys",
+            "Keys that a detector cannot see: no record told what it needs.",
+        );
+        let blind = IntGaugeVec::new(opts, &["detector"])?;
+        for detector in detect::ALL {
+            let keys = i64::try_from(gauges.blind(detector.needs)).unwrap_or(i64::MAX);
+            blind.with_label_values(&[detector.name]).set(keys);
+        }
+        self.registry.register(Box::new(blind))?;
         let evicted = "New keys that gave way to other new keys because memory was short.";
         self.counter("keyhound_keys_evicted_total", evicted, gauges.keys_evicted)?;
         let forgotten = "Requests forgotten before their lateness was over because there were too many.";

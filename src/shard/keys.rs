@@ -9,6 +9,7 @@ use super::state::KeyState;
 use crate::heap;
 use crate::key::KeyId;
 use crate::record::{Batch, UsageRecord};
+use crate::signal::Signals;
 use ahash::RandomState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,47 @@ impl Limits {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Slot(u32);
 
+/// What all states come to.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    /// Bytes, the table not counted.
+    bytes: usize,
+    /// Keys whose records ever told a signal, in the order of [`Signals::ALL`].
+    telling: [u64; Signals::ALL.len()],
+}
+
+impl Sums {
+    /// Brings the sums up to date after a change of `state`, which remembers its own part of them.
+    fn settle(&mut self, state: &mut KeyState) {
+        let now = Part { bytes: state.bytes(), signals: state.signals };
+        let before = std::mem::replace(&mut state.part, now);
+        self.add(now);
+        self.subtract(before);
+        state.resized = false;
+    }
+
+    fn add(&mut self, part: Part) {
+        self.bytes += part.bytes;
+        for (count, (signal, _)) in self.telling.iter_mut().zip(Signals::ALL) {
+            *count += u64::from(part.signals.has(signal));
+        }
+    }
+
+    fn subtract(&mut self, part: Part) {
+        self.bytes -= part.bytes;
+        for (count, (signal, _)) in self.telling.iter_mut().zip(Signals::ALL) {
+            *count -= u64::from(part.signals.has(signal));
+        }
+    }
+}
+
+/// What one key adds to the sums.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Part {
+    bytes: usize,
+    signals: Signals,
+}
+
 /// Keys by fingerprint.
 pub(super) struct Keys {
     table: HashMap<KeyId, Slot, RandomState>,
@@ -48,8 +90,7 @@ pub(super) struct Keys {
     free: Vec<Slot>,
     /// Keys in the order of their first record, as long as they may have to give way.
     newcomers: VecDeque<Slot>,
-    /// Bytes of all states, the table not counted.
-    bytes: usize,
+    sums: Sums,
     bytes_max: usize,
     /// Keys that gave way.
     pub(super) evicted: u64,
@@ -64,7 +105,7 @@ impl Keys {
             states: Vec::new(),
             free: Vec::new(),
             newcomers: VecDeque::new(),
-            bytes: 0,
+            sums: Sums::default(),
             bytes_max,
             evicted: 0,
             orphaned_days: 0,
@@ -75,11 +116,16 @@ impl Keys {
         self.table.len()
     }
 
+    /// Keys whose records ever told a signal, in the order of [`Signals::ALL`].
+    pub(super) fn telling(&self) -> [u64; Signals::ALL.len()] {
+        self.sums.telling
+    }
+
     /// Memory of all keys, in bytes.
     pub(super) fn bytes(&self) -> usize {
         // Seven of eight buckets may be used; each has a byte of its own besides the entry.
         let buckets = self.table.capacity() / 7 * 8;
-        self.bytes
+        self.sums.bytes
             + buckets * (size_of::<(KeyId, Slot)>() + 1)
             + heap::vector::<Option<Box<KeyState>>>(self.states.capacity())
             + heap::vector::<Slot>(self.newcomers.capacity() + self.free.capacity())
@@ -119,7 +165,7 @@ impl Keys {
     fn account(&mut self, slot: Slot) {
         let Some(Some(state)) = self.states.get_mut(slot.0 as usize) else { return };
         if state.resized {
-            self.bytes = account(self.bytes, state);
+            self.sums.settle(state);
         }
     }
 
@@ -127,7 +173,7 @@ impl Keys {
     pub(super) fn each(&mut self, mut change: impl FnMut(&mut KeyState)) {
         for state in self.states.iter_mut().flatten() {
             change(state);
-            self.bytes = account(self.bytes, state);
+            self.sums.settle(state);
         }
     }
 
@@ -157,7 +203,7 @@ impl Keys {
             let slot = self.newcomers.pop_front()?;
             let place = self.states.get_mut(slot.0 as usize)?;
             let Some(state) = place.take_if(|state| !state.is_established()) else { continue };
-            self.bytes -= state.accounted;
+            self.sums.subtract(state.part);
             self.orphaned_days += state.open_days();
             self.table.remove(&state.profile.id);
             self.free.push(slot);
@@ -165,12 +211,4 @@ impl Keys {
             return Some(());
         }
     }
-}
-
-/// The sum of bytes after a change of `state`, which remembers its own part of it.
-fn account(sum: usize, state: &mut KeyState) -> usize {
-    let now = state.bytes();
-    let before = std::mem::replace(&mut state.accounted, now);
-    state.resized = false;
-    sum + now - before
 }

@@ -12,6 +12,7 @@ use crate::detect::{Alert, KeyProfile, Ruleset};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
+use crate::signal::Signals;
 use crate::time::{Day, Timestamp, Zones};
 use crate::window::{Dedup, Sighting};
 use keys::Keys;
@@ -151,6 +152,8 @@ pub struct Gauges {
     pub keys_evicted: u64,
     /// Requests forgotten before the lateness was over.
     pub dedup_forgotten: u64,
+    /// Keys whose records ever told a signal, in the order of [`Signals::ALL`].
+    pub telling: [u64; Signals::ALL.len()],
 }
 
 impl Gauges {
@@ -160,6 +163,16 @@ impl Gauges {
         self.state_bytes += other.state_bytes;
         self.keys_evicted += other.keys_evicted;
         self.dedup_forgotten += other.dedup_forgotten;
+        for (sum, count) in self.telling.iter_mut().zip(other.telling) {
+            *sum += count;
+        }
+    }
+
+    /// Keys that a detector with these needs cannot see.
+    pub fn blind(&self, needs: Signals) -> u64 {
+        let needed = Signals::ALL.iter().zip(self.telling).filter(|((signal, _), _)| needs.has(*signal));
+        let seen = needed.map(|(_, count)| count).min().unwrap_or(self.keys);
+        self.keys.saturating_sub(seen)
     }
 }
 
@@ -218,6 +231,7 @@ impl Shard {
             state_bytes: (self.keys.bytes() + self.dedup.heap_bytes()) as u64,
             keys_evicted: self.keys.evicted,
             dedup_forgotten: self.dedup.forgotten,
+            telling: self.keys.telling(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything that is known of one key.
 
+use super::keys::Part;
 use super::{KeyRules, ShardSettings};
 use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
@@ -8,6 +9,7 @@ use crate::heap;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
+use crate::signal::Signals;
 use crate::time::{Day, Local, Timestamp, Zones};
 use crate::window::{Generation, Known, OpenDay};
 use std::cmp::Reverse;
@@ -39,9 +41,11 @@ pub(super) struct KeyState {
     baselines: Baselines,
     models: Known<u64, Arc<str>>,
     addresses: Known<Address, ()>,
+    /// What its records have told so far.
+    pub(super) signals: Signals,
     open: Vec<OpenDay>,
-    /// Bytes when last asked, for the table's sum.
-    pub(super) accounted: usize,
+    /// What it last added to the sums over all keys.
+    pub(super) part: Part,
     /// Something grew or shrank since then.
     pub(super) resized: bool,
 }
@@ -68,8 +72,9 @@ impl KeyState {
             baselines: Baselines::default(),
             models: Known::default(),
             addresses: Known::default(),
+            signals: Signals::NONE,
             open: Vec::new(),
-            accounted: 0,
+            part: Part::default(),
             resized: true,
         }
     }
@@ -119,7 +124,7 @@ impl KeyState {
         self.note(record, local);
         let generation = self.baselines.of(local.day).1;
         let familiar = self.see(record, batch, local.day, generation);
-        let Self { profile, baselines, models, addresses, open, .. } = self;
+        let Self { profile, baselines, models, addresses, open, signals, .. } = self;
         let (baseline, _) = baselines.of(local.day);
         let day = &mut open[at];
         day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
@@ -138,7 +143,8 @@ impl KeyState {
             }
         }
         let mut raised = std::mem::take(&mut day.raised);
-        let view = KeyView { key: profile, day, baseline, generation, models, addresses };
+        let signals = *signals;
+        let view = KeyView { key: profile, day, baseline, generation, models, addresses, signals };
         evaluate(&around.settings.rules, &view, record.time, &mut raised, alerts);
         day.raised = raised;
         true
@@ -148,6 +154,9 @@ impl KeyState {
         self.first_day = self.first_day.min(local.day);
         self.requests += u64::from(record.requests);
         self.cost += record.cost;
+        let signals = self.signals.with(record.signals());
+        self.resized |= signals != self.signals;
+        self.signals = signals;
     }
 
     /// Where the record's day stands among the open ones; `None` where it is closed.
@@ -216,8 +225,9 @@ impl KeyState {
         self.open.shrink_to(1);
         if !closed.raised.is_empty() {
             let (baseline, generation) = self.baselines.of(day);
-            let Self { profile, models, addresses, .. } = &*self;
-            let view = KeyView { key: profile, day: &closed, baseline, generation, models, addresses };
+            let Self { profile, models, addresses, signals, .. } = &*self;
+            let (day, signals) = (&closed, *signals);
+            let view = KeyView { key: profile, day, baseline, generation, models, addresses, signals };
             close(&settings.rules, &view, &closed.raised, alerts);
         }
         self.closed = self.closed.max(day);

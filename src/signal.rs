@@ -1,0 +1,70 @@
+//! What records can tell besides whose key was used and when: without it, a detector is blind and not content.
+
+/// A set of signals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Signals(u8);
+
+impl Signals {
+    /// No signal.
+    pub const NONE: Self = Self(0);
+    /// The client's address.
+    pub const ADDRESS: Self = Self(1);
+    /// The model.
+    pub const MODEL: Self = Self(2);
+    /// What it cost, said or computable.
+    pub const COST: Self = Self(4);
+    /// The client's software.
+    pub const CLIENT: Self = Self(8);
+    /// Token counts.
+    pub const TOKENS: Self = Self(16);
+    /// Which key it was: without, all records of a source are one key's.
+    pub const KEY: Self = Self(32);
+
+    /// Every single signal, with its name.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::KEY, "key"),
+        (Self::ADDRESS, "address"),
+        (Self::CLIENT, "client"),
+        (Self::MODEL, "model"),
+        (Self::TOKENS, "tokens"),
+        (Self::COST, "cost"),
+    ];
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `needed` is in it.
+    pub const fn has(self, needed: Self) -> bool {
+        self.0 & needed.0 == needed.0
+    }
+
+    /// These if `condition` holds, and otherwise none.
+    #[must_use]
+    pub const fn when(self, condition: bool) -> Self {
+        if condition { self } else { Self::NONE }
+    }
+
+    /// The names of its signals, in the order of [`Signals::ALL`].
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().filter(move |(signal, _)| self.has(*signal)).map(|(_, name)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_sets() {
+        let both = Signals::ADDRESS.with(Signals::COST);
+        assert!(both.has(Signals::ADDRESS) && both.has(Signals::NONE) && !both.has(Signals::MODEL));
+        assert_eq!(both.names().collect::<Vec<_>>(), ["address", "cost"]);
+        assert_eq!(
+            Signals::ALL.iter().fold(Signals::NONE, |all, (one, _)| all.with(*one)).names().count(),
+            6
+        );
+    }
+}
