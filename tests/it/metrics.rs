@@ -1,7 +1,7 @@
 //! `/metrics`, `/healthz`, `/readyz`, asked as Prometheus asks.
 
-use crate::support::{keyhound, record};
-use serde_json::json;
+use crate::support::{keyhound, record, run_in};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -93,6 +93,34 @@ fn the_page_counts_what_was_read() {
         assert!(page.lines().any(|have| have == line), "{line}\n{page}");
     }
     served.stop();
+}
+
+#[test]
+fn blind_detectors_are_told() {
+    let mut served = Served::start();
+    let page = served.feed(
+        &(record(&[("source_ip", json!(null))]) + &record(&[("api_key_prefix", json!("...seen"))])),
+        "keyhound_records_total{outcome=\"processed\"} 2",
+    );
+    for (detector, keys) in [("unknown_source_ip", 1), ("unknown_model", 0), ("volume_spike", 0)] {
+        let line = format!("keyhound_blind_keys{{detector=\"{detector}\"}} {keys}");
+        assert!(page.lines().any(|have| have == line), "{line}\n{page}");
+    }
+    served.stop();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("k.toml"), "[detectors.billing_threshold]\namounts_usd = [0.0]\n")
+        .unwrap();
+    let args = ["run", "--config", "k.toml", "-"];
+    let blind = |changes: &[(&str, Value)]| {
+        let ran = run_in(dir.path(), &args, record(changes).as_bytes());
+        ran.events().first().expect("an alert")["blind"].clone()
+    };
+    assert_eq!(blind(&[]), json!(null));
+    assert_eq!(blind(&[("source_ip", json!(null))]), json!(["unknown_source_ip"]));
+    assert_eq!(
+        blind(&[("source_ip", json!("")), ("model", json!(null))]),
+        json!(["unknown_model", "unknown_source_ip"])
+    );
 }
 
 #[test]
