@@ -22,6 +22,7 @@ pub mod frame;
 pub mod unwrap;
 pub mod decode;
 pub mod normalise;
+pub mod join;
 pub mod window;
 pub mod baseline;
 pub mod detect;

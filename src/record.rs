@@ -4,8 +4,10 @@ use crate::address::Address;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::signal::Signals;
-use crate::time::{MINUTE, Stamp};
+use crate::time::{MINUTE, Stamp, Timestamp};
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A text in its batch: where it starts and how long it is, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -92,6 +94,20 @@ pub enum CostSource {
     Partial,
     /// Neither reported nor computable; counted as zero.
     Unknown,
+    /// The other half of the record tells it.
+    Elsewhere,
+}
+
+/// Some clouds write one request into two logs: who asked into one, what it took into the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Part {
+    /// A whole record.
+    #[default]
+    Whole,
+    /// Whose key it was and where it came from.
+    Identity,
+    /// What it took: of no use before it is known whose it was.
+    Usage,
 }
 
 /// The model of a record: what it is for comparisons, and what to call it.
@@ -122,6 +138,8 @@ pub struct UsageRecord {
     pub requests: u32,
     /// HTTP status.
     pub status: u16,
+    /// Which part of a request it tells; halves meet by `request_hash`.
+    pub part: Part,
     /// How far `cost` can be trusted.
     pub cost_source: CostSource,
     /// What it cost.
@@ -222,6 +240,8 @@ pub struct Batch {
     pub bytes: u64,
     /// Client addresses that are no IP address.
     pub opaque_addresses: u32,
+    /// Records that are half of one.
+    pub halves: u32,
     /// The records that bring the latest time so far into a new minute: index, and the minute since 1970.
     pub minutes: Vec<(u32, i64)>,
     texts: Vec<u8>,
@@ -265,6 +285,7 @@ impl Batch {
         if self.minutes.last().is_none_or(|&(_, latest)| minute > latest) {
             self.minutes.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), minute));
         }
+        self.halves += u32::from(record.part != Part::Whole);
         self.records.push(record);
     }
 
@@ -280,4 +301,22 @@ impl Batch {
             size_of::<Reject>() + reject.value.len() + reject.message.len() + reject.frame.len();
         self.rejects.push(reject);
     }
+}
+
+/// Some records of a batch, in order.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The batch.
+    pub batch: Arc<Batch>,
+    /// Which of its records.
+    pub range: Range<usize>,
+}
+
+/// A watermark that moves on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Before which record it does, counted over all runs that come with it; one past the last for after all.
+    pub at: u32,
+    /// Every record up to this time has been seen, as far as lateness allows.
+    pub watermark: Timestamp,
 }

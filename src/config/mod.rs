@@ -68,6 +68,9 @@ pub struct InputConfig {
     pub frame_bytes_max: usize,
     /// How late a record may come behind newer ones of its source before its day is closed, in minutes.
     pub lateness_minutes: u32,
+    /// How many minutes apart the two halves of a request may be that a cloud writes into two logs; no more than
+    /// `lateness_minutes` counts.
+    pub join_minutes: u32,
     /// After how many quiet minutes a live source no longer holds back the others.
     pub idle_minutes: u32,
     /// How often followed files are looked at, in milliseconds.
@@ -76,7 +79,13 @@ pub struct InputConfig {
 
 impl Default for InputConfig {
     fn default() -> Self {
-        Self { frame_bytes_max: 4 << 20, lateness_minutes: 45, idle_minutes: 2, poll_ms: 100 }
+        Self {
+            frame_bytes_max: 4 << 20,
+            lateness_minutes: 45,
+            join_minutes: 15,
+            idle_minutes: 2,
+            poll_ms: 100,
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use super::{Config, ConfigError, KeyConfig, locate};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
+use crate::join::JoinSettings;
 use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
 use crate::normalise::{Prices, Redactor, Rulebook, redact};
 use crate::shard::{KeyRule, KeyRules, ShardSettings};
-use crate::time::Zones;
+use crate::time::{MINUTE, Zones};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct Plan {
     pub shard: Arc<ShardSettings>,
     /// How records are read.
     pub input: super::InputConfig,
+    /// How halves of records meet.
+    pub join: JoinSettings,
 }
 
 impl Plan {
@@ -60,7 +63,13 @@ impl Plan {
             zones,
             limits: config.limits,
         };
-        Ok(Self { rulebook: Arc::new(rulebook), shard: Arc::new(shard), input: config.input.clone() })
+        let join = JoinSettings {
+            // Held longer, a record could come after its day is closed.
+            apart_max: i64::from(config.input.join_minutes.min(config.input.lateness_minutes)) * MINUTE,
+            lateness: i64::from(config.input.lateness_minutes) * MINUTE,
+            entries_max: config.limits.join_entries_max,
+        };
+        Ok(Self { rulebook: Arc::new(rulebook), shard: Arc::new(shard), input: config.input.clone(), join })
     }
 }
 
@@ -68,12 +77,14 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
     let rules = [
         ("input", "frame_bytes_max", config.input.frame_bytes_max as u64, 1024, 1 << 30),
         ("input", "lateness_minutes", config.input.lateness_minutes.into(), 0, 23 * 60),
+        ("input", "join_minutes", config.input.join_minutes.into(), 0, 23 * 60),
         ("input", "idle_minutes", config.input.idle_minutes.into(), 1, 24 * 60),
         ("input", "poll_ms", config.input.poll_ms.into(), 1, 60_000),
         ("baseline", "window_days", config.baseline.window_days.into(), 1, 31),
         ("baseline", "rebuild_days", config.baseline.rebuild_days.into(), 1, 31),
         ("baseline", "learning_days", config.baseline.learning_days.into(), 1, 31),
         ("limits", "state_bytes_max", config.limits.state_bytes_max as u64, 1 << 20, 1 << 40),
+        ("limits", "join_entries_max", config.limits.join_entries_max as u64, 0, 1 << 32),
         ("limits", "dedup_entries_max", config.limits.dedup_entries_max as u64, 0, 1 << 32),
     ];
     for (table, name, value, min, max) in rules {

@@ -4,7 +4,7 @@ use super::excerpt::Excerpt;
 use crate::json::{Decimal, NumberError, Str, Value};
 use crate::money::NanoUsd;
 use crate::normalise::Tier;
-use crate::record::{Count, Reason, Tokens};
+use crate::record::{Count, Part, Reason, Tokens};
 use crate::time::{Stamp, parse as parse_time};
 use std::borrow::Cow;
 
@@ -41,6 +41,8 @@ pub struct Draft<'a> {
     pub zero_is_meant: bool,
     /// How the request was bought.
     pub tier: Tier,
+    /// Which part of a request it tells.
+    pub part: Part,
 }
 
 impl Default for Draft<'_> {
@@ -61,6 +63,7 @@ impl Default for Draft<'_> {
             cost: None,
             zero_is_meant: false,
             tier: Tier::Standard,
+            part: Part::Whole,
         }
     }
 }

@@ -128,6 +128,8 @@ impl<S: Sink> Egress<S> {
             Move::Failed => self.totals.failed_inputs += 1,
             Move::Step { step, watermark, latest } => {
                 (self.totals.watermark, self.totals.latest) = (*watermark, *latest);
+                self.totals.joined.joined += step.joined.joined;
+                self.totals.joined.alone += step.joined.alone;
                 for loaded in &step.loaded {
                     self.loaded(loaded).await?;
                 }

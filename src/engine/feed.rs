@@ -5,6 +5,7 @@ use super::intake::{self, Appetite, Decoded, Decoders, Delivery};
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
 use crate::encode::Visible;
+use crate::join::Join;
 use crate::record::Batch;
 use crate::source::{FileId, FileSource, FollowSource, Source, StdinSource, expand, file_id};
 use crate::time::Timestamp;
@@ -57,6 +58,10 @@ pub struct Feed {
     pub fanout: Fanout,
     /// The decoders.
     pub decoders: Decoders,
+    /// Brings halves of records together.
+    pub join: Join,
+    /// Watermark and latest event time as they were told last.
+    pub passed: (Option<Timestamp>, Option<Timestamp>),
     /// Asks for a stop.
     pub stop: CancellationToken,
     /// Minutes of lateness and of idleness.
@@ -237,8 +242,23 @@ impl Feed {
         }
     }
 
-    async fn tell(&self, step: Step, passage: &Passage) -> Option<()> {
-        self.fanout.tell(Move::Step { step, watermark: passage.watermark(), latest: passage.latest() }).await
+    async fn tell(&mut self, mut step: Step, passage: &Passage) -> Option<()> {
+        self.join.step(&mut step.runs, &mut step.marks);
+        self.passed = (passage.watermark(), passage.latest());
+        self.pass_on(step).await
+    }
+
+    /// Lets go what still waits for another half.
+    pub async fn end_join(&mut self) -> Option<()> {
+        let mut step = Step::default();
+        self.join.end(&mut step.runs);
+        if step.is_empty() { Some(()) } else { self.pass_on(step).await }
+    }
+
+    async fn pass_on(&mut self, mut step: Step) -> Option<()> {
+        step.joined = self.join.take_counts();
+        let (watermark, latest) = self.passed;
+        self.fanout.tell(Move::Step { step, watermark, latest }).await
     }
 
     /// When the first record of each file is: they need not be read before.

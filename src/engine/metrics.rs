@@ -81,6 +81,14 @@ impl Page {
         self.counter("keyhound_request_id_conflicts_total", conflicts, totals.records.conflicting)?;
         let untracked = "Records of new keys for which there was no memory left.";
         self.counter("keyhound_records_untracked_total", untracked, totals.records.untracked)?;
+        let opts = Opts::new(
+            "keyhound_halves_total",
+            "Records of what a request took, by whether its key became known.",
+        );
+        let halves = IntCounterVec::new(opts, &["outcome"])?;
+        halves.with_label_values(&["joined"]).inc_by(totals.joined.joined);
+        halves.with_label_values(&["alone"]).inc_by(totals.joined.alone);
+        self.registry.register(Box::new(halves))?;
         let opaque = "Client addresses that are no IP address and are compared as texts.";
         self.counter("keyhound_addresses_opaque_total", opaque, totals.opaque_addresses)
     }

@@ -11,6 +11,7 @@ use super::totals::Totals;
 use crate::config::Plan;
 use crate::decode::Settings;
 use crate::detect::Severity;
+use crate::join::Join;
 use crate::sink::{AnySink, FileSink, StdoutSink};
 use crate::source::{FileId, file_id};
 use std::fs::Metadata;
@@ -141,6 +142,8 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     let feed = Feed {
         fanout,
         decoders: Decoders::start(&settings, options.decoders).map_err(RunError::Start)?,
+        join: Join::new(options.plan.join),
+        passed: (None, None),
         stop: stop.clone(),
         lateness_minutes: options.plan.input.lateness_minutes,
         idle_minutes: options.plan.input.idle_minutes,
@@ -246,7 +249,9 @@ async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::
     let mut end = End::Complete;
     if !history.is_empty() {
         end = feed.merge(&Inputs::Files(history)).await?;
-        if end == End::Complete && feed.fanout.tell(Move::EndOfHistory).await.is_none() {
+        if feed.end_join().await.is_none()
+            || end == End::Complete && feed.fanout.tell(Move::EndOfHistory).await.is_none()
+        {
             end = End::Unwanted;
         }
     }
@@ -256,6 +261,9 @@ async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::
             Inputs::Files(_) => feed.merge(&inputs).await?,
             Inputs::Follow { names, poll } => feed.follow(names, *poll).await?,
         };
+    }
+    if feed.end_join().await.is_none() {
+        end = End::Unwanted;
     }
     // Windows that were cut short by a stop are not over: what is open stays open.
     if end == End::Complete && feed.fanout.tell(Move::End).await.is_none() {

@@ -5,8 +5,8 @@
 //! input that is quiet for a while holds nobody back.
 
 use super::clock::Arrival;
-use crate::record::Batch;
-use crate::shard::{Mark, Run};
+use crate::join::Joined;
+use crate::record::{Batch, Mark, Run};
 use crate::time::{MINUTE, Timestamp};
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub struct Step {
     pub marks: Vec<Mark>,
     /// Batches that appear for the first time: for counting, and for their rejects.
     pub loaded: Vec<Loaded>,
+    /// What became of records that are halves.
+    pub joined: Joined,
 }
 
 impl Step {

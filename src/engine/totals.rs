@@ -1,6 +1,7 @@
 //! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
 
 use crate::detect::{self, Alert, Severity, Status};
+use crate::join::Joined;
 use crate::record::Reason;
 use crate::shard::{Counts, Gauges};
 use crate::time::Timestamp;
@@ -25,6 +26,8 @@ pub struct Totals {
     pub rejects_unkept: u64,
     /// Client addresses that are no IP address.
     pub opaque_addresses: u64,
+    /// What became of records that are half of one.
+    pub joined: Joined,
     /// Alerts given, revisions included.
     pub alerts: AlertCounts,
     /// Inputs that failed.
@@ -51,6 +54,7 @@ impl Totals {
             rejected: [0; Reason::ALL.len()],
             rejects_unkept: 0,
             opaque_addresses: 0,
+            joined: Joined::default(),
             alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
             failed_inputs: 0,
             gauges: Gauges::default(),

@@ -15,7 +15,7 @@ use crate::decode::draft::{Draft, Fault, Read};
 use crate::json::Str;
 use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint};
 use crate::money::NanoUsd;
-use crate::record::{Batch, CostSource, Count, Model, Reason, Text, Tokens, UsageRecord};
+use crate::record::{Batch, CostSource, Count, Model, Part, Reason, Text, Tokens, UsageRecord};
 use crate::time::{MINUTE, Stamp, Timestamp};
 use addresses::Client;
 use memo::Memo;
@@ -93,6 +93,7 @@ impl Normaliser {
             tokens,
             requests: draft.requests,
             status: draft.status,
+            part: draft.part,
             cost_source,
             cost,
             address,
@@ -173,6 +174,7 @@ impl Normaliser {
             Some(model) if tokens.input() > 0 || tokens.output.get().is_some() => {
                 self.rules.prices.cost(model, time.at, draft.tier, tokens)
             }
+            _ if draft.part == Part::Identity => (NanoUsd::ZERO, CostSource::Elsewhere),
             _ => (NanoUsd::ZERO, CostSource::Unknown),
         }
     }

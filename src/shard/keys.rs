@@ -23,11 +23,13 @@ pub struct Limits {
     pub state_bytes_max: usize,
     /// Requests remembered to tell second deliveries, 30 bytes each.
     pub dedup_entries_max: usize,
+    /// Halves of requests that wait for the other one or are still waited for, up to 400 bytes each.
+    pub join_entries_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { state_bytes_max: 256 << 20, dedup_entries_max: 4_000_000 }
+        Self { state_bytes_max: 256 << 20, dedup_entries_max: 4_000_000, join_entries_max: 200_000 }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::baseline::BaselineSettings;
 use crate::detect::{Alert, KeyProfile, Ruleset};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
-use crate::record::{Batch, UsageRecord};
+use crate::record::{Batch, Mark, Run, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Timestamp, Zones};
 use crate::window::{Dedup, Sighting};
@@ -21,7 +21,6 @@ use state::{KeyState, Surroundings};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::Hasher;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// What the shards of a run agree on.
@@ -77,24 +76,6 @@ pub struct KeyRule {
     pub zone: u16,
     /// Daily amounts its owner wants to hear of; empty for the defaults.
     pub amounts: Arc<[NanoUsd]>,
-}
-
-/// Some records of a batch, in order.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The batch.
-    pub batch: Arc<Batch>,
-    /// Which of its records.
-    pub range: Range<usize>,
-}
-
-/// A watermark that moves on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
-    /// Before which record it does, counted over all runs of the input; one past the last for after all.
-    pub at: u32,
-    /// Every record up to this time has been seen, as far as lateness allows.
-    pub watermark: Timestamp,
 }
 
 /// What a shard is given.
