@@ -242,6 +242,8 @@ pub struct Batch {
     pub opaque_addresses: u32,
     /// Records that are half of one.
     pub halves: u32,
+    /// Records of something else than the use of a model: logs of clouds hold many.
+    pub foreign: u32,
     /// The records that bring the latest time so far into a new minute: index, and the minute since 1970.
     pub minutes: Vec<(u32, i64)>,
     texts: Vec<u8>,

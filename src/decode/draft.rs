@@ -43,6 +43,8 @@ pub struct Draft<'a> {
     pub tier: Tier,
     /// Which part of a request it tells.
     pub part: Part,
+    /// It is no record of the use of a model: such logs hold other things too.
+    pub foreign: bool,
 }
 
 impl Default for Draft<'_> {
@@ -64,6 +66,7 @@ impl Default for Draft<'_> {
             zero_is_meant: false,
             tier: Tier::Standard,
             part: Part::Whole,
+            foreign: false,
         }
     }
 }

@@ -215,6 +215,9 @@ impl<'a, 'm> Found<'a, 'm> {
             }
         }
         finish(&mut draft, &extras)?;
+        if draft.foreign {
+            return Ok(draft);
+        }
         if draft.time.is_none() {
             let message = "is missing or empty; every record needs a time";
             return Err(Fault::new(Reason::MissingField, "timestamp", b"", message));

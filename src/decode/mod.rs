@@ -7,8 +7,10 @@ pub mod draft;
 pub mod excerpt;
 mod field;
 mod access_log;
+mod bedrock;
 mod canonical;
 mod cloudflare;
+mod cloudtrail;
 mod csv;
 mod envoy_ai;
 mod helicone;
@@ -117,6 +119,8 @@ impl Formats {
             helicone::format(),
             portkey::format(),
             access_log::format(),
+            cloudtrail::format(),
+            bedrock::format(),
             csv::format(),
         ];
         let mut all = own;
@@ -442,6 +446,10 @@ impl Context<'_> {
     }
 
     fn record(&mut self, read: Read<&Draft<'_>>) {
+        if matches!(&read, Ok(draft) if draft.foreign) {
+            self.batch.foreign += 1;
+            return;
+        }
         let pushed = read.and_then(|draft| self.normaliser.push(draft, self.now, self.batch));
         if let Err(fault) = pushed {
             self.fault(fault);

@@ -81,6 +81,8 @@ impl Page {
         self.counter("keyhound_request_id_conflicts_total", conflicts, totals.records.conflicting)?;
         let untracked = "Records of new keys for which there was no memory left.";
         self.counter("keyhound_records_untracked_total", untracked, totals.records.untracked)?;
+        let foreign = "Events of something else than the use of a model, passed over.";
+        self.counter("keyhound_events_passed_over_total", foreign, totals.foreign)?;
         let opts = Opts::new(
             "keyhound_halves_total",
             "Records of what a request took, by whether its key became known.",

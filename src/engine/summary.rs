@@ -31,6 +31,7 @@ pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) 
         (records.learned, "were history, learned from and not judged"),
         (records.conflicting, "had a request id that was used before with other content"),
         (records.untracked, "were of new keys for which there was no memory left (limits.state_bytes_max)"),
+        (totals.foreign, "besides were events of something else than the use of a model"),
         (totals.joined.joined, "were joined to the request that they tell the cost of"),
         (totals.joined.alone, "tell the cost of a request that no log tells the key of"),
         (totals.opaque_addresses, "had a client address that is no IP address"),

@@ -26,6 +26,8 @@ pub struct Totals {
     pub rejects_unkept: u64,
     /// Client addresses that are no IP address.
     pub opaque_addresses: u64,
+    /// Records of something else than the use of a model, passed over.
+    pub foreign: u64,
     /// What became of records that are half of one.
     pub joined: Joined,
     /// Alerts given, revisions included.
@@ -54,6 +56,7 @@ impl Totals {
             rejected: [0; Reason::ALL.len()],
             rejects_unkept: 0,
             opaque_addresses: 0,
+            foreign: 0,
             joined: Joined::default(),
             alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
             failed_inputs: 0,

@@ -273,3 +273,6 @@ impl Placing {
         (self.pieces.into_iter().map(run).collect(), self.marks)
     }
 }
+
+#[cfg(test)]
+mod tests;

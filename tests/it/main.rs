@@ -11,6 +11,7 @@ mod cases;
 mod commands;
 mod cut_off;
 mod formats;
+mod halves;
 mod laws;
 mod live;
 mod metrics;
