@@ -6,7 +6,6 @@
 //! told by its request identifier like any record. A half whose other one does not come in time goes on as what it
 //! is. Everything is a function of the records and of event time, and no more is held than a limit allows.
 
-use crate::heap;
 use crate::key::KeyId;
 use crate::record::{Batch, Mark, Part, Run, Text, UsageRecord};
 use crate::time::{MINUTE, Stamp};
@@ -44,8 +43,9 @@ pub struct Join {
     settings: JoinSettings,
     /// Who asked, by request.
     known: HashMap<u64, Asker, RandomState>,
-    /// What it took, by request, of those whose other half is still to come.
-    held: HashMap<u64, Held, RandomState>,
+    /// What it took, by request, of those whose other half is still to come. Several where one was delivered twice,
+    /// or where a request identifier was used twice: which of the two is told later, as of all records.
+    held: HashMap<u64, Vec<Held>, RandomState>,
     /// All of these by the minute of their record, to forget them in time.
     by_minute: BTreeMap<i64, Vec<(u64, Part)>>,
     entries: usize,
@@ -89,14 +89,6 @@ impl Join {
     /// What became of halves since this was asked last.
     pub fn take_counts(&mut self) -> Joined {
         std::mem::take(&mut self.counts)
-    }
-
-    /// Memory of what is remembered, in bytes, to the nearest few.
-    pub fn heap_bytes(&self) -> usize {
-        heap::vector::<(u64, Asker)>(self.known.capacity())
-            + heap::vector::<(u64, Held)>(self.held.capacity())
-            + self.known.len() * 2 * heap::allocated(16)
-            + self.held.len() * TEXTS * heap::allocated(24)
     }
 
     /// Puts records that are halves in their places among the others; `runs` and `marks` are changed accordingly.
@@ -144,7 +136,7 @@ impl Join {
                 hint: batch.text(record.key_hint).into(),
                 alias: batch.text(record.key_alias).into(),
             };
-            if let Some(Held { record, texts }) = self.held.remove(&request) {
+            for Held { record, texts } in self.held.remove(&request).unwrap_or_default() {
                 self.entries -= 1;
                 self.follow(record, &texts.each_ref().map(|text| &**text), &asker, out);
             }
@@ -161,9 +153,7 @@ impl Join {
             let mut copy = *record;
             let texts = texts(&mut copy).map(|text| Box::from(batch.text(*text)));
             self.remember(request, Part::Usage, record.time);
-            if self.held.insert(request, Held { record: copy, texts }).is_some() {
-                self.entries -= 1;
-            }
+            self.held.entry(request).or_default().push(Held { record: copy, texts });
         }
         while self.entries > self.settings.entries_max {
             let Some((&oldest, _)) = self.by_minute.first_key_value() else { return };
@@ -207,7 +197,9 @@ impl Join {
             for (request, part) in oldest.remove() {
                 if part == Part::Identity {
                     self.entries -= usize::from(self.known.remove(&request).is_some());
-                } else if let Some(Held { record, texts }) = self.held.remove(&request) {
+                    continue;
+                }
+                for Held { record, texts } in self.held.remove(&request).unwrap_or_default() {
                     self.entries -= 1;
                     self.counts.alone += 1;
                     out.give(

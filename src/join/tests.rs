@@ -53,7 +53,10 @@ fn join(lines: &[String], entries_max: usize) -> (Vec<(String, u32, Option<u64>)
         let mut marks = vec![Mark { at: 0, watermark: Timestamp(latest - 45 * MINUTE) }];
         join.step(&mut runs, &mut marks);
         assert_eq!(marks.len(), 1);
-        assert!(join.entries <= entries_max && join.known.len() + join.held.len() == join.entries);
+        assert!(
+            join.entries <= entries_max
+                && join.known.len() + join.held.values().map(Vec::len).sum::<usize>() == join.entries
+        );
         take(runs);
     }
     let mut runs = Vec::new();
@@ -80,6 +83,14 @@ fn a_half_without_another_goes_on_as_what_it_is() {
     let key = |at: usize| out[at].0.as_str();
     assert_eq!((key(0), key(1), key(2)), ("AKIA2", "1", "AKIA2"));
     assert_eq!(joined, Joined { joined: 0, alone: 1 });
+}
+
+#[test]
+fn what_is_told_twice_of_a_request_that_is_waited_for_is_not_lost() {
+    let (out, joined) = join(&[took(0, 1), took(0, 1), took(1, 1)], 10);
+    assert_eq!((out.len(), joined.alone), (3, 3));
+    let (out, joined) = join(&[took(0, 1), took(0, 1), asked(1, 1), took(0, 1)], 10);
+    assert_eq!((out.len(), joined.joined), (4, 3));
 }
 
 #[test]
