@@ -10,7 +10,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "journald",
     summary: "journalctl -o json: MESSAGE as text, as a list of bytes, or repeated",
     sniff: |shape| shape.has("MESSAGE") && (shape.has("__REALTIME_TIMESTAMP") || shape.has("_SYSTEMD_UNIT")),
-    content: Content::Plain,
+    // As a list of bytes, a key could not be found in it.
+    content: Content::Encoded,
     peel,
 };
 

@@ -48,7 +48,8 @@ pub struct Wrapper {
 pub enum Content {
     /// As text that can be read from outside.
     Plain,
-    /// As base64, in which nobody would find a secret: what is told of such a frame is taken from the inside.
+    /// As base64 or numbers, in which nobody would find a secret: what is told of such a frame is taken from the
+    /// inside.
     Encoded,
     /// As base64 that may be compressed. Only once: every further layer would unfold a thousandfold.
     Packed,

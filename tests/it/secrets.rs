@@ -80,12 +80,15 @@ fn a_key_shows_in_no_output() {
 
 #[test]
 fn what_was_encoded_is_kept_as_it_is_inside() {
-    // In base64, nobody would find a key.
+    // In base64 or numbers, nobody would find a key.
     let line = r#"{"ackId":"a","message":{"data":"eyJhcGlfa2V5IjoieCJ9"}}"#;
     let rulebook = Plan::default_plan().unwrap().rulebook;
     let settings = Settings { rulebook, format: None, frame_bytes_max: 1000, keep_rejects: true };
     let mut decoder = Decoder::new(settings);
-    for (line, frame) in [(line, r#"{"api_key":"x"}"#), (&line.replace("J9", "J!"), "")] {
+    let bytes = json!({"__REALTIME_TIMESTAMP": "1", "MESSAGE": br#"{"api_key":"y"}"#}).to_string();
+    for (line, frame) in
+        [(line, r#"{"api_key":"x"}"#), (&line.replace("J9", "J!"), ""), (&bytes, r#"{"api_key":"y"}"#)]
+    {
         let block = Block { bytes: line.to_owned().into(), ..Block::default() };
         let batch = decoder.block(&block, Timestamp::MAX);
         assert_eq!(batch.rejects.iter().map(|reject| &*reject.frame).collect::<Vec<_>>(), [frame]);
