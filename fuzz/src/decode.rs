@@ -12,7 +12,8 @@ use keyhound::unwrap::{self, DEPTH_MAX, Wrapper};
 pub fn check_format(name: &str, data: &[u8]) {
     let settings = settings(Some(name));
     check(&settings, data);
-    let format = settings.format.and_then(|at| settings.rulebook.formats.get(at)).expect("a format of this name");
+    let format =
+        settings.format.and_then(|at| settings.rulebook.formats.get(at)).expect("a format of this name");
     // What recognition would never hand to it must do no harm either.
     let block = block(data);
     for text in block.lines().filter(|line| std::str::from_utf8(line).is_ok()) {
@@ -73,19 +74,21 @@ fn used(settings: &Settings, block: &Block, now: Timestamp) -> Decoder {
 fn nothing_is_lost(block: &Block, batch: &Batch, settings: &Settings) {
     assert_eq!(batch.lines as usize, block.lines().count());
     assert_eq!(batch.bytes, block.bytes.len() as u64);
-    assert_eq!(batch.rejected.iter().sum::<u32>() as usize, batch.rejects.len());
+    // Of very many on few lines, some are only counted.
+    assert!(batch.rejected.iter().sum::<u32>() as usize >= batch.rejects.len());
+    // Events of something else are passed over; a line may hold many.
+    let mut passed_over = batch.foreign;
     for (number, line) in block.lines().enumerate() {
         let is_header = number == 0 && block.starts_with_header;
         let told = batch.records.iter().any(|record| record.line as usize == number)
             || batch.rejects.iter().any(|reject| reject.line as usize == number);
         assert!(!(told && is_header), "a header is no record");
-        let may_be_silent = is_header || is_blank(line, block.header.is_some(), DEPTH_MAX);
+        if told || is_header || is_blank(line, block.header.is_some(), DEPTH_MAX) {
+            continue;
+        }
         let shown = String::from_utf8_lossy(line);
-        assert!(
-            told || may_be_silent,
-            "line {number} of {:?} is lost: {shown}",
-            settings.format
-        );
+        assert!(passed_over > 0, "line {number} of {:?} is lost: {shown}", settings.format);
+        passed_over -= 1;
     }
 }
 
