@@ -95,10 +95,13 @@ fn nothing_is_lost(block: &Block, batch: &Batch, settings: &Settings) {
 /// Nothing but white space and the zeros that a crash leaves, or an envelope around nothing but that. Traces may hold
 /// no request.
 fn is_blank(text: &[u8], row: bool, depth: usize) -> bool {
-    if text.split(|&byte| byte == 0).all(|piece| trim(piece).is_empty()) {
-        return true;
+    if text.contains(&0) {
+        return text.split(|&byte| byte == 0).all(|piece| is_blank(piece, row, depth));
     }
     let text = trim(text);
+    if text.is_empty() {
+        return true;
+    }
     if Shape::of(text, row).is_ok_and(|shape| shape.has_any(&["resourceSpans", "resourceLogs"])) {
         return true;
     }
