@@ -7,7 +7,7 @@ mod common;
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use keyhound::config::Plan;
-use keyhound::decode::{Decoder, Settings};
+use keyhound::decode::{Decoder, Header, Settings};
 use keyhound::frame::{Block, LinesCodec};
 use keyhound::json::Reader;
 use keyhound::record::{Batch, Mark, Run};
@@ -67,22 +67,42 @@ fn framing(c: &mut Criterion) {
 fn decoding(c: &mut Criterion) {
     let plan = Plan::default_plan().unwrap();
     let text = canonical();
-    let litellm = std::fs::read("tests/formats/litellm/in").unwrap().repeat(200);
-    let journald = std::fs::read("tests/formats/journald/in").unwrap().repeat(200);
-    let inputs = [
-        ("canonical", text.clone()),
-        ("canonical, every record laid out otherwise", shuffled(&text)),
-        ("litellm", litellm),
-        ("journald", journald),
+    let other = shuffled(&text);
+    let mut inputs = vec![
+        ("canonical".to_owned(), block(text)),
+        ("canonical, every record laid out otherwise".to_owned(), block(other)),
     ];
+    inputs.extend(fixtures(&plan));
     let mut group = c.benchmark_group("decode");
-    for (name, text) in inputs {
-        let block = block(text);
+    for (name, block) in inputs {
         let mut decoder = decoder(&plan);
         group.throughput(Throughput::Bytes(block.bytes.len() as u64));
         group.bench_function(name, |b| b.iter(|| black_box(decoder.block(&block, Timestamp::MAX))));
     }
     group.finish();
+}
+
+/// Every fixture of a format or wrapper, repeated: those of its lines that are read without a fault.
+fn fixtures(plan: &Plan) -> Vec<(String, Block)> {
+    const BYTES: usize = 1 << 20;
+    let mut directories: Vec<_> =
+        std::fs::read_dir("tests/formats").unwrap().map(|entry| entry.unwrap().path()).collect();
+    directories.sort();
+    let fixture = |directory: std::path::PathBuf| {
+        let text = std::fs::read(directory.join("in")).unwrap();
+        let header = text.split(|&byte| byte == b'\n').next().and_then(Header::read).map(Arc::new);
+        let is_sound = |line: &&[u8]| {
+            let block = Block { header: header.clone(), ..block(line.to_vec()) };
+            let batch = decoder(plan).block(&block, Timestamp::MAX);
+            !batch.records.is_empty() && batch.rejected.iter().sum::<u32>() == 0
+        };
+        let sound: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').filter(is_sound).collect();
+        let sound = sound.concat();
+        let repeated = sound.repeat(BYTES.div_ceil(sound.len().max(1)));
+        let name = directory.file_name().unwrap().to_string_lossy().into_owned();
+        (name, Block { header, ..block(repeated) })
+    };
+    directories.into_iter().map(fixture).collect()
 }
 
 fn skipping(c: &mut Criterion) {

@@ -117,7 +117,11 @@ impl Decoder {
     }
 
     fn line(&mut self, frame: Frame<'_>, valid: bool, now: Timestamp, batch: &mut Batch) {
-        if self.frame(frame, valid, true, now, batch) {
+        let records = batch.records.len();
+        // Nothing at all may come of a torn frame, too: its first piece may be an envelope around nothing.
+        if self.frame(frame, valid, true, now, batch)
+            && (batch.records.len() > records || memchr::memchr(0, frame.text).is_none())
+        {
             return;
         }
         if is_utf16(frame.text) || is_packed(frame.text) {
@@ -410,5 +414,12 @@ mod tests {
         let (records, kept, counted) = counts(&list, 1 << 22);
         assert_eq!((records, counted), (0, 1_000_001));
         assert!(kept < 10_000, "{kept}");
+    }
+
+    #[test]
+    fn a_piece_behind_an_empty_envelope_is_not_lost() {
+        let torn = "2026-06-01T11:00:00.1+02:00 stderr F:tag\0\0 rest";
+        assert_eq!(counts(torn, 1 << 20), (0, 1, 1));
+        assert_eq!(counts("2026-06-01T11:00:00.1+02:00 stderr F:tag", 1 << 20), (0, 0, 0));
     }
 }
