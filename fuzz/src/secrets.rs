@@ -17,14 +17,15 @@ pub fn check(data: &[u8]) {
     let secrets = secrets();
     let secret = &secrets[usize::from(u16::from_be_bytes([*a, *b])) % secrets.len()];
     let at = usize::from(u16::from_be_bytes([*c, *d])) % (text.len() + 1);
-    // What has the secret already is no place to look for it.
-    let mut parts: BTreeSet<&[u8]> = secret.as_bytes().windows(SHOWN_MAX + 1).collect();
-    for part in text.windows(SHOWN_MAX + 1) {
-        parts.remove(part);
-    }
     let (before, after) = text.split_at(at);
     // Set apart, as secrets are: a word that only ends like one is none.
-    let planted = [before, b" ", secret.as_bytes(), b" ", after].concat();
+    let (before, after) = ([before, b" "].concat(), [b" ", after].concat());
+    let planted = [&before, secret.as_bytes(), &after].concat();
+    // What has part of the secret already is no place to look for it.
+    let mut parts: BTreeSet<&[u8]> = secret.as_bytes().windows(SHOWN_MAX + 1).collect();
+    for part in before.windows(SHOWN_MAX + 1).chain(after.windows(SHOWN_MAX + 1)) {
+        parts.remove(part);
+    }
     let batch = Decoder::new(settings(None)).block(&block(&planted), Timestamp::MAX);
     let of_records = batch.records.iter().flat_map(|record| texts(record).map(|text| batch.text(text)));
     let of_rejects = batch.rejects.iter().flat_map(|reject| [&reject.value, &reject.frame, &*reject.message]);
