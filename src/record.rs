@@ -162,12 +162,10 @@ impl UsageRecord {
     /// What this record tells.
     #[inline]
     pub fn signals(&self) -> Signals {
-        Signals::KEY
-            .with(Signals::ADDRESS.when(self.address.is_some()))
+        Signals::ADDRESS
+            .when(self.address.is_some())
             .with(Signals::MODEL.when(!self.model.name.is_none()))
             .with(Signals::COST.when(self.cost_source != CostSource::Unknown))
-            .with(Signals::CLIENT.when(!self.user_agent.is_none()))
-            .with(Signals::TOKENS.when(self.tokens.output.get().is_some()))
     }
 }
 

@@ -13,22 +13,10 @@ impl Signals {
     pub const MODEL: Self = Self(2);
     /// What it cost, said or computable.
     pub const COST: Self = Self(4);
-    /// The client's software.
-    pub const CLIENT: Self = Self(8);
-    /// Token counts.
-    pub const TOKENS: Self = Self(16);
-    /// Which key it was: without, all records of a source are one key's.
-    pub const KEY: Self = Self(32);
 
     /// Every single signal, with its name.
-    pub const ALL: [(Self, &'static str); 6] = [
-        (Self::KEY, "key"),
-        (Self::ADDRESS, "address"),
-        (Self::CLIENT, "client"),
-        (Self::MODEL, "model"),
-        (Self::TOKENS, "tokens"),
-        (Self::COST, "cost"),
-    ];
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::ADDRESS, "address"), (Self::MODEL, "model"), (Self::COST, "cost")];
 
     /// Both sets together.
     #[must_use]
@@ -62,9 +50,7 @@ mod tests {
         let both = Signals::ADDRESS.with(Signals::COST);
         assert!(both.has(Signals::ADDRESS) && both.has(Signals::NONE) && !both.has(Signals::MODEL));
         assert_eq!(both.names().collect::<Vec<_>>(), ["address", "cost"]);
-        assert_eq!(
-            Signals::ALL.iter().fold(Signals::NONE, |all, (one, _)| all.with(*one)).names().count(),
-            6
-        );
+        let all = Signals::ALL.iter().fold(Signals::NONE, |all, (one, _)| all.with(*one));
+        assert_eq!(all.names().count(), Signals::ALL.len());
     }
 }

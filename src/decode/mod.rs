@@ -1,4 +1,4 @@
-//! Frames to records: the table of formats, and the decoder that tries them.
+//! Frames to records: the formats, and the decoder that tries them as their table says.
 //!
 //! A format reads one frame into a [`draft::Draft`]; `normalise` turns that into a `UsageRecord`. Which format a
 //! frame has is a function of the frame alone (and of its file's header), so blocks can be decoded in any order.

@@ -67,7 +67,8 @@ pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Appends the character of a `\uXXXX` escape, joined with a low surrogate that follows; returns what is left.
+/// Appends the character of a `\u` escape with these digits, joined with a low surrogate that follows; returns what
+/// is left.
 fn unescape_unicode<'a>(digits: &[u8], rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let unit = hex4(digits).unwrap_or(0xfffd);
     let (code, rest) = match unit {
