@@ -94,6 +94,8 @@ pub enum CostSource {
     Partial,
     /// Neither reported nor computable; counted as zero.
     Unknown,
+    /// Billed: of use that other records tell of as well.
+    Invoiced,
     /// The other half of the record tells it.
     Elsewhere,
 }
@@ -108,6 +110,51 @@ pub enum Part {
     Identity,
     /// What it took: of no use before it is known whose it was.
     Usage,
+}
+
+/// What a record counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Kind {
+    /// One request, or several that were made at one time.
+    #[default]
+    Request,
+    /// All use of a kind within a stretch of time, as providers report it: told again whenever it is known better.
+    Bucket,
+    /// What is billed for a stretch of time: the same use as that of requests or buckets, once more.
+    Invoice,
+    /// No use: something was done to a key or to the rules it is under.
+    Audit(Action),
+}
+
+macro_rules! actions {
+    ($($name:ident $label:literal $doc:literal,)*) => {
+        /// What was done to a key or to the rules it is under: the values of the `action` label.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Action { $(#[doc = $doc] $name,)* }
+
+        impl Action {
+            /// All actions, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The label in metrics and summaries.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    KeyCreated "key_created" "A key was created.",
+    KeyChanged "key_changed" "A key got other rights, another name or owner, or was switched on or off.",
+    KeyDeleted "key_deleted" "A key was deleted or revoked.",
+    KeyRead "key_read" "Somebody had a key shown that exists already.",
+    LimitRaised "limit_raised" "A limit of spending or of rates was set or changed: the log does not tell how.",
+    LimitRemoved "limit_removed" "A limit of spending or of rates was removed.",
+    GuardRemoved "guard_removed" "A restriction of addresses, a second factor or a guard rail was removed.",
+    LoggingOff "logging_off" "Logging was switched off or pointed elsewhere.",
+    AccessGranted "access_granted" "Somebody got a right, a role or a membership.",
+    Other "other" "Anything else that such logs tell.",
 }
 
 /// The model of a record: what it is for comparisons, and what to call it.
@@ -134,10 +181,16 @@ pub struct UsageRecord {
     pub model: Model,
     /// Token counts.
     pub tokens: Tokens,
-    /// How many requests this record stands for.
+    /// How many requests this record stands for; nought where it does not say.
     pub requests: u32,
+    /// The stretch of time it tells of, from `time` on, in seconds; nought for an instant.
+    pub width_s: u32,
     /// HTTP status.
     pub status: u16,
+    /// What it counts.
+    pub kind: Kind,
+    /// Whether it says how many requests it stands for.
+    pub counted: bool,
     /// Which part of a request it tells; halves meet by `request_hash`.
     pub part: Part,
     /// How far `cost` can be trusted.
@@ -164,6 +217,8 @@ impl UsageRecord {
     pub fn signals(&self) -> Signals {
         Signals::ADDRESS
             .when(self.address.is_some())
+            .with(Signals::REQUESTS.when(self.counted))
+            .with(Signals::HOUR.when(self.width_s <= 3600))
             .with(Signals::MODEL.when(!self.model.name.is_none()))
             .with(Signals::COST.when(self.cost_source != CostSource::Unknown))
     }

@@ -14,9 +14,19 @@ impl Signals {
     /// What it cost, said or computable.
     pub const COST: Self = Self(4);
 
+    /// How many requests there were.
+    pub const REQUESTS: Self = Self(8);
+    /// At which hour of the day.
+    pub const HOUR: Self = Self(16);
+
     /// Every single signal, with its name.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::ADDRESS, "address"), (Self::MODEL, "model"), (Self::COST, "cost")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::ADDRESS, "address"),
+        (Self::MODEL, "model"),
+        (Self::COST, "cost"),
+        (Self::REQUESTS, "requests"),
+        (Self::HOUR, "hour"),
+    ];
 
     /// Both sets together.
     #[must_use]

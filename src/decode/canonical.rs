@@ -7,6 +7,7 @@ use super::draft::{Draft, Fault, Read};
 use super::field::{Field, assign, field};
 use super::layout::Layouts;
 use super::{Emit, Format, Frame, How};
+use crate::frame::shape::Shape;
 use crate::json::{Reader, Str, Value, plain_length, small_count, small_nano};
 use crate::money::NanoUsd;
 use crate::record::{Count, Reason};
@@ -26,7 +27,7 @@ pub(super) fn format() -> Format {
     )
 }
 
-fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
+fn decode(frame: &Frame<'_>, _: &Shape<'_>, emit: Emit<'_>) {
     let mut reading = Reading::default();
     match reading.read(frame.text) {
         Ok(()) => emit(reading.record()),

@@ -40,7 +40,7 @@ impl Header {
     }
 }
 
-fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
+fn decode(frame: &Frame<'_>, _: &Shape<'_>, emit: Emit<'_>) {
     let Some(header) = frame.header else {
         let message = "no header line: the first line of a CSV file must name its columns";
         return emit(Err(Fault::new(Reason::BadCsv, "", frame.text, message)));

@@ -4,7 +4,7 @@ use super::excerpt::Excerpt;
 use crate::json::{Decimal, NumberError, Str, Value};
 use crate::money::NanoUsd;
 use crate::normalise::Tier;
-use crate::record::{Count, Part, Reason, Tokens};
+use crate::record::{Count, Kind, Part, Reason, Tokens};
 use crate::time::{Stamp, parse as parse_time};
 use std::borrow::Cow;
 
@@ -31,8 +31,8 @@ pub struct Draft<'a> {
     pub tokens: Tokens,
     /// All input tokens, where the format gives the sum instead of the uncached part.
     pub input_total: Count,
-    /// How many requests the record stands for.
-    pub requests: u32,
+    /// How many requests the record stands for; absent is one, and of a bucket unknown.
+    pub requests: Count,
     /// HTTP status.
     pub status: u16,
     /// What the record says it cost.
@@ -41,8 +41,20 @@ pub struct Draft<'a> {
     pub zero_is_meant: bool,
     /// How the request was bought.
     pub tier: Tier,
+    /// Whether it took the long-context price, where the record tells: of a bucket, its sum does not.
+    pub long_context: Option<bool>,
+    /// Some of it has a price that is not per token of the usual classes: what is computed is too little.
+    pub priced_in_part: bool,
     /// Which part of a request it tells.
     pub part: Part,
+    /// What it counts.
+    pub kind: Kind,
+    /// Where the stretch of time ends that a bucket or an invoice tells of.
+    pub end: Option<Stamp>,
+    /// Fingerprint of what a bucket is about, besides its stretch of time: a bucket with the same one replaces it.
+    pub dimensions: u64,
+    /// A counter since some start, told again and again: `end` moves on while the bucket stays the same.
+    pub cumulative: bool,
     /// It is no record of the use of a model: such logs hold other things too.
     pub foreign: bool,
 }
@@ -60,12 +72,18 @@ impl Default for Draft<'_> {
             request_id: Str::default(),
             tokens: Tokens::default(),
             input_total: Count::ABSENT,
-            requests: 1,
+            requests: Count::ABSENT,
             status: 200,
             cost: None,
             zero_is_meant: false,
             tier: Tier::Standard,
+            long_context: None,
+            priced_in_part: false,
             part: Part::Whole,
+            kind: Kind::Request,
+            end: None,
+            dimensions: 0,
+            cumulative: false,
             foreign: false,
         }
     }

@@ -33,15 +33,19 @@ pub enum Field {
     InputUncached,
     /// Reasoning that the output does not include.
     ReasoningBeside,
+    /// Where the stretch of time ends that a bucket tells of.
+    End,
+    /// Something that tells one bucket from another; there may be several.
+    Dimension,
     /// What only the format's own last step understands.
     Extra(u8),
 }
 
 impl Field {
     /// Number of fields, and so of their places in a list.
-    pub const COUNT: usize = 21 + Self::EXTRAS;
+    pub const COUNT: usize = 23 + Self::EXTRAS;
     /// Fields that a format may keep for its last step.
-    pub const EXTRAS: usize = 6;
+    pub const EXTRAS: usize = 8;
 
     /// Its place in a list of all fields.
     pub const fn index(self) -> usize {
@@ -67,8 +71,29 @@ impl Field {
             Self::Batch => 18,
             Self::InputUncached => 19,
             Self::ReasoningBeside => 20,
-            Self::Extra(number) => 21 + number as usize % Self::EXTRAS,
+            Self::End => 21,
+            Self::Dimension => 22,
+            Self::Extra(number) => 23 + number as usize % Self::EXTRAS,
         }
+    }
+}
+
+impl Field {
+    /// Whether it is a sum that grows while a bucket fills.
+    pub const fn is_amount(self) -> bool {
+        matches!(
+            self,
+            Self::InputTokens
+                | Self::OutputTokens
+                | Self::CacheRead
+                | Self::CacheWrite
+                | Self::CacheWrite1h
+                | Self::Reasoning
+                | Self::ReasoningBeside
+                | Self::InputUncached
+                | Self::Requests
+                | Self::Cost
+        )
     }
 }
 
@@ -92,6 +117,7 @@ pub const NAMES: &[&str] = &[
     "cost_usd",
     "request_id",
     "requests",
+    "window_end",
     "service_tier",
     "batch",
 ];
@@ -112,6 +138,7 @@ pub fn field(name: &[u8]) -> Option<Field> {
         b"cost_usd" => Field::Cost,
         b"request_id" => Field::RequestId,
         b"requests" => Field::Requests,
+        b"window_end" => Field::End,
         b"api_key_alias" => Field::KeyAlias,
         b"cached_input_tokens" | b"cache_read_tokens" => Field::CacheRead,
         b"cache_write_tokens" => Field::CacheWrite,
@@ -143,10 +170,7 @@ pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read
         Field::Status => draft.status = draft::status("status_code", value)?,
         Field::Cost => draft.cost = draft::cost("cost_usd", value)?,
         Field::RequestId => draft.request_id = draft::text("request_id", value)?,
-        Field::Requests => {
-            let requests = draft::count("requests", value)?.get().unwrap_or(1);
-            draft.requests = u32::try_from(requests).unwrap_or(u32::MAX);
-        }
+        Field::Requests => draft.requests = draft::count("requests", value)?,
         Field::ServiceTier => {
             let tier = draft::text("service_tier", value)?;
             draft.tier = Tier::parse(tier.as_plain().unwrap_or_default());
@@ -165,7 +189,8 @@ pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read
             let output = draft.tokens.output.or_zero() + beside.or_zero();
             draft.tokens.output = Count::of(output.min(Count::MAX));
         }
-        Field::Extra(_) => {}
+        Field::End => draft.end = draft::time("window_end", value)?,
+        Field::Dimension | Field::Extra(_) => {}
     }
     Ok(())
 }

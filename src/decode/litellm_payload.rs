@@ -1,8 +1,9 @@
 //! `litellm`: LiteLLM's `StandardLoggingPayload`, as its callbacks and log files carry it.
 
 use super::draft::{self, Draft, Read};
-use super::litellm::{Reading, members};
+use super::litellm::Reading;
 use super::{Emit, Format, Frame, How};
+use crate::frame::shape::Shape;
 use crate::json::Value;
 
 pub(super) fn format() -> Format {
@@ -20,23 +21,19 @@ pub(super) fn format() -> Format {
     )
 }
 
-fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
-    emit(read(frame.text).as_ref().map_err(Clone::clone));
+fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
+    emit(read(shape).as_ref().map_err(Clone::clone));
 }
 
-fn read(text: &[u8]) -> Read<Draft<'_>> {
+fn read<'a>(shape: &Shape<'a>) -> Read<Draft<'a>> {
     let mut reading = Reading::default();
-    members(text, |name, value, raw| match name {
-        b"id" => {
-            reading.draft.request_id = draft::text("id", value)?;
-            Ok(())
+    for (name, (value, raw)) in shape.members() {
+        match name {
+            b"id" => reading.draft.request_id = draft::text("id", value)?,
+            b"response_cost" => reading.draft.cost = draft::cost("response_cost", value)?,
+            b"metadata" if value == Value::Object => reading.metadata(raw)?,
+            _ => reading.top(name, value, raw)?,
         }
-        b"response_cost" => {
-            reading.draft.cost = draft::cost("response_cost", value)?;
-            Ok(())
-        }
-        b"metadata" if value == Value::Object => reading.metadata(raw),
-        _ => reading.top(name, value, raw),
-    })?;
+    }
     reading.finish()
 }

@@ -1,9 +1,9 @@
 //! `litellm_spend`: rows of LiteLLM's `LiteLLM_SpendLogs` table, as its API, exports and change streams give them.
 
 use super::draft::{self, Draft, Fault, Read};
-use super::litellm::{Reading, members};
+use super::litellm::Reading;
 use super::{Emit, Format, Frame, How};
-use crate::frame::shape;
+use crate::frame::shape::{Shape, members};
 use crate::json::{Str, Value};
 use crate::record::Reason;
 
@@ -22,16 +22,16 @@ pub(super) fn format() -> Format {
     )
 }
 
-fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
+fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
     let mut scratch = Vec::new();
-    emit(read(frame.text, &mut scratch).as_ref().map_err(Clone::clone));
+    emit(read(shape, &mut scratch).as_ref().map_err(Clone::clone));
 }
 
-fn read<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
+fn read<'a>(shape: &Shape<'a>, scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
     let mut reading = Reading::default();
     let mut metadata = Value::Null;
     let mut metadata_raw: &[u8] = b"";
-    members(text, |name, value, raw| {
+    for (name, (value, raw)) in shape.members() {
         match name {
             b"request_id" => reading.draft.request_id = draft::text("request_id", value)?,
             b"spend" => reading.draft.cost = draft::cost("spend", value)?,
@@ -39,15 +39,14 @@ fn read<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
             b"metadata" => (metadata, metadata_raw) = (value, raw),
             _ => reading.top(name, value, raw)?,
         }
-        Ok(())
-    })?;
+    }
     match metadata {
         Value::Object => reading.metadata(metadata_raw)?,
         // The column is JSON, which some exports write as a text.
         Value::Str(json) => {
             let json = json.resolve(scratch);
             if json.starts_with(b"{") {
-                shape::members(json, |_, _| {}).map_err(|error| not_json(error, json))?;
+                members(json, |_, _| {}).map_err(|error| not_json(error, json))?;
                 reading.metadata(json)?;
             }
         }

@@ -6,9 +6,12 @@
 
 use super::draft::{Draft, Fault, Read};
 use super::field::{Field, assign};
+use crate::frame::shape::{Member, Shape};
 use crate::json::{Reader, Str, Value};
 use crate::money::NanoUsd;
 use crate::record::Reason;
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
 
 /// Texts with JSON in them that one record may have.
 const TEXTS_MAX: usize = 4;
@@ -44,13 +47,23 @@ pub type Finish = for<'a> fn(&mut Draft<'a>, &Extras<'a>) -> Read<()>;
 #[derive(Clone, Debug)]
 pub struct Map {
     root: Node,
+    each: Option<Each>,
     finish: Finish,
+}
+
+/// The list at the top level of a frame whose elements are the records.
+#[derive(Clone, Debug)]
+struct Each {
+    name: &'static str,
+    element: Node,
 }
 
 /// One step of the way to a place.
 #[derive(Clone, Debug, Default)]
 struct Node {
     members: Vec<(Box<[u8]>, Node)>,
+    /// Bit `n` is set where some member has the mark `n`: most names are told from all of them by that.
+    marks: u64,
     /// Every element of a list, every other member of an object.
     any: Option<Box<Node>>,
     /// The JSON inside a text.
@@ -78,33 +91,68 @@ impl Map {
             let rank = u16::try_from(rank).unwrap_or(u16::MAX);
             node.leaf.get_or_insert(Leaf { field: *field, unit: *unit, rank });
         }
-        Self { root, finish }
+        Self { root, each: None, finish }
     }
 
-    /// Reads a record into a draft and hands it, or what is wrong with it, to `emit`.
-    pub fn decode(&self, text: &[u8], emit: super::Emit<'_>) {
+    /// The same where each element of the list `name` at the top level is a record; what stands beside the list
+    /// belongs to all of them. Texts and flags of an element that are no amounts are what it is about: its
+    /// dimensions, whether the map knows them or not.
+    #[must_use]
+    pub(super) fn each(mut self, name: &'static str) -> Self {
+        let element = std::mem::take(self.root.step(name).step("*"));
+        self.each = Some(Each { name, element });
+        self
+    }
+
+    /// Reads the records of a frame and hands them, or what is wrong with them, to `emit`.
+    pub fn decode(&self, shape: &Shape<'_>, emit: super::Emit<'_>) {
         let mut scratches = [const { Vec::new() }; TEXTS_MAX];
-        emit(self.read(text, &mut scratches).as_ref().map_err(Clone::clone));
-    }
-
-    fn read<'a>(&self, text: &'a [u8], scratches: &'a mut [Vec<u8>]) -> Read<Draft<'a>> {
-        let mut found = Found::default();
-        let mut reader = Reader::new(text);
-        found.walk(&self.root, &mut reader);
-        reader.finish().map_err(|error| Fault::not_json(error, text))?;
-        let mut rest = scratches;
-        while let Some((node, inside)) = found.texts.pop() {
-            let Some((scratch, others)) = rest.split_first_mut() else { break };
-            rest = others;
-            let inside: &'a [u8] = inside.resolve(scratch);
-            if inside.trim_ascii_start().starts_with(b"{") {
-                let mut reader = Reader::new(inside);
-                found.walk(node, &mut reader);
-                reader.finish().map_err(|error| not_json(error, inside))?;
+        let mut shared = Found::default();
+        if !shape.is_object() {
+            let error = Reader::new(shape.whole()).not_an_object();
+            return emit(Err(Fault::not_json(error, shape.whole())));
+        }
+        let list = self.each.as_ref().map(|each| each.name);
+        for (name, member) in shape.members() {
+            if list.is_none_or(|list| list.as_bytes() != name) {
+                shared.named(&self.root, Str::plain(name), member);
             }
         }
-        found.draft(self.finish)
+        match &self.each {
+            None => emit(shared.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone)),
+            Some(each) => self.elements(each, shape.member(each.name), &shared, emit),
+        }
     }
+
+    fn elements<'a, 'm>(
+        &'m self,
+        each: &'m Each,
+        list: Option<Member<'a>>,
+        shared: &Found<'a, 'm>,
+        emit: super::Emit<'_>,
+    ) {
+        let Some((Value::Array, list)) = list else {
+            let raw = list.map_or(&b""[..], |(_, raw)| raw);
+            return emit(Err(Fault::new(Reason::MissingField, each.name, raw, "is no list of records")));
+        };
+        let mut reader = Reader::new(list);
+        reader.enter_array();
+        while reader.element() {
+            let mut scratches = [const { Vec::new() }; TEXTS_MAX];
+            let mut found = shared.clone();
+            found.element(&each.element, &mut reader);
+            if reader.error().is_ok() {
+                emit(found.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
+            }
+        }
+    }
+}
+
+/// A number from 0 to 63 that tells most names apart.
+#[inline]
+fn mark(name: &[u8]) -> u64 {
+    let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
+    1 << ((name.len() as u64 * 7 + u64::from(first) * 3 + u64::from(last)) & 63)
 }
 
 impl Node {
@@ -116,6 +164,7 @@ impl Node {
                 let at = self.members.iter().position(|(known, _)| **known == *name.as_bytes());
                 let at = at.unwrap_or_else(|| {
                     self.members.push((name.as_bytes().into(), Self::default()));
+                    self.marks |= mark(name.as_bytes());
                     self.members.len() - 1
                 });
                 &mut self.members[at].1
@@ -125,8 +174,10 @@ impl Node {
 
     #[inline]
     fn member(&self, name: Str<'_>) -> Option<&Self> {
+        let is_marked = |plain: &&[u8]| self.marks & mark(plain) != 0;
         let named = name
             .as_plain()
+            .filter(is_marked)
             .and_then(|plain| self.members.iter().find(|(known, _)| **known == *plain))
             .map(|(_, node)| node);
         named.or(self.any.as_deref())
@@ -146,14 +197,65 @@ fn not_json(error: crate::json::Error, text: &[u8]) -> Fault {
 }
 
 /// What has been found of a record so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Found<'a, 'm> {
     values: [Option<(Leaf, Value<'a>)>; Field::COUNT],
     /// Texts with JSON in them, still to be looked into.
     texts: Vec<(&'m Node, Str<'a>)>,
+    /// A sum over all dimensions, so that their order does not matter.
+    dimensions: u64,
 }
 
 impl<'a, 'm> Found<'a, 'm> {
+    /// Takes a member at the top level of a frame.
+    #[inline]
+    fn named(&mut self, root: &'m Node, name: Str<'a>, (value, raw): Member<'a>) {
+        let Some(node) = root.member(name) else { return };
+        match value {
+            // It has been read once, so it is sound.
+            Value::Object | Value::Array => self.walk(node, &mut Reader::new(raw)),
+            Value::Null => {}
+            _ => self.scalar(node, value),
+        }
+    }
+
+    /// Takes the element of a list at the reader.
+    fn element(&mut self, node: &'m Node, reader: &mut Reader<'a>) {
+        if reader.value() != Some(Value::Object) {
+            return reader.skip();
+        }
+        reader.enter_object();
+        while let Some(name) = reader.key() {
+            let known = node.member(name);
+            let Some(member) = reader.member() else { return };
+            if matches!(member.0, Value::Str(_) | Value::Bool(_))
+                && known.and_then(|node| node.leaf).is_none_or(|leaf| !leaf.field.is_amount())
+            {
+                self.dimension(name.as_plain().unwrap_or_default(), member.0);
+            }
+            self.named(node, name, member);
+        }
+    }
+
+    fn dimension(&mut self, name: &[u8], value: Value<'a>) {
+        let mut hasher = SipHasher13::new();
+        hasher.write(name);
+        match value {
+            Value::Str(text) if text.is_empty() => return,
+            Value::Str(text) => {
+                hasher.write_u8(0);
+                hasher.write(text.resolve(&mut Vec::new()));
+            }
+            Value::Number(digits) => {
+                hasher.write_u8(1);
+                hasher.write(digits);
+            }
+            Value::Bool(flag) => hasher.write_u8(2 + u8::from(flag)),
+            Value::Null | Value::Object | Value::Array => return,
+        }
+        self.dimensions = self.dimensions.wrapping_add(hasher.finish());
+    }
+
     /// Reads the value at the reader. The depth is that of the map.
     fn walk(&mut self, node: &'m Node, reader: &mut Reader<'a>) {
         let Some(value) = reader.value() else { return };
@@ -195,14 +297,33 @@ impl<'a, 'm> Found<'a, 'm> {
             }
         }
         let Some(leaf) = node.leaf else { return };
+        if leaf.field == Field::Dimension {
+            return self.dimension(&leaf.rank.to_le_bytes(), value);
+        }
         let place = &mut self.values[leaf.field.index()];
         if place.is_none_or(|(known, _)| leaf.rank < known.rank) {
             *place = Some((leaf, value));
         }
     }
 
+    /// The draft, once the texts with JSON in them have been read as well.
+    fn complete(mut self, scratches: &'a mut [Vec<u8>], finish: Finish) -> Read<Draft<'a>> {
+        let mut rest = scratches;
+        while let Some((node, inside)) = self.texts.pop() {
+            let Some((scratch, others)) = rest.split_first_mut() else { break };
+            rest = others;
+            let inside: &'a [u8] = inside.resolve(scratch);
+            if inside.trim_ascii_start().starts_with(b"{") {
+                let mut reader = Reader::new(inside);
+                self.walk(node, &mut reader);
+                reader.finish().map_err(|error| not_json(error, inside))?;
+            }
+        }
+        self.draft(finish)
+    }
+
     fn draft(self, finish: Finish) -> Read<Draft<'a>> {
-        let mut draft = Draft::default();
+        let mut draft = Draft { dimensions: self.dimensions, ..Draft::default() };
         let mut extras: Extras<'a> = [None; Field::EXTRAS];
         for (leaf, value) in self.values.into_iter().flatten() {
             match (leaf.field, leaf.unit) {

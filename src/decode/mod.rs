@@ -280,7 +280,7 @@ impl Context<'_> {
             Err(error) => return self.fault(Fault::not_json(error, frame.text)),
         };
         if let Some(wrapper) = unwrap::find(&shape) {
-            return self.unwrap(wrapper, frame, scratches);
+            return self.unwrap(wrapper, frame, &shape, scratches);
         }
         let formats = &self.settings.rulebook.formats;
         let format = match self.settings.format {
@@ -288,10 +288,16 @@ impl Context<'_> {
             None => formats.iter().find(|format| format.claims(&shape)),
         };
         let Some(format) = format else { return self.unrecognised(frame) };
-        format.decode(&frame, &mut |read| self.record(read));
+        format.decode(&frame, &shape, &mut |read| self.record(read));
     }
 
-    fn unwrap(&mut self, wrapper: &unwrap::Wrapper, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
+    fn unwrap(
+        &mut self,
+        wrapper: &unwrap::Wrapper,
+        frame: Frame<'_>,
+        shape: &Shape<'_>,
+        scratches: &mut [Vec<u8>],
+    ) {
         let Some((scratch, deeper)) = scratches.split_first_mut() else {
             let message = "wrapped more than six times; is a log shipper reading its own output?";
             return self.fault(Fault::new(Reason::BadWrapper, "", frame.text, message));
@@ -316,7 +322,7 @@ impl Context<'_> {
                 }
             }
         };
-        if let Err(fault) = (wrapper.peel)(frame.text, scratch, &mut inner) {
+        if let Err(fault) = (wrapper.peel)(shape, scratch, &mut inner) {
             self.fault(fault);
         }
     }

@@ -6,7 +6,7 @@ use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
 use super::map::NO_KEY;
 use super::{Emit, Format, Frame, How};
-use crate::frame::shape::{self, Member};
+use crate::frame::shape::{self, Member, Shape};
 use crate::json::{Reader, Str, Value};
 use crate::record::Reason;
 
@@ -66,17 +66,18 @@ enum Kind {
     Log,
 }
 
-fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
+fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
     let mut seen = false;
-    let walked = shape::members(frame.text, |name, member| {
+    for (name, member) in shape.members() {
         let (kind, inner, innermost) = match name {
             b"resourceSpans" => (Kind::Span, "scopeSpans", "spans"),
             b"resourceLogs" => (Kind::Log, "scopeLogs", "logRecords"),
-            _ => return,
+            _ => continue,
         };
         seen = true;
         if member.0 != Value::Array {
-            return emit(Err(Fault::new(Reason::BadField, "", member.1, "is no list of resources")));
+            emit(Err(Fault::new(Reason::BadField, "", member.1, "is no list of resources")));
+            continue;
         }
         elements(member, |resource| {
             let shared = resource_attributes(resource);
@@ -88,12 +89,10 @@ fn decode(frame: &Frame<'_>, emit: Emit<'_>) {
                 });
             });
         });
-    });
-    if let Err(error) = walked {
-        emit(Err(Fault::not_json(error, frame.text)));
-    } else if !seen {
+    }
+    if !seen {
         let message = "has neither resourceSpans nor resourceLogs";
-        emit(Err(Fault::new(Reason::Unrecognised, "", frame.text, message)));
+        emit(Err(Fault::new(Reason::Unrecognised, "", shape.whole(), message)));
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Sniff {
 /// How a frame is read.
 pub enum How {
     /// By code, which hands every record of the frame, or what is wrong with it, to its second argument.
-    By(fn(&Frame<'_>, Emit<'_>)),
+    By(fn(&Frame<'_>, &Shape<'_>, Emit<'_>)),
     /// By a map of its fields.
     Map(Map),
 }
@@ -60,10 +60,10 @@ impl Format {
     }
 
     /// Hands every record of the frame, or what is wrong with it, to `emit`.
-    pub fn decode(&self, frame: &Frame<'_>, emit: Emit<'_>) {
+    pub fn decode(&self, frame: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
         match &self.read {
-            How::By(decode) => decode(frame, emit),
-            How::Map(map) => map.decode(frame.text, emit),
+            How::By(decode) => decode(frame, shape, emit),
+            How::Map(map) => map.decode(shape, emit),
         }
     }
 }

@@ -2,56 +2,94 @@
 
 use crate::json::{Error, Reader, Value};
 
-/// Keys beyond this many are not looked at; the widest record we know (LiteLLM) has about fifty.
-const KEYS_MAX: usize = 96;
+/// Members beyond this many are not kept; the widest record we know (LiteLLM) has about fifty.
+const MEMBERS_MAX: usize = 1024;
 
-/// The outside of one frame.
+/// The outside of one frame: its kind, and of an object the members at its top level. Everything below them is
+/// checked to be JSON and left as it is written.
 #[derive(Clone, Debug)]
 pub struct Shape<'a> {
-    kind: Kind<'a>,
+    text: &'a [u8],
+    kind: Kind,
+    members: Vec<(&'a [u8], Member<'a>)>,
 }
 
-#[derive(Clone, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one lives on the stack for a moment; boxing would allocate per frame"
-)]
-enum Kind<'a> {
-    /// A JSON object with these keys at its top level.
-    Object { keys: [&'a [u8]; KEYS_MAX], count: usize },
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Object,
     /// A row of a file that began with a CSV header.
     Row,
     /// Anything else.
-    Text(&'a [u8]),
+    Text,
+}
+
+/// Members of frames that have been read, for their memory: there is one list, whose room is used again and again.
+#[derive(Debug, Default)]
+pub struct Room(Vec<(&'static [u8], Member<'static>)>);
+
+impl Room {
+    /// The empty list in it.
+    fn take<'a>(&mut self) -> Vec<(&'a [u8], Member<'a>)> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Takes the memory of a shape back.
+    pub fn give_back(&mut self, shape: Shape<'_>) {
+        let mut members = shape.members;
+        members.clear();
+        // Of an empty list only its memory is left, which `collect` keeps, whatever the members' lifetime.
+        self.0 = members.into_iter().filter_map(|_| None).collect();
+    }
 }
 
 impl<'a> Shape<'a> {
     /// The shape of `text`; `row` says that it belongs to a file with a CSV header.
     pub fn of(text: &'a [u8], row: bool) -> Result<Self, Error> {
+        Self::within(&mut Room::default(), text, row)
+    }
+
+    /// The same, in memory that has been used before.
+    pub fn within(room: &mut Room, text: &'a [u8], row: bool) -> Result<Self, Error> {
         if !text.starts_with(b"{") {
-            return Ok(Self { kind: if row { Kind::Row } else { Kind::Text(text) } });
+            let kind = if row { Kind::Row } else { Kind::Text };
+            return Ok(Self { text, kind, members: Vec::new() });
         }
-        let mut keys: [&[u8]; KEYS_MAX] = [b""; KEYS_MAX];
-        let mut count = 0;
+        let mut members = room.take();
         let mut reader = Reader::new(text);
         reader.enter_object();
         while let Some(key) = reader.key() {
-            if let (Some(slot), Some(key)) = (keys.get_mut(count), key.as_plain()) {
-                *slot = key;
-                count += 1;
+            let Some(member) = reader.member() else { break };
+            if members.len() < MEMBERS_MAX {
+                // Names with escapes in them are empty: no name that anybody looks for needs one.
+                members.push((key.as_plain().unwrap_or_default(), member));
             }
-            reader.skip();
         }
-        reader.finish()?;
-        Ok(Self { kind: Kind::Object { keys, count } })
+        let shape = Self { text, kind: Kind::Object, members };
+        if let Err(error) = reader.finish() {
+            room.give_back(shape);
+            return Err(error);
+        }
+        Ok(shape)
+    }
+
+    /// The whole frame.
+    pub fn whole(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// The members of an object, in order; one that stands twice is there twice.
+    pub fn members(&self) -> impl Iterator<Item = (&'a [u8], Member<'a>)> {
+        self.members.iter().copied()
+    }
+
+    /// The member of this name: the last one, where there are several.
+    pub fn member(&self, name: &str) -> Option<Member<'a>> {
+        self.members.iter().rev().find(|(known, _)| *known == name.as_bytes()).map(|(_, member)| *member)
     }
 
     /// True for an object with this key.
     pub fn has(&self, key: &str) -> bool {
-        match &self.kind {
-            Kind::Object { keys, count } => keys[..*count].contains(&key.as_bytes()),
-            Kind::Row | Kind::Text(_) => false,
-        }
+        self.members.iter().any(|(known, _)| *known == key.as_bytes())
     }
 
     /// True for an object with one of these keys.
@@ -61,25 +99,29 @@ impl<'a> Shape<'a> {
 
     /// True for an object whose keys are all in `known`.
     pub fn has_only(&self, known: &[&str]) -> bool {
-        match &self.kind {
-            Kind::Object { keys, count } => {
-                keys[..*count].iter().all(|key| known.iter().any(|known| known.as_bytes() == *key))
-            }
-            Kind::Row | Kind::Text(_) => false,
-        }
+        let is_known = |key: &[u8]| known.iter().any(|known| known.as_bytes() == key);
+        self.kind == Kind::Object && self.members.iter().all(|(key, _)| is_known(key))
+    }
+
+    /// True for an object whose member `name` is one of these texts.
+    pub fn says(&self, name: &str, texts: &[&str]) -> bool {
+        let Some((Value::Str(said), _)) = self.member(name) else { return false };
+        said.as_plain().is_some_and(|said| texts.iter().any(|text| text.as_bytes() == said))
     }
 
     /// True for a row of a CSV file.
     pub fn is_row(&self) -> bool {
-        matches!(self.kind, Kind::Row)
+        self.kind == Kind::Row
+    }
+
+    /// True for an object.
+    pub fn is_object(&self) -> bool {
+        self.kind == Kind::Object
     }
 
     /// The text of a frame that is neither an object nor a row.
     pub fn text(&self) -> Option<&'a [u8]> {
-        match self.kind {
-            Kind::Text(text) => Some(text),
-            Kind::Object { .. } | Kind::Row => None,
-        }
+        (self.kind == Kind::Text).then_some(self.text)
     }
 }
 
@@ -92,9 +134,8 @@ pub fn members<'a>(text: &'a [u8], mut each: impl FnMut(&'a [u8], Member<'a>)) -
     let mut reader = Reader::new(text);
     reader.enter_object();
     while let Some(key) = reader.key() {
-        let raw = reader.raw();
-        if let Some(value) = Reader::new(raw).value() {
-            each(key.as_plain().unwrap_or_default(), (value, raw));
+        if let Some(member) = reader.member() {
+            each(key.as_plain().unwrap_or_default(), member);
         }
     }
     reader.finish()

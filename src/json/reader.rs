@@ -80,6 +80,13 @@ impl<'a> Reader<'a> {
         true
     }
 
+    /// What is wrong with a text that is no object.
+    #[cold]
+    pub fn not_an_object(mut self) -> Error {
+        self.enter_object();
+        self.error().err().unwrap_or(Error { what: "expected `{`", at: 0 })
+    }
+
     /// Consumes the `[` of an array; its elements follow by [`Reader::element`].
     pub fn enter_array(&mut self) -> bool {
         if self.space() != b'[' {
@@ -187,6 +194,21 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.skip();
         if self.error.is_some() { b"" } else { &self.text[start..self.at] }
+    }
+
+    /// The next value, passed over, and as it is written; `None` after an error.
+    #[inline]
+    pub fn member(&mut self) -> Option<(Value<'a>, &'a [u8])> {
+        self.space();
+        let start = self.at;
+        let value = self.value()?;
+        if matches!(value, Value::Object | Value::Array) {
+            self.skip_nested();
+            if self.error.is_some() {
+                return None;
+            }
+        }
+        Some((value, &self.text[start..self.at]))
     }
 
     /// Walks a nested value with one bit of memory per level: set for an object, clear for an array.

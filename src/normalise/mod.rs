@@ -6,7 +6,7 @@ pub mod models;
 pub mod prices;
 pub mod redact;
 
-pub use prices::{Prices, Tier};
+pub use prices::{Bought, Context, Prices, Tier};
 pub use redact::Redactor;
 
 use crate::address::Address;
@@ -15,8 +15,8 @@ use crate::decode::draft::{Draft, Fault, Read};
 use crate::json::Str;
 use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint};
 use crate::money::NanoUsd;
-use crate::record::{Batch, CostSource, Count, Model, Part, Reason, Text, Tokens, UsageRecord};
-use crate::time::{MINUTE, Stamp, Timestamp};
+use crate::record::{Batch, CostSource, Count, Kind, Model, Part, Reason, Text, Tokens, UsageRecord};
+use crate::time::{DAY, MINUTE, SECOND, Stamp, Timestamp};
 use addresses::Client;
 use memo::Memo;
 use prices::PricedModel;
@@ -26,6 +26,9 @@ use std::sync::Arc;
 
 /// How far ahead of its arrival a record may be: clocks of a fleet are closer together than this (DESIGN 4).
 pub const FUTURE_MAX: i64 = 5 * MINUTE;
+
+/// The widest stretch of time that a bucket may tell of, in days: what is wider says nothing about a day.
+const WIDTH_DAYS_MAX: i64 = 31;
 
 /// Longest text that a record keeps, in bytes; more is cut. The longest real one, a client's name, is about 200.
 const TEXT_MAX: usize = 512;
@@ -83,7 +86,16 @@ impl Normaliser {
         let tokens = tokens(draft);
         let (cost, cost_source) = self.cost(draft, time, priced, &tokens);
         let address = self.address(draft.source_ip, batch);
-        let (request_hash, request_id) = self.request(draft.request_id, batch);
+        let (kind, width_s) = kind(draft, time)?;
+        let (mut request_hash, request_id) = self.request(draft.request_id, batch);
+        if matches!(kind, Kind::Bucket | Kind::Invoice) {
+            request_hash = self.bucket(draft, kind, (time, width_s), key);
+        }
+        let requests = match kind {
+            Kind::Request => Some(draft.requests.get().unwrap_or(1)),
+            Kind::Bucket => draft.requests.get(),
+            Kind::Invoice | Kind::Audit(_) => None,
+        };
         let record = UsageRecord {
             time,
             key,
@@ -91,8 +103,11 @@ impl Normaliser {
             key_alias: self.text(draft.key_alias, batch),
             model,
             tokens,
-            requests: draft.requests,
+            requests: u32::try_from(requests.unwrap_or(0)).unwrap_or(u32::MAX),
+            width_s,
             status: draft.status,
+            kind,
+            counted: requests.is_some(),
             part: draft.part,
             cost_source,
             cost,
@@ -162,8 +177,12 @@ impl Normaliser {
         priced: Option<PricedModel>,
         tokens: &Tokens,
     ) -> (NanoUsd, CostSource) {
-        match draft.cost {
-            Some(cost) if cost > NanoUsd::ZERO || draft.zero_is_meant => return (cost, CostSource::Reported),
+        match (draft.kind, draft.cost) {
+            (Kind::Invoice, cost) => return (cost.unwrap_or(NanoUsd::ZERO), CostSource::Invoiced),
+            (Kind::Audit(_), _) => return (NanoUsd::ZERO, CostSource::Reported),
+            (_, Some(cost)) if cost > NanoUsd::ZERO || draft.zero_is_meant => {
+                return (cost, CostSource::Reported);
+            }
             _ => {}
         }
         // Providers do not bill refused requests; a client that hung up (499) is billed for what was made.
@@ -172,11 +191,37 @@ impl Normaliser {
         }
         match priced {
             Some(model) if tokens.input() > 0 || tokens.output.get().is_some() => {
-                self.rules.prices.cost(model, time.at, draft.tier, tokens)
+                let bought = Bought { tier: draft.tier, context: context(draft) };
+                let (cost, source) = self.rules.prices.cost(model, time.at, bought, tokens);
+                (cost, if draft.priced_in_part { CostSource::Partial } else { source })
             }
             _ if draft.part == Part::Identity => (NanoUsd::ZERO, CostSource::Elsewhere),
             _ => (NanoUsd::ZERO, CostSource::Unknown),
         }
+    }
+
+    /// What a bucket is known by: told again with other numbers, it is the same one.
+    fn bucket(&mut self, draft: &Draft<'_>, kind: Kind, (time, width_s): (Stamp, u32), key: KeyId) -> u64 {
+        let (k0, k1) = self.rules.hash_key;
+        let mut hasher = SipHasher13::new_with_keys(k0, k1);
+        hasher.write_u8(u8::from(kind == Kind::Invoice));
+        hasher.write_i64(time.at.0);
+        hasher.write_u32(if draft.cumulative { u32::MAX } else { width_s });
+        hasher.write(&key.0);
+        hasher.write_u64(draft.dimensions);
+        for text in [
+            draft.model,
+            draft.endpoint,
+            draft.source_ip,
+            draft.user_agent,
+            draft.request_id,
+            draft.key_alias,
+        ] {
+            let text = text.resolve(&mut self.scratch);
+            hasher.write_usize(text.len());
+            hasher.write(text);
+        }
+        hasher.finish().max(1)
     }
 
     fn request(&mut self, written: Str<'_>, batch: &mut Batch) -> (u64, Text) {
@@ -224,6 +269,34 @@ fn without_scheme(text: &[u8]) -> &[u8] {
             rest.trim_ascii_start()
         }
         _ => text,
+    }
+}
+
+/// What a draft counts, and how many seconds it tells of.
+fn kind(draft: &Draft<'_>, start: Stamp) -> Read<(Kind, u32)> {
+    let Some(end) = draft.end else { return Ok((draft.kind, 0)) };
+    let kind = if draft.kind == Kind::Request { Kind::Bucket } else { draft.kind };
+    let width = end.at.0 - start.at.0;
+    let refuse =
+        |message| Err(Fault::new(Reason::BadTime, "window_end", end.to_string().as_bytes(), message));
+    if width <= 0 {
+        return refuse("is not after the start of the bucket");
+    }
+    if width > WIDTH_DAYS_MAX * DAY {
+        return refuse("makes a bucket of more than 31 days, which says nothing about a day; ask for days");
+    }
+    Ok((kind, u32::try_from((width / SECOND).max(1)).unwrap_or(u32::MAX)))
+}
+
+/// How long the context was: of many requests, the sum of their tokens does not tell.
+fn context(draft: &Draft<'_>) -> Context {
+    match draft.long_context {
+        Some(true) => Context::Long,
+        Some(false) => Context::Short,
+        None if draft.end.is_some() || draft.requests.get().is_some_and(|requests| requests > 1) => {
+            Context::Unknown
+        }
+        None => Context::OfTokens,
     }
 }
 

@@ -57,6 +57,29 @@ impl Tier {
     }
 }
 
+/// How long the context was, where that has a price.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Context {
+    /// As long as the input of this one request.
+    #[default]
+    OfTokens,
+    /// Below the threshold, says the record.
+    Short,
+    /// Above it.
+    Long,
+    /// Many requests, of which only the sum is known: the shorter is assumed, and said to be too little.
+    Unknown,
+}
+
+/// What the price depends on besides model, day and tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bought {
+    /// How.
+    pub tier: Tier,
+    /// In what context.
+    pub context: Context,
+}
+
 /// Prices of one token of each class; `None` where the list has no such price.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 struct Rates {
@@ -175,13 +198,18 @@ impl Prices {
         &self,
         model: PricedModel,
         at: Timestamp,
-        tier: Tier,
+        bought: Bought,
         tokens: &Tokens,
     ) -> (NanoUsd, CostSource) {
         let Some(prices) = self.models.get(usize::from(model.0)) else {
             return (NanoUsd::ZERO, CostSource::Unknown);
         };
-        let rates = prices.rates(at, tokens.input());
+        let context = match bought.context {
+            Context::OfTokens => tokens.input(),
+            Context::Short | Context::Unknown => 0,
+            Context::Long => u64::MAX,
+        };
+        let rates = prices.rates(at, context);
         let reasoning = tokens.reasoning.or_zero().min(tokens.output.or_zero());
         let classes = [
             (tokens.input_uncached.get(), rates.input, None),
@@ -196,12 +224,12 @@ impl Prices {
             (Some(reasoning), rates.reasoning.or(rates.output), None),
         ];
         let mut pico: i128 = 0;
-        let mut complete = true;
+        let mut complete = bought.context != Context::Unknown || prices.above.is_empty();
         for (count, price, fallback) in classes {
             complete &= count.is_some() && (price.is_some() || count == Some(0));
             pico += i128::from(count.unwrap_or(0)) * i128::from(price.or(fallback).unwrap_or(0));
         }
-        let (factor, known) = prices.factor(tier);
+        let (factor, known) = prices.factor(bought.tier);
         let nano = NanoUsd(scale(pico, factor).min(NanoUsd::RECORD_MAX.0));
         (nano, if complete && known { CostSource::Computed } else { CostSource::Partial })
     }
@@ -245,7 +273,8 @@ mod tests {
     fn cost(model: &str, at: &str, tier: Tier, tokens: Tokens) -> (i64, CostSource) {
         let prices = Prices::builtin().unwrap();
         let at = parse(at.as_bytes()).unwrap().at;
-        let (cost, source) = prices.cost(prices.resolve(model).unwrap(), at, tier, &tokens);
+        let (cost, source) =
+            prices.cost(prices.resolve(model).unwrap(), at, Bought { tier, ..Bought::default() }, &tokens);
         (cost.0, source)
     }
 
@@ -271,6 +300,21 @@ mod tests {
         let long = cost("gemini-2.5-pro", NOW, Tier::Standard, tokens(200_001, 0));
         assert_eq!(short, (250_000_000, CostSource::Computed));
         assert_eq!(long, (500_002_500, CostSource::Computed));
+    }
+
+    #[test]
+    fn a_sum_of_many_requests_is_no_long_context() {
+        let prices = Prices::builtin().unwrap();
+        let of = |context| {
+            let model = prices.resolve("gemini-2.5-pro").unwrap();
+            let at = parse(NOW.as_bytes()).unwrap().at;
+            let bought = Bought { context, ..Bought::default() };
+            let (cost, source) = prices.cost(model, at, bought, &tokens(1_000_000, 0));
+            (cost.0, source)
+        };
+        assert_eq!(of(Context::Unknown), (1_250_000_000, CostSource::Partial));
+        assert_eq!(of(Context::Short), (1_250_000_000, CostSource::Computed));
+        assert_eq!(of(Context::Long), (2_500_000_000, CostSource::Computed));
     }
 
     #[test]
@@ -315,7 +359,7 @@ mod tests {
             "input_cost_per_token": 3e-06, "output_cost_per_token": 1.2e-05}}"#;
         prices.add_litellm("litellm.json", json).unwrap();
         let model = prices.resolve("gpt-4o-2024-08-06").unwrap();
-        let (cost, _) = prices.cost(model, Timestamp(0), Tier::Standard, &tokens(1000, 1000));
+        let (cost, _) = prices.cost(model, Timestamp(0), Bought::default(), &tokens(1000, 1000));
         assert_eq!(cost, NanoUsd(15_000_000));
     }
 }

@@ -3,7 +3,7 @@
 use super::packed::{UNPACKED_BYTES_MAX, lines};
 use super::{Content, Wrapper, broken, damaged};
 use crate::decode::draft::Read;
-use crate::frame::shape::member;
+use crate::frame::shape::{Shape, member};
 use crate::json::Value;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
@@ -14,8 +14,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let Some((Value::Object, event)) = member(text, "awslogs").map_err(broken(text))? else {
+fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let Some((Value::Object, event)) = shape.member("awslogs") else {
         return Err(damaged("awslogs", b"", "is no object"));
     };
     let mut room = UNPACKED_BYTES_MAX;

@@ -2,7 +2,7 @@
 
 use super::{Content, Wrapper, broken, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::{Member, Shape, member, members};
+use crate::frame::shape::{Member, Shape, member};
 use crate::json::Value;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
@@ -21,23 +21,16 @@ fn sniff(shape: &Shape<'_>) -> bool {
         && has_one(&["message", "event", "event.original"])
 }
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let (mut original, mut message) = (None, None);
-    let mut event: Option<&[u8]> = None;
-    members(text, |name, member| match name {
-        b"event.original" => original = Some(member),
-        b"event" if member.0 == Value::Object => event = Some(member.1),
-        b"message" => message = Some(member),
-        _ => {}
-    })
-    .map_err(broken(text))?;
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let mut original = shape.member("event.original");
+    let event = shape.member("event").filter(|(value, _)| *value == Value::Object).map(|(_, raw)| raw);
     if let Some(event) = event {
         original = member(event, "original").map_err(broken(event))?.or(original);
     }
     // A pipeline may have changed the message; the original is what the application wrote.
     match original.filter(is_there) {
         Some(original) => hand("event.original", Some(original), scratch, inner),
-        None => hand("message", message, scratch, inner),
+        None => hand("message", shape.member("message"), scratch, inner),
     }
 }
 

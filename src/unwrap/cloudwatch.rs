@@ -2,7 +2,7 @@
 
 use super::{Content, Wrapper, broken, damaged, each, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::{member, members};
+use crate::frame::shape::{Shape, member};
 use crate::json::Value;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
@@ -13,19 +13,12 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let mut is_control = false;
-    let mut list = (Value::Null, &b"null"[..]);
-    members(text, |name, member| match name {
-        b"messageType" => is_control = member.1 == b"\"CONTROL_MESSAGE\"",
-        b"logEvents" => list = member,
-        _ => {}
-    })
-    .map_err(broken(text))?;
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     // Sent to see whether anybody listens.
-    if is_control {
+    if shape.says("messageType", &["CONTROL_MESSAGE"]) {
         return Ok(());
     }
+    let list = shape.member("logEvents").unwrap_or((Value::Null, b"null"));
     each("logEvents", list, |line| {
         if !line.starts_with(b"{") {
             return Err(damaged("logEvents", line, "holds what is no object"));

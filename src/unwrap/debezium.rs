@@ -1,8 +1,8 @@
 //! `debezium`: a change of one row, as Debezium streams tables; the row as it is now is the record.
 
-use super::{Content, Wrapper, broken, damaged, hand};
+use super::{Content, Wrapper, damaged, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::members;
+use crate::frame::shape::Shape;
 use crate::json::Value;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
@@ -13,22 +13,15 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let (mut op, mut after) = (None, None);
-    members(text, |name, member| match name {
-        b"op" => op = Some(member),
-        b"after" => after = Some(member),
-        _ => {}
-    })
-    .map_err(broken(text))?;
-    let (op, written) = op.unwrap_or((Value::Null, b""));
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let (op, written) = shape.member("op").unwrap_or((Value::Null, b""));
     let letter = match op {
         Value::Str(letter) => letter.as_plain().unwrap_or_default(),
         _ => b"",
     };
     match letter {
         // Created, updated, read for a snapshot.
-        b"c" | b"u" | b"r" => hand("after", after, scratch, inner),
+        b"c" | b"u" | b"r" => hand("after", shape.member("after"), scratch, inner),
         // Deleted, emptied the table, wrote to the log: no row is there afterwards.
         b"d" | b"t" | b"m" => Ok(()),
         _ => Err(damaged("op", written, "is none of c, u, r, d, t and m")),

@@ -1,8 +1,8 @@
 //! `docker`: one line of Docker's `json-file` log driver. Pieces of long lines were joined by the framing.
 
-use super::{Content, Wrapper, broken};
+use super::{Content, Wrapper};
 use crate::decode::draft::{Fault, Read};
-use crate::frame::shape::member;
+use crate::frame::shape::Shape;
 use crate::json::Value;
 use crate::record::Reason;
 
@@ -16,8 +16,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    match member(text, "log").map_err(broken(text))? {
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    match shape.member("log") {
         Some((Value::Str(log), _)) => {
             inner(log.resolve(scratch));
             Ok(())

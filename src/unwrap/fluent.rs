@@ -1,8 +1,8 @@
 //! `fluent`: a record of Fluent Bit or Fluentd, as the pair of time and record or as one object.
 
-use super::{Content, Wrapper, broken, hand};
+use super::{Content, Wrapper, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::{Shape, member};
+use crate::frame::shape::Shape;
 use crate::json::{Reader, Value};
 
 /// What the shippers' own inputs, parsers and Docker's `fluentd` driver put beside a line.
@@ -35,12 +35,12 @@ fn sniff(shape: &Shape<'_>) -> bool {
     }
 }
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    if let Some(record) = record(text) {
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    if let Some(record) = shape.text().and_then(record) {
         inner(record);
         return Ok(());
     }
-    hand("log", member(text, "log").map_err(broken(text))?, scratch, inner)
+    hand("log", shape.member("log"), scratch, inner)
 }
 
 /// The record of `[time, {…}]`, `[[time, {metadata}], {…}]` or `[tag, time, {…}]`.

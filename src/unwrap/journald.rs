@@ -2,7 +2,7 @@
 
 use super::{Content, Wrapper, broken};
 use crate::decode::draft::{Fault, Read};
-use crate::frame::shape::member;
+use crate::frame::shape::Shape;
 use crate::json::{Reader, Value};
 use crate::record::Reason;
 
@@ -15,8 +15,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let Some((value, raw)) = member(text, "MESSAGE").map_err(broken(text))? else { return Ok(()) };
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let Some((value, raw)) = shape.member("MESSAGE") else { return Ok(()) };
     match value {
         Value::Str(message) => inner(message.resolve(scratch)),
         Value::Array => return list(raw, scratch, inner),

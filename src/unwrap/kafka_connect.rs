@@ -1,8 +1,8 @@
 //! `kafka_connect`: what Kafka Connect's `JsonConverter` writes with `schemas.enable`.
 
-use super::{Content, Wrapper, broken, hand};
+use super::{Content, Wrapper, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::member;
+use crate::frame::shape::Shape;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "kafka_connect",
@@ -12,8 +12,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    hand("payload", member(text, "payload").map_err(broken(text))?, scratch, inner)
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    hand("payload", shape.member("payload"), scratch, inner)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{Content, Wrapper, broken};
 use crate::decode::draft::Read;
+use crate::frame::shape::Shape;
 use crate::json::Reader;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
@@ -12,7 +13,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let text = shape.whole();
     each(text, &mut |_| {}).map_err(broken(text))?;
     each(text, inner).map_err(broken(text))
 }

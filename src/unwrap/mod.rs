@@ -56,7 +56,7 @@ pub enum Content {
 }
 
 /// Takes an envelope apart.
-pub type Peel = fn(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()>;
+pub type Peel = fn(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()>;
 
 /// The wrappers, in the order in which they are tried.
 pub const ALL: &[Wrapper] = &[
@@ -135,10 +135,11 @@ mod tests {
 
     /// What the outermost wrapper of `text` holds, and its name.
     pub(super) fn peel(text: &str) -> Option<(&'static str, Vec<String>)> {
-        let wrapper = find(&Shape::of(text.as_bytes(), false).unwrap())?;
+        let shape = Shape::of(text.as_bytes(), false).unwrap();
+        let wrapper = find(&shape)?;
         let mut payloads = Vec::new();
         let mut inner = |payload: &[u8]| payloads.push(String::from_utf8_lossy(payload).into_owned());
-        (wrapper.peel)(text.as_bytes(), &mut Vec::new(), &mut inner).unwrap();
+        (wrapper.peel)(&shape, &mut Vec::new(), &mut inner).unwrap();
         Some((wrapper.name, payloads))
     }
 

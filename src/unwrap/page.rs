@@ -1,8 +1,8 @@
 //! `page`: what an API answers with: `{"data": …}`, one record or a list of them, and what it takes to get the next.
 
-use super::{Content, Wrapper, broken};
+use super::{Content, Wrapper};
 use crate::decode::draft::Read;
-use crate::frame::shape::member;
+use crate::frame::shape::Shape;
 use crate::json::{Reader, Value};
 
 /// What else stands beside the records.
@@ -16,8 +16,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    match member(text, "data").map_err(broken(text))? {
+fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    match shape.member("data") {
         Some((Value::Array, list)) => {
             let mut reader = Reader::new(list);
             reader.enter_array();

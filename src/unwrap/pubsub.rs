@@ -22,11 +22,11 @@ fn is_message(shape: &Shape<'_>) -> bool {
     shape.has("data") && (shape.has("messageId") || shape.has("message_id"))
 }
 
-fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let message = match member(text, "message").map_err(broken(text))? {
+fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let message = match shape.member("message") {
         Some((Value::Object, message)) => message,
         Some((_, other)) => return Err(damaged("message", other, "is no object")),
-        None => text,
+        None => shape.whole(),
     };
     // A message of attributes alone has no data.
     if let Some(data) = member(message, "data").map_err(broken(message))? {

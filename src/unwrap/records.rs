@@ -38,15 +38,8 @@ fn is_digest(shape: &Shape<'_>) -> bool {
     shape.has("digestStartTime") && shape.has("logFiles")
 }
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let mut list = None;
-    members(text, |name, member| {
-        if matches!(name, b"Records" | b"records") {
-            list = Some(member);
-        }
-    })
-    .map_err(broken(text))?;
-    let Some(list) = list else { return Ok(()) };
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let Some(list) = shape.member("Records").or_else(|| shape.member("records")) else { return Ok(()) };
     let mut room = UNPACKED_BYTES_MAX;
     each("records", list, |raw| match Reader::new(raw).value() {
         Some(Value::Object) => record(raw, &mut room, inner),

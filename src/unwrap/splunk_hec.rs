@@ -1,8 +1,8 @@
 //! `splunk_hec`: an event as it is sent to Splunk's HTTP Event Collector.
 
-use super::{Content, Wrapper, broken, hand};
+use super::{Content, Wrapper, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::member;
+use crate::frame::shape::Shape;
 
 /// All that the collector takes.
 const MEMBERS: &[&str] = &["event", "time", "host", "source", "sourcetype", "index", "fields"];
@@ -18,8 +18,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    hand("event", member(text, "event").map_err(broken(text))?, scratch, inner)
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    hand("event", shape.member("event"), scratch, inner)
 }
 
 #[cfg(test)]

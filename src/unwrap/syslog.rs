@@ -2,6 +2,7 @@
 
 use super::{Content, Wrapper};
 use crate::decode::draft::Read;
+use crate::frame::shape::Shape;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "syslog",
@@ -12,8 +13,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
 };
 
 #[allow(clippy::unnecessary_wraps, reason = "the signature is that of every wrapper")]
-fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    if let Some(message) = message(text) {
+fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    if let Some(message) = shape.text().and_then(message) {
         inner(message);
     }
     Ok(())

@@ -6,7 +6,7 @@ use keyhound::config::Plan;
 use keyhound::decode::{self, Decoder, Settings};
 use keyhound::frame::LinesCodec;
 use keyhound::frame::shape::Shape;
-use keyhound::record::{Batch, Count, UsageRecord};
+use keyhound::record::{Batch, Count, Kind, Part, UsageRecord};
 use keyhound::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -33,12 +33,27 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
     put("cache_write_1h", count(record.tokens.cache_write_1h));
     put("output", count(record.tokens.output));
     put("reasoning", count(record.tokens.reasoning));
-    if record.requests != 1 {
-        put("requests", json!(record.requests));
+    match record.kind {
+        Kind::Request => {}
+        Kind::Audit(action) => put("audit", json!(action.label())),
+        Kind::Bucket | Kind::Invoice => put("kind", json!(format!("{:?}", record.kind).to_lowercase())),
     }
-    put("status", json!(record.status));
-    put("cost_usd", json!(record.cost.usd()));
-    put("cost", json!(format!("{:?}", record.cost_source).to_lowercase()));
+    if record.width_s > 0 {
+        put("seconds", json!(record.width_s));
+    }
+    if record.kind == Kind::Bucket || record.requests != 1 && record.kind == Kind::Request {
+        put("requests", if record.counted { json!(record.requests) } else { json!("unknown") });
+    }
+    if record.part != Part::Whole {
+        put("part", json!(format!("{:?}", record.part).to_lowercase()));
+    }
+    if matches!(record.kind, Kind::Request | Kind::Bucket) {
+        put("status", json!(record.status));
+    }
+    if !matches!(record.kind, Kind::Audit(_)) {
+        put("cost_usd", json!(record.cost.usd()));
+        put("cost", json!(format!("{:?}", record.cost_source).to_lowercase()));
+    }
     put("address", record.address.map_or(Value::Null, |address| json!(address.to_string())));
     put("endpoint", json!(batch.text(record.endpoint)));
     put("user_agent", json!(batch.text(record.user_agent)));
