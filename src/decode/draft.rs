@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 /// A record as its format spells it. `normalise` makes a `UsageRecord` of it.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Draft<'a> {
     /// Event time.
     pub time: Option<Stamp>,

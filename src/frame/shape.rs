@@ -38,7 +38,7 @@ impl Room {
         let mut members = shape.members;
         members.clear();
         // Of an empty list only its memory is left, which `collect` keeps, whatever the members' lifetime.
-        self.0 = members.into_iter().filter_map(|_| None).collect();
+        self.0 = members.into_iter().map_while(|_| None).collect();
     }
 }
 
