@@ -5,7 +5,6 @@
 
 use super::draft::{Draft, Fault, Read};
 use super::field::{Field, assign, field};
-use super::layout::Layouts;
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
 use crate::json::{Reader, Str, Value, plain_length, small_count, small_nano};
@@ -22,17 +21,26 @@ pub(super) fn format() -> Format {
     Format::new(
         NAME,
         summary,
-        |shape| shape.has("timestamp") && (shape.has("api_key_prefix") || shape.has("api_key")),
+        claims,
         How::By(decode),
     )
 }
 
-fn decode(frame: &Frame<'_>, _: &Shape<'_>, emit: Emit<'_>) {
-    let mut reading = Reading::default();
-    match reading.read(frame.text) {
-        Ok(()) => emit(reading.record()),
-        Err(fault) => emit(Err(fault)),
+fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
+    if shape.is_object() {
+        emit(Reading::of(shape).record());
+    } else {
+        let error = Reader::new(shape.whole()).not_an_object();
+        emit(Err(Fault::not_json(error, shape.whole())));
     }
+}
+
+/// True where a frame is of this format for certain.
+pub(super) fn claims(shape: &Shape<'_>) -> bool {
+    if shape.has_odd_names() {
+        return Reading::of(shape).claims();
+    }
+    shape.has("timestamp") && (shape.has("api_key_prefix") || shape.has("api_key"))
 }
 
 /// Reads the value of a field if it has the form it nearly always has: its length, without quotes. `text` begins
@@ -90,44 +98,61 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads a frame that starts with `{`, by one of the layouts if it has one; only broken JSON is an error.
-    #[inline]
-    pub(super) fn read_by(&mut self, layouts: &mut Layouts, text: &'a [u8]) -> Read<()> {
-        if layouts.read(text, &mut self.draft).is_some() {
-            // Only layouts of records that were claimed are learned.
-            (self.time_seen, self.key_seen) = (true, true);
-            return Ok(());
+    /// What the members of a frame say.
+    pub(super) fn of(shape: &Shape<'a>) -> Self {
+        let mut reading = Self::default();
+        if shape.has_odd_names() {
+            reading.read(shape.whole());
+        } else {
+            for (name, (value, raw)) in shape.members() {
+                if let Some(field) = field(name) {
+                    reading.see(field);
+                    let quoted = raw.first() == Some(&b'"');
+                    let text = if quoted { &raw[1..] } else { raw };
+                    if take_usual(&mut reading.draft, field, text, quoted).is_none() {
+                        reading.assign(field, value);
+                    }
+                }
+            }
         }
-        self.read(text)?;
-        if self.claims() && self.fault.is_none() {
-            layouts.learn(text);
-        }
-        Ok(())
+        reading
     }
 
-    /// Reads a frame that starts with `{`; only broken JSON is an error.
-    pub(super) fn read(&mut self, text: &'a [u8]) -> Read<()> {
+    /// Reads a frame whose names have escapes in them.
+    #[cold]
+    fn read(&mut self, text: &'a [u8]) {
         let mut reader = Reader::new(text);
         let mut scratch = Vec::new();
         reader.enter_object();
         while let Some(key) = reader.key() {
-            let Some(field) = field(key.resolve(&mut scratch)) else {
-                reader.skip();
-                continue;
-            };
-            self.time_seen |= field == Field::Time;
-            self.key_seen |= field == Field::Key;
-            self.ours += u32::from(field != Field::Model);
-            let draft = &mut self.draft;
-            if reader.take_usual(|text, quoted| take_usual(draft, field, text, quoted)).is_none() {
-                self.assign_any(field, &mut reader);
+            let field = field(key.resolve(&mut scratch));
+            let Some((value, _)) = reader.member() else { return };
+            if let Some(field) = field {
+                self.see(field);
+                self.assign(field, value);
             }
         }
-        reader.finish().map_err(|error| Fault::not_json(error, text))
+    }
+
+    fn see(&mut self, field: Field) {
+        self.time_seen |= field == Field::Time;
+        self.key_seen |= field == Field::Key;
+        self.ours += u32::from(field != Field::Model);
+    }
+
+    fn assign(&mut self, field: Field, value: Value<'a>) {
+        if let Err(fault) = assign(&mut self.draft, field, value) {
+            self.fault.get_or_insert(fault);
+        }
+    }
+
+    /// True where every field could be read.
+    pub(super) fn is_sound(&self) -> bool {
+        self.fault.is_none()
     }
 
     /// True where the frame is of this format for certain.
-    pub(super) fn claims(&self) -> bool {
+    fn claims(&self) -> bool {
         self.time_seen && self.key_seen
     }
 
@@ -141,16 +166,6 @@ impl<'a> Reading<'a> {
         self.fault.take().map_or(Ok(()), Err)?;
         complete(&self.draft)?;
         Ok(&self.draft)
-    }
-
-    fn assign_any(&mut self, field: Field, reader: &mut Reader<'a>) {
-        let Some(value) = reader.value() else { return };
-        if let Err(fault) = assign(&mut self.draft, field, value) {
-            self.fault.get_or_insert(fault);
-        }
-        if matches!(value, Value::Object | Value::Array) {
-            reader.skip();
-        }
     }
 }
 

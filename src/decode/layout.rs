@@ -135,19 +135,30 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canonical::Reading;
+    use super::super::canonical::{Reading, claims, complete};
+    use crate::frame::shape::Shape;
     use super::*;
     use proptest::prelude::*;
 
     /// What is read of `text`: by the layouts if `layouts` are given, else in the general way.
     fn read(layouts: Option<&mut Layouts>, text: &str) -> String {
-        let mut reading = Reading::default();
-        let result = match layouts {
-            Some(layouts) => reading.read_by(layouts, text.as_bytes()),
-            None => reading.read(text.as_bytes()),
-        };
-        let claims = reading.claims();
-        format!("{result:?} {claims} {:?}", reading.record())
+        let mut draft = Draft::default();
+        if let Some(layouts) = layouts {
+            if layouts.read(text.as_bytes(), &mut draft).is_some() {
+                return format!("{:?}", complete(&draft).map(|()| &draft));
+            }
+            if let Ok(shape) = Shape::of(text.as_bytes(), false)
+                && claims(&shape)
+                && Reading::of(&shape).is_sound()
+            {
+                layouts.learn(text.as_bytes());
+            }
+        }
+        match Shape::of(text.as_bytes(), false) {
+            Ok(shape) if claims(&shape) => format!("{:?}", Reading::of(&shape).record()),
+            Ok(_) => "not ours".to_owned(),
+            Err(error) => format!("{error:?}"),
+        }
     }
 
     const USUAL: &str = r#"{"timestamp": "2026-06-01T00:00:00Z", "api_key_prefix": "...3f9c", "model": "gpt-4o", "source_ip": null, "input_tokens": 12, "cost_usd": 0.25, "note": "x", "n": -1.5}"#;

@@ -9,6 +9,7 @@ mod field;
 mod access_log;
 mod bedrock;
 mod canonical;
+mod claims;
 mod cloudflare;
 mod cloudtrail;
 mod csv;
@@ -32,11 +33,12 @@ pub use map::{Map, Place, Unit, nothing_more};
 pub use table::{Emit, Format, Formats, How, Sniff};
 
 use crate::frame::Block;
-use crate::frame::shape::Shape;
+use crate::frame::shape::{Room, Shape};
 use crate::normalise::{Normaliser, Rulebook};
 use crate::record::{Batch, Reason, Reject};
 use crate::time::Timestamp;
 use crate::unwrap::{self, Content};
+use claims::{Claim, Claims};
 use draft::{Draft, Fault, FaultParts, Read};
 use excerpt::Excerpt;
 use layout::Layouts;
@@ -76,6 +78,8 @@ pub struct Decoder {
     settings: Settings,
     normaliser: Normaliser,
     layouts: Layouts,
+    claims: Claims,
+    rooms: Vec<Room>,
     scratches: Vec<Vec<u8>>,
     /// Whether frames may be of our own format.
     may_be_canonical: bool,
@@ -89,7 +93,15 @@ impl Decoder {
         let may_be_canonical = settings.format.is_none_or(|at| {
             settings.rulebook.formats.get(at).is_some_and(|format| format.name == canonical::NAME)
         });
-        Self { settings, normaliser, layouts: Layouts::default(), scratches, may_be_canonical }
+        Self {
+            settings,
+            normaliser,
+            layouts: Layouts::default(),
+            claims: Claims::default(),
+            rooms: Vec::new(),
+            scratches,
+            may_be_canonical,
+        }
     }
 
     /// The records of a block. `now` is when it arrived: records from further ahead than clocks are apart are
@@ -144,12 +156,14 @@ impl Decoder {
         now: Timestamp,
         batch: &mut Batch,
     ) -> bool {
-        let Self { settings, normaliser, layouts, scratches, may_be_canonical } = self;
+        let Self { settings, normaliser, layouts, claims, rooms, scratches, may_be_canonical } = self;
         let (outside, may_be_canonical) = (frame.text, *may_be_canonical);
         let mut context = Context {
             settings,
             normaliser,
             layouts,
+            claims,
+            rooms,
             may_be_canonical,
             now,
             batch,
@@ -246,6 +260,9 @@ struct Context<'c> {
     settings: &'c Settings,
     normaliser: &'c mut Normaliser,
     layouts: &'c mut Layouts,
+    claims: &'c mut Claims,
+    /// Memory for the outsides of frames, one for each depth.
+    rooms: &'c mut Vec<Room>,
     may_be_canonical: bool,
     now: Timestamp,
     batch: &'c mut Batch,
@@ -261,34 +278,43 @@ struct Context<'c> {
 
 impl Context<'_> {
     fn descend(&mut self, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
-        let is_object = frame.text.starts_with(b"{");
-        // Most frames are canonical records: try that first and look at the outside only if it is none.
-        if is_object && self.may_be_canonical {
-            let mut reading = canonical::Reading::default();
-            match reading.read_by(self.layouts, frame.text) {
-                Ok(()) if reading.claims() => return self.record(reading.record()),
-                Ok(()) => {}
-                Err(fault) => return self.fault(fault),
+        if self.may_be_canonical && frame.text.starts_with(b"{") {
+            // Most frames are canonical records laid out like one before.
+            let mut draft = Draft::default();
+            if self.layouts.read(frame.text, &mut draft).is_some() {
+                return self.record(canonical::complete(&draft).map(|()| &draft));
             }
         }
-        self.look_outside(frame, scratches);
+        let mut room = self.rooms.pop().unwrap_or_default();
+        match Shape::within(&mut room, frame.text, frame.header.is_some()) {
+            Ok(shape) => {
+                self.known(frame, &shape, scratches);
+                room.give_back(shape);
+            }
+            Err(error) => self.fault(Fault::not_json(error, frame.text)),
+        }
+        self.rooms.push(room);
     }
 
-    fn look_outside(&mut self, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
-        let shape = match Shape::of(frame.text, frame.header.is_some()) {
-            Ok(shape) => shape,
-            Err(error) => return self.fault(Fault::not_json(error, frame.text)),
-        };
-        if let Some(wrapper) = unwrap::find(&shape) {
-            return self.unwrap(wrapper, frame, &shape, scratches);
+    fn known(&mut self, frame: Frame<'_>, shape: &Shape<'_>, scratches: &mut [Vec<u8>]) {
+        // That a record is of our own format is for certain, whatever else might claim it.
+        if self.may_be_canonical && canonical::claims(shape) {
+            let mut reading = canonical::Reading::of(shape);
+            if reading.is_sound() {
+                self.layouts.learn(frame.text);
+            }
+            return self.record(reading.record());
         }
         let formats = &self.settings.rulebook.formats;
-        let format = match self.settings.format {
-            Some(at) => formats.get(at),
-            None => formats.iter().find(|format| format.claims(&shape)),
-        };
-        let Some(format) = format else { return self.unrecognised(frame) };
-        format.decode(&frame, &shape, &mut |read| self.record(read));
+        match self.claims.of(shape, formats, self.settings.format) {
+            Some(Claim::Wrapper(at)) => self.unwrap(&unwrap::ALL[at], frame, shape, scratches),
+            Some(Claim::Format(at)) => {
+                if let Some(format) = formats.get(at) {
+                    format.decode(&frame, shape, &mut |read| self.record(read));
+                }
+            }
+            None => self.unrecognised(frame, shape),
+        }
     }
 
     fn unwrap(
@@ -333,6 +359,8 @@ impl Context<'_> {
             settings: self.settings,
             normaliser: self.normaliser,
             layouts: self.layouts,
+            claims: self.claims,
+            rooms: self.rooms,
             may_be_canonical: self.may_be_canonical,
             now: self.now,
             batch: self.batch,
@@ -365,12 +393,11 @@ impl Context<'_> {
     }
 
     #[cold]
-    fn unrecognised(&mut self, frame: Frame<'_>) {
+    fn unrecognised(&mut self, frame: Frame<'_>, shape: &Shape<'_>) {
         let fault = match frame.text.first() {
             Some(b'{') => {
-                let mut reading = canonical::Reading::default();
-                let near_miss = reading.read(frame.text).is_ok() && reading.near_miss();
-                near_miss.then(|| reading.record().err()).flatten()
+                let mut reading = canonical::Reading::of(shape);
+                reading.near_miss().then(|| reading.record().err()).flatten()
             }
             Some(b'[' | b']' | b'}' | b'"') => {
                 let message = "JSON spread over several lines; write one record per line (`jq -c .`)";

@@ -12,6 +12,10 @@ pub struct Shape<'a> {
     text: &'a [u8],
     kind: Kind,
     members: Vec<(&'a [u8], Member<'a>)>,
+    /// Some name has an escape in it.
+    has_odd_names: bool,
+    /// What it answers where it is asked what some member says, if that is not to be looked at.
+    saying: Option<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,19 +56,22 @@ impl<'a> Shape<'a> {
     pub fn within(room: &mut Room, text: &'a [u8], row: bool) -> Result<Self, Error> {
         if !text.starts_with(b"{") {
             let kind = if row { Kind::Row } else { Kind::Text };
-            return Ok(Self { text, kind, members: Vec::new() });
+            return Ok(Self { text, kind, members: Vec::new(), has_odd_names: false, saying: None });
         }
         let mut members = room.take();
+        let mut has_odd_names = false;
         let mut reader = Reader::new(text);
         reader.enter_object();
         while let Some(key) = reader.key() {
             let Some(member) = reader.member() else { break };
             if members.len() < MEMBERS_MAX {
                 // Names with escapes in them are empty: no name that anybody looks for needs one.
-                members.push((key.as_plain().unwrap_or_default(), member));
+                let name = key.as_plain();
+                has_odd_names |= name.is_none();
+                members.push((name.unwrap_or_default(), member));
             }
         }
-        let shape = Self { text, kind: Kind::Object, members };
+        let shape = Self { text, kind: Kind::Object, members, has_odd_names, saying: None };
         if let Err(error) = reader.finish() {
             room.give_back(shape);
             return Err(error);
@@ -103,8 +110,29 @@ impl<'a> Shape<'a> {
         self.kind == Kind::Object && self.members.iter().all(|(key, _)| is_known(key))
     }
 
-    /// True for an object whose member `name` is one of these texts.
+    /// True where a name has an escape in it.
+    pub const fn has_odd_names(&self) -> bool {
+        self.has_odd_names
+    }
+
+    /// True for an object with these names and no others, in this order.
+    pub fn has_names(&self, names: &[Box<[u8]>]) -> bool {
+        self.members.len() == names.len()
+            && self.members.iter().zip(names).all(|((name, _), known)| **name == **known)
+    }
+
+    /// The same outside, whose members say whatever they are asked for, or never do: to learn what depends on it.
+    #[must_use]
+    pub fn saying(&self, whatever: bool) -> Self {
+        Self { saying: Some(whatever), ..self.clone() }
+    }
+
+    /// True for an object whose member `name` is one of these texts. A claim may need it, and must not need that a
+    /// member says something else.
     pub fn says(&self, name: &str, texts: &[&str]) -> bool {
+        if let Some(whatever) = self.saying {
+            return whatever && self.has(name);
+        }
         let Some((Value::Str(said), _)) = self.member(name) else { return false };
         said.as_plain().is_some_and(|said| texts.iter().any(|text| text.as_bytes() == said))
     }
