@@ -18,12 +18,7 @@ pub(super) const NAME: &str = "canonical";
 pub(super) fn format() -> Format {
     let summary =
         "keyhound's own: JSON Lines with timestamp, api_key_prefix, model, input_tokens, output_tokens, …";
-    Format::new(
-        NAME,
-        summary,
-        claims,
-        How::By(decode),
-    )
+    Format::new(NAME, summary, claims, How::By(decode))
 }
 
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {

@@ -32,6 +32,7 @@ pub(super) struct Claims {
 
 #[derive(Clone, Debug)]
 struct Outside {
+    is_row: bool,
     names: Box<[Box<[u8]>]>,
     /// In the order in which they are asked.
     candidates: Vec<Claim>,
@@ -42,7 +43,8 @@ struct Outside {
 impl Claims {
     /// What a frame of this shape is; a format named by the user takes the place of all others.
     pub(super) fn of(&mut self, shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> Option<Claim> {
-        if !shape.is_object() {
+        // A row has no names; of other texts every one has to be looked at.
+        if shape.text().is_some() {
             return all(shape, formats, named).next();
         }
         let outside = self.outside(shape, formats, named);
@@ -55,7 +57,7 @@ impl Claims {
     fn outside(&mut self, shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> &Outside {
         for turn in 0..self.known.len() {
             let at = (self.last + turn) % self.known.len();
-            if shape.has_names(&self.known[at].names) {
+            if shape.is_row() == self.known[at].is_row && shape.has_names(&self.known[at].names) {
                 self.last = at;
                 return &self.known[at];
             }
@@ -69,7 +71,7 @@ impl Claims {
         let denied = shape.saying(false);
         let is_sure = candidates.first().is_some_and(|first| claims(*first, &denied, formats, named));
         let names = shape.members().map(|(name, _)| name.into()).collect();
-        let outside = Outside { names, candidates, is_sure };
+        let outside = Outside { is_row: shape.is_row(), names, candidates, is_sure };
         self.last = self.next;
         self.next = (self.next + 1) % OUTSIDES_MAX;
         if self.last < self.known.len() {

@@ -136,8 +136,8 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::super::canonical::{Reading, claims, complete};
-    use crate::frame::shape::Shape;
     use super::*;
+    use crate::frame::shape::Shape;
     use proptest::prelude::*;
 
     /// What is read of `text`: by the layouts if `layouts` are given, else in the general way.

@@ -7,7 +7,7 @@
 use super::draft::{Draft, Fault, Read};
 use super::field::{Field, assign};
 use crate::frame::shape::{Member, Shape};
-use crate::json::{Reader, Str, Value};
+use crate::json::{Reader, Str, Value, same};
 use crate::money::NanoUsd;
 use crate::record::Reason;
 use siphasher::sip::SipHasher13;
@@ -178,7 +178,7 @@ impl Node {
         let named = name
             .as_plain()
             .filter(is_marked)
-            .and_then(|plain| self.members.iter().find(|(known, _)| **known == *plain))
+            .and_then(|plain| self.members.iter().find(|(known, _)| same(known, plain)))
             .map(|(_, node)| node);
         named.or(self.any.as_deref())
     }

@@ -6,8 +6,8 @@ use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
 use super::map::NO_KEY;
 use super::{Emit, Format, Frame, How};
-use crate::frame::shape::{self, Member, Shape};
-use crate::json::{Reader, Str, Value};
+use crate::frame::shape::Shape;
+use crate::json::{Reader, Str, Value, same};
 use crate::record::Reason;
 
 /// Attributes by field, the best of each first: today's names, then earlier ones and those of frameworks.
@@ -68,25 +68,38 @@ enum Kind {
 
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
     let mut seen = false;
-    for (name, member) in shape.members() {
+    for (name, (value, raw)) in shape.members() {
         let (kind, inner, innermost) = match name {
-            b"resourceSpans" => (Kind::Span, "scopeSpans", "spans"),
-            b"resourceLogs" => (Kind::Log, "scopeLogs", "logRecords"),
+            b"resourceSpans" => (Kind::Span, &b"scopeSpans"[..], &b"spans"[..]),
+            b"resourceLogs" => (Kind::Log, &b"scopeLogs"[..], &b"logRecords"[..]),
             _ => continue,
         };
         seen = true;
-        if member.0 != Value::Array {
-            emit(Err(Fault::new(Reason::BadField, "", member.1, "is no list of resources")));
+        if value != Value::Array {
+            emit(Err(Fault::new(Reason::BadField, "", raw, "is no list of resources")));
             continue;
         }
-        elements(member, |resource| {
-            let shared = resource_attributes(resource);
-            each_in(resource, inner, |scope| {
-                each_in(scope, innermost, |one| {
-                    if let Some(read) = read(one, kind, &shared).transpose() {
-                        emit(read.as_ref().map_err(Clone::clone));
+        elements(&mut Reader::new(raw), |resource| {
+            let mut shared = Attributes([None; Field::COUNT]);
+            let mut scopes = None;
+            members(resource, |name, reader| match name {
+                b"resource" => members(reader, |name, reader| match name {
+                    b"attributes" => shared.take(reader, ATTRIBUTES.len()),
+                    _ => reader.skip(),
+                }),
+                name => {
+                    // What they share may stand behind them.
+                    if name == inner {
+                        scopes = Some(reader.clone());
                     }
-                });
+                    reader.skip();
+                }
+            });
+            let Some(mut scopes) = scopes else { return };
+            each_in(&mut scopes, innermost, |one| {
+                if let Some(read) = read(one, kind, &shared).transpose() {
+                    emit(read.as_ref().map_err(Clone::clone));
+                }
             });
         });
     }
@@ -96,23 +109,42 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
     }
 }
 
-/// Calls `each` with every element of a list, as written.
-fn elements<'a>((value, raw): Member<'a>, mut each: impl FnMut(&'a [u8])) {
-    if value != Value::Array {
-        return;
-    }
-    let mut reader = Reader::new(raw);
-    reader.enter_array();
+/// Calls `each` at every element of the list at the reader; it must read or skip that element. Of anything else than
+/// a list nothing is told. The text has been checked to be JSON.
+pub(super) fn elements<'a>(reader: &mut Reader<'a>, mut each: impl FnMut(&mut Reader<'a>)) {
+    match reader.value() {
+        Some(Value::Array) => reader.enter_array(),
+        Some(Value::Object) => return reader.skip(),
+        _ => return,
+    };
     while reader.element() {
-        each(reader.raw());
+        each(reader);
     }
 }
 
-/// The same for a list that is a member of an object.
-fn each_in<'a>(object: &'a [u8], name: &str, each: impl FnMut(&'a [u8])) {
-    if let Ok(Some(list)) = shape::member(object, name) {
-        elements(list, each);
+/// The same for the members of an object.
+pub(super) fn members<'a>(reader: &mut Reader<'a>, mut each: impl FnMut(&'a [u8], &mut Reader<'a>)) {
+    match reader.value() {
+        Some(Value::Object) => reader.enter_object(),
+        Some(Value::Array) => return reader.skip(),
+        _ => return,
+    };
+    while let Some(name) = reader.key() {
+        each(name.as_plain().unwrap_or_default(), reader);
     }
+}
+
+/// Calls `each` at every element of the lists of this name in the elements of the list at the reader.
+pub(super) fn each_in<'a>(reader: &mut Reader<'a>, name: &[u8], mut each: impl FnMut(&mut Reader<'a>)) {
+    elements(reader, |scope| {
+        members(scope, |member, reader| {
+            if member == name {
+                elements(reader, &mut each);
+            } else {
+                reader.skip();
+            }
+        });
+    });
 }
 
 /// Values by field, and how good the attribute is that each is from: smaller is better.
@@ -120,16 +152,11 @@ fn each_in<'a>(object: &'a [u8], name: &str, each: impl FnMut(&'a [u8])) {
 struct Attributes<'a>([Option<(usize, Value<'a>)>; Field::COUNT]);
 
 impl<'a> Attributes<'a> {
-    /// Takes what a list of attributes says over what is known. Those of a resource come first and are the worse.
-    fn take(&mut self, list: Member<'a>, worse_by: usize) {
-        elements(list, |attribute| {
-            let (mut name, mut value) = (&b""[..], None);
-            let _ = shape::members(attribute, |member, (scalar, raw)| match member {
-                b"key" => name = plain(scalar),
-                b"value" => value = any_value(raw),
-                _ => {}
-            });
-            let known = ATTRIBUTES.iter().position(|(known, _)| *known == name);
+    /// Takes what the list of attributes at the reader says over what is known. Those of a resource come first and
+    /// are the worse.
+    fn take(&mut self, list: &mut Reader<'a>, worse_by: usize) {
+        attributes(list, |name, value| {
+            let known = ATTRIBUTES.iter().position(|(known, _)| same(known, name));
             if let (Some(rank), Some(value)) = (known, value) {
                 let place = &mut self.0[ATTRIBUTES[rank].1.index()];
                 if place.is_none_or(|(best, _)| rank + worse_by < best) {
@@ -144,62 +171,67 @@ impl<'a> Attributes<'a> {
     }
 }
 
-fn resource_attributes(resource: &[u8]) -> Attributes<'_> {
-    let mut shared = Attributes([None; Field::COUNT]);
-    if let Ok(Some((Value::Object, resource))) = shape::member(resource, "resource")
-        && let Ok(Some(list)) = shape::member(resource, "attributes")
-    {
-        shared.take(list, ATTRIBUTES.len());
-    }
-    shared
+/// Calls `each` with the name and value of every attribute in the list at the reader.
+pub(super) fn attributes<'a>(list: &mut Reader<'a>, mut each: impl FnMut(&'a [u8], Option<Value<'a>>)) {
+    elements(list, |attribute| {
+        let (mut name, mut value) = (&b""[..], None);
+        members(attribute, |member, reader| match member {
+            b"key" => name = reader.scalar().map_or(b"", plain),
+            b"value" => value = any_value(reader),
+            _ => reader.skip(),
+        });
+        each(name, value);
+    });
 }
 
 /// The value in `{"stringValue": …}` and its like; of a list the first (headers are lists).
-fn any_value(raw: &[u8]) -> Option<Value<'_>> {
+fn any_value<'a>(reader: &mut Reader<'a>) -> Option<Value<'a>> {
     let mut found = None;
-    let walked = shape::members(raw, |name, (value, raw)| match (name, value) {
-        (b"stringValue" | b"intValue" | b"doubleValue", Value::Str(text)) if text.is_empty() => {}
-        (b"stringValue" | b"intValue" | b"doubleValue", Value::Str(_) | Value::Number(_)) => {
-            found = Some(value);
-        }
-        (b"arrayValue", Value::Object) => {
-            each_in(raw, "values", |first| {
-                // Of lists in lists nothing is known, so this ends here.
-                if let (None, Ok(Some((value @ Value::Str(_), _)))) =
-                    (found, shape::member(first, "stringValue"))
-                {
-                    found = Some(value);
-                }
-            });
-        }
-        _ => {}
+    members(reader, |name, reader| match name {
+        b"stringValue" | b"intValue" | b"doubleValue" => match reader.scalar() {
+            Some(Value::Str(text)) if text.is_empty() => {}
+            Some(value @ (Value::Str(_) | Value::Number(_))) => found = Some(value),
+            _ => {}
+        },
+        b"arrayValue" => members(reader, |name, reader| match name {
+            // Of lists in lists nothing is known, so this ends here.
+            b"values" => elements(reader, |first| {
+                members(first, |name, reader| match (name, found) {
+                    (b"stringValue", None) => {
+                        found = reader.scalar().filter(|value| matches!(value, Value::Str(_)));
+                    }
+                    _ => reader.skip(),
+                });
+            }),
+            _ => reader.skip(),
+        }),
+        _ => reader.skip(),
     });
-    // Anything else than an object is no value.
-    walked.ok().and(found)
+    found
 }
 
-fn plain(value: Value<'_>) -> &[u8] {
+pub(super) fn plain(value: Value<'_>) -> &[u8] {
     match value {
         Value::Str(text) => text.as_plain().unwrap_or_default(),
         _ => b"",
     }
 }
 
-/// Reads a span or a log record; `None` where it is no request to a model.
-fn read<'a>(one: &'a [u8], kind: Kind, shared: &Attributes<'a>) -> Read<Option<Draft<'a>>> {
+/// Reads the span or the log record at the reader; `None` where it is no request to a model.
+fn read<'a>(reader: &mut Reader<'a>, kind: Kind, shared: &Attributes<'a>) -> Read<Option<Draft<'a>>> {
     let mut attributes = *shared;
     let mut draft = Draft::default();
     let (mut time, mut observed, mut span) = (Value::Null, Value::Null, Value::Null);
     let mut failed = false;
-    let walked = shape::members(one, |name, (value, raw)| match name {
-        b"startTimeUnixNano" | b"timeUnixNano" => time = value,
-        b"observedTimeUnixNano" => observed = value,
-        b"spanId" => span = value,
-        b"attributes" => attributes.take((value, raw), 0),
-        b"status" if value == Value::Object => failed = is_error(raw),
-        _ => {}
+    members(reader, |name, reader| match name {
+        b"startTimeUnixNano" | b"timeUnixNano" => time = reader.scalar().unwrap_or(Value::Null),
+        b"observedTimeUnixNano" => observed = reader.scalar().unwrap_or(Value::Null),
+        b"spanId" => span = reader.scalar().unwrap_or(Value::Null),
+        b"attributes" => attributes.take(reader, 0),
+        b"status" => failed = is_error(reader),
+        _ => reader.skip(),
     });
-    if walked.is_err() || !is_request(&attributes, kind) {
+    if !is_request(&attributes, kind) {
         return Ok(None);
     }
     for (rank, value) in attributes.0.into_iter().flatten() {
@@ -233,9 +265,16 @@ fn is_request(attributes: &Attributes<'_>, kind: Kind) -> bool {
 }
 
 /// Whether the status of a span is that of a failure, as a number or by its name.
-fn is_error(status: &[u8]) -> bool {
-    let code = shape::member(status, "code").ok().flatten().map(|(value, _)| value);
-    code.is_some_and(|code| code == Value::Number(b"2") || plain(code) == b"STATUS_CODE_ERROR")
+fn is_error(status: &mut Reader<'_>) -> bool {
+    let mut failed = false;
+    members(status, |name, reader| match name {
+        b"code" => {
+            let code = reader.scalar().unwrap_or(Value::Null);
+            failed = code == Value::Number(b"2") || plain(code) == b"STATUS_CODE_ERROR";
+        }
+        _ => reader.skip(),
+    });
+    failed
 }
 
 /// The HTTP status that an error is called by, if it is.

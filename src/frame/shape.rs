@@ -1,6 +1,6 @@
 //! What a frame looks like from outside: enough to tell formats and wrappers apart, at one pass.
 
-use crate::json::{Error, Reader, Value};
+use crate::json::{Error, Reader, Value, same};
 
 /// Members beyond this many are not kept; the widest record we know (LiteLLM) has about fifty.
 const MEMBERS_MAX: usize = 1024;
@@ -91,12 +91,12 @@ impl<'a> Shape<'a> {
 
     /// The member of this name: the last one, where there are several.
     pub fn member(&self, name: &str) -> Option<Member<'a>> {
-        self.members.iter().rev().find(|(known, _)| *known == name.as_bytes()).map(|(_, member)| *member)
+        self.members.iter().rev().find(|(known, _)| same(known, name.as_bytes())).map(|(_, member)| *member)
     }
 
     /// True for an object with this key.
     pub fn has(&self, key: &str) -> bool {
-        self.members.iter().any(|(known, _)| *known == key.as_bytes())
+        self.members.iter().any(|(known, _)| same(known, key.as_bytes()))
     }
 
     /// True for an object with one of these keys.
@@ -106,7 +106,7 @@ impl<'a> Shape<'a> {
 
     /// True for an object whose keys are all in `known`.
     pub fn has_only(&self, known: &[&str]) -> bool {
-        let is_known = |key: &[u8]| known.iter().any(|known| known.as_bytes() == key);
+        let is_known = |key: &[u8]| known.iter().any(|known| same(known.as_bytes(), key));
         self.kind == Kind::Object && self.members.iter().all(|(key, _)| is_known(key))
     }
 
@@ -118,7 +118,7 @@ impl<'a> Shape<'a> {
     /// True for an object with these names and no others, in this order.
     pub fn has_names(&self, names: &[Box<[u8]>]) -> bool {
         self.members.len() == names.len()
-            && self.members.iter().zip(names).all(|((name, _), known)| **name == **known)
+            && self.members.iter().zip(names).all(|((name, _), known)| same(name, known))
     }
 
     /// The same outside, whose members say whatever they are asked for, or never do: to learn what depends on it.

@@ -188,6 +188,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next value if it is no object and no list; these are passed over.
+    #[inline]
+    pub fn scalar(&mut self) -> Option<Value<'a>> {
+        let value = self.value()?;
+        if matches!(value, Value::Object | Value::Array) {
+            self.skip_nested();
+            return None;
+        }
+        Some(value)
+    }
+
     /// Passes over the next value and returns it as written, empty after an error.
     pub fn raw(&mut self) -> &'a [u8] {
         self.space();

@@ -46,25 +46,50 @@ fn hex4(digits: &[u8]) -> Option<u32> {
 
 /// Appends `raw`, whose escapes have been checked, with the escapes resolved.
 pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
+    out.reserve(raw.len());
     let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        out.extend_from_slice(&rest[..at]);
-        rest = &rest[at..];
-        let length = escape_length(rest).unwrap_or(rest.len());
-        let (escape, after) = rest.split_at(length);
-        rest = after;
-        match escape.get(1) {
-            Some(b'u') => rest = unescape_unicode(&escape[2..], rest, out),
-            Some(b'b') => out.push(0x08),
-            Some(b'f') => out.push(0x0c),
-            Some(b'n') => out.push(b'\n'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b't') => out.push(b'\t'),
-            Some(&other) => out.push(other),
-            None => {}
-        }
+    while !rest.is_empty() {
+        rest = copy_plain(rest, out);
+        rest = match rest {
+            [] => rest,
+            [b'\\', b'u', after @ ..] => match after.split_at_checked(4) {
+                Some((digits, after)) => unescape_unicode(digits, after, out),
+                None => &[],
+            },
+            [_, escape, after @ ..] => {
+                out.push(match escape {
+                    b'b' => 0x08,
+                    b'f' => 0x0c,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    other => *other,
+                });
+                after
+            }
+            [_] => &[],
+        };
     }
-    out.extend_from_slice(rest);
+}
+
+/// Appends what comes before the first backslash, and returns the rest. Copies eight bytes at a time, some of them in
+/// vain: in JSON within a text there is a backslash every few bytes.
+#[inline(always)]
+fn copy_plain<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let mut rest = text;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let marks = zero_bytes(u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\\')));
+        out.extend_from_slice(word);
+        if marks != 0 {
+            let plain = (marks.trailing_zeros() / 8) as usize;
+            out.truncate(out.len() - 8 + plain);
+            return &rest[plain..];
+        }
+        rest = after;
+    }
+    let plain = rest.iter().position(|&byte| byte == b'\\').unwrap_or(rest.len());
+    out.extend_from_slice(&rest[..plain]);
+    &rest[plain..]
 }
 
 /// Appends the character of a `\u` escape with these digits, joined with a low surrogate that follows; returns what
