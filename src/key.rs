@@ -99,8 +99,10 @@ fn kind(text: &[u8]) -> Kind {
         let dots = memchr::memmem::find(text, b"...").is_some();
         dots || text.contains(&b'*') || memchr::memmem::find(text, "…".as_bytes()).is_some()
     };
-    // OpenAI's `key_…` and Anthropic's `apikey_…` name a key in their administration interfaces.
-    let named = || text.starts_with(b"key_") || text.starts_with(b"apikey_");
+    // What names keys in the administration interfaces of OpenAI and Anthropic, and what stands for all keys of a
+    // project or a workspace.
+    let named =
+        || [&b"key_"[..], b"apikey_", b"proj_", b"wrkspc_"].iter().any(|start| text.starts_with(start));
     if text.len() < SHORTEST_SECRET || (text.len() <= IDENTIFIER_MAX && (masked() || named())) {
         Kind::Identifier
     } else {

@@ -19,6 +19,11 @@ impl NanoUsd {
         Decimal::parse(text)?.scaled(9, Self::RECORD_MAX.0).map(Self)
     }
 
+    /// The same of a number of cents.
+    pub fn parse_cents(text: &[u8]) -> Result<Self, NumberError> {
+        Decimal::parse(text)?.scaled(7, Self::RECORD_MAX.0).map(Self)
+    }
+
     /// The cost of one record in nano-dollars; `None` above [`NanoUsd::RECORD_MAX`].
     #[inline]
     pub fn from_record(nano: u64) -> Option<Self> {

@@ -222,8 +222,21 @@ fn small_count(digits: &[u8]) -> Option<u64> {
 
 /// An amount of dollars; `null` and `""` are absent.
 pub fn cost(field: &'static str, value: Value<'_>) -> Read<Option<NanoUsd>> {
+    money(field, value, NanoUsd::parse)
+}
+
+/// An amount of cents; `null` and `""` are absent.
+pub fn cents(field: &'static str, value: Value<'_>) -> Read<Option<NanoUsd>> {
+    money(field, value, NanoUsd::parse_cents)
+}
+
+fn money(
+    field: &'static str,
+    value: Value<'_>,
+    parse: fn(&[u8]) -> Result<NanoUsd, NumberError>,
+) -> Read<Option<NanoUsd>> {
     let Some(digits) = number_text(field, value)? else { return Ok(None) };
-    NanoUsd::parse(digits).map(Some).map_err(|error| {
+    parse(digits).map(Some).map_err(|error| {
         let advice = match error {
             NumberError::Negative => "a cost below zero would hide spending; send refunds elsewhere",
             NumberError::TooLarge => "one record may cost a million dollars at most; is the unit right?",

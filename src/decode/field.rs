@@ -37,13 +37,15 @@ pub enum Field {
     End,
     /// Something that tells one bucket from another; there may be several.
     Dimension,
+    /// A number that is not read, and may change when a bucket is told again.
+    Amount,
     /// What only the format's own last step understands.
     Extra(u8),
 }
 
 impl Field {
     /// Number of fields, and so of their places in a list.
-    pub const COUNT: usize = 23 + Self::EXTRAS;
+    pub const COUNT: usize = 24 + Self::EXTRAS;
     /// Fields that a format may keep for its last step.
     pub const EXTRAS: usize = 8;
 
@@ -73,7 +75,8 @@ impl Field {
             Self::ReasoningBeside => 20,
             Self::End => 21,
             Self::Dimension => 22,
-            Self::Extra(number) => 23 + number as usize % Self::EXTRAS,
+            Self::Amount => 23,
+            Self::Extra(number) => 24 + number as usize % Self::EXTRAS,
         }
     }
 }
@@ -93,6 +96,7 @@ impl Field {
                 | Self::InputUncached
                 | Self::Requests
                 | Self::Cost
+                | Self::Amount
         )
     }
 }
@@ -190,7 +194,7 @@ pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read
             draft.tokens.output = Count::of(output.min(Count::MAX));
         }
         Field::End => draft.end = draft::time("window_end", value)?,
-        Field::Dimension | Field::Extra(_) => {}
+        Field::Dimension | Field::Amount | Field::Extra(_) => {}
     }
     Ok(())
 }

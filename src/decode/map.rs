@@ -4,11 +4,10 @@
 //! object that no place names, and `@json` for the JSON inside a text. Several places of one field are fall-backs:
 //! the first that holds something counts. One pass reads them all, and what no place leads into is skipped.
 
-use super::draft::{Draft, Fault, Read};
+use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
 use crate::frame::shape::{Member, Shape};
 use crate::json::{Reader, Str, Value, same};
-use crate::money::NanoUsd;
 use crate::record::Reason;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
@@ -95,8 +94,9 @@ impl Map {
     }
 
     /// The same where each element of the list `name` at the top level is a record; what stands beside the list
-    /// belongs to all of them. Texts and flags of an element that are no amounts are what it is about: its
-    /// dimensions, whether the map knows them or not.
+    /// belongs to all of them. A frame without the list is one element, with what else belongs to it beside. Texts
+    /// and flags of an element that are no amounts are what it is about: its dimensions, whether the map knows them
+    /// or not.
     #[must_use]
     pub(super) fn each(mut self, name: &'static str) -> Self {
         let element = std::mem::take(self.root.step(name).step("*"));
@@ -120,20 +120,30 @@ impl Map {
         }
         match &self.each {
             None => emit(shared.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone)),
-            Some(each) => self.elements(each, shape.member(each.name), &shared, emit),
+            Some(each) => {
+                if let Some(list) = shape.member(each.name) {
+                    return self.elements(each, list, &shared, emit);
+                }
+                for (name, member) in shape.members() {
+                    let name = Str::plain(name);
+                    if self.root.member(name).is_none() {
+                        shared.of_element(&each.element, name, member);
+                    }
+                }
+                emit(shared.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
+            }
         }
     }
 
     fn elements<'a, 'm>(
         &'m self,
         each: &'m Each,
-        list: Option<Member<'a>>,
+        list: Member<'a>,
         shared: &Found<'a, 'm>,
         emit: super::Emit<'_>,
     ) {
-        let Some((Value::Array, list)) = list else {
-            let raw = list.map_or(&b""[..], |(_, raw)| raw);
-            return emit(Err(Fault::new(Reason::MissingField, each.name, raw, "is no list of records")));
+        let (Value::Array, list) = list else {
+            return emit(Err(Fault::new(Reason::BadField, each.name, list.1, "is no list of records")));
         };
         let mut reader = Reader::new(list);
         reader.enter_array();
@@ -226,15 +236,20 @@ impl<'a, 'm> Found<'a, 'm> {
         }
         reader.enter_object();
         while let Some(name) = reader.key() {
-            let known = node.member(name);
             let Some(member) = reader.member() else { return };
-            if matches!(member.0, Value::Str(_) | Value::Bool(_))
-                && known.and_then(|node| node.leaf).is_none_or(|leaf| !leaf.field.is_amount())
-            {
-                self.dimension(name.as_plain().unwrap_or_default(), member.0);
-            }
-            self.named(node, name, member);
+            self.of_element(node, name, member);
         }
+    }
+
+    /// Takes a member of an element.
+    fn of_element(&mut self, node: &'m Node, name: Str<'a>, member: Member<'a>) {
+        let leaf = node.member(name).and_then(|node| node.leaf);
+        if matches!(member.0, Value::Str(_) | Value::Bool(_))
+            && leaf.is_none_or(|leaf| !leaf.field.is_amount())
+        {
+            self.dimension(name.as_plain().unwrap_or_default(), member.0);
+        }
+        self.named(node, name, member);
     }
 
     fn dimension(&mut self, name: &[u8], value: Value<'a>) {
@@ -329,10 +344,7 @@ impl<'a, 'm> Found<'a, 'm> {
             match (leaf.field, leaf.unit) {
                 (Field::Extra(number), _) => extras[usize::from(number) % Field::EXTRAS] = Some(value),
                 (field, Unit::Usual) => assign(&mut draft, field, value)?,
-                (field, Unit::Cents) => {
-                    assign(&mut draft, field, value)?;
-                    draft.cost = draft.cost.map(|cost| NanoUsd(cost.0 / 100));
-                }
+                (_, Unit::Cents) => draft.cost = draft::cents("cost_usd", value)?,
             }
         }
         finish(&mut draft, &extras)?;

@@ -22,6 +22,8 @@ pub(super) fn format() -> Format {
         at("/user_agent", Field::UserAgent),
         at("/http_referer", Field::UserAgent),
         at("/cancelled", Field::Extra(0)),
+        at("/is_byok", Field::Extra(1)),
+        at("/upstream_inference_cost", Field::Extra(2)),
     ];
     let summary = "OpenRouter generations: native token counts and costs, without key and address";
     let sniff = |shape: &crate::frame::shape::Shape<'_>| {
@@ -35,5 +37,10 @@ fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
         draft.status = draft::HUNG_UP;
     }
     draft.zero_is_meant = true;
+    // What a provider bills for use under a key of one's own stands apart.
+    if let (Some(Value::Bool(true)), Some(own)) = (extras[1], extras[2]) {
+        let own = draft::cost("upstream_inference_cost", own)?;
+        draft.cost = [draft.cost, own].into_iter().flatten().reduce(|sum, cost| sum + cost);
+    }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use super::draft::{Draft, Read};
 use super::map::Map;
 use super::{
-    Frame, access_log, bedrock, canonical, cloudflare, cloudtrail, csv, envoy_ai, helicone, kong, langfuse,
-    litellm_payload, litellm_spend, openrouter, otel, portkey,
+    Frame, access_log, anthropic_activity, anthropic_cost, anthropic_usage, bedrock, canonical, cloudflare,
+    cloudtrail, csv, envoy_ai, helicone, kong, langfuse, litellm_daily, litellm_payload, litellm_spend,
+    openai_audit, openai_costs, openai_usage, openrouter, openrouter_activity, otel, portkey,
 };
 use crate::frame::shape::Shape;
 use std::borrow::Cow;
@@ -94,6 +95,14 @@ impl Formats {
             access_log::format(),
             cloudtrail::format(),
             bedrock::format(),
+            openai_usage::format(),
+            openai_costs::format(),
+            openai_audit::format(),
+            anthropic_usage::format(),
+            anthropic_cost::format(),
+            anthropic_activity::format(),
+            litellm_daily::format(),
+            openrouter_activity::format(),
             csv::format(),
         ];
         let mut all = own;

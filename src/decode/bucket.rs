@@ -1,0 +1,72 @@
+//! What the formats of buckets and bills have in common: lists of results, days, and both ends of a stretch of time.
+
+use super::draft::{self, Draft, Fault, Read};
+use super::map::Extras;
+use crate::frame::shape::Shape;
+use crate::json::{Reader, Str, Value};
+use crate::record::Reason;
+use crate::time::{DAY, Stamp};
+
+/// The key of what a provider tells of a whole organization, without a narrower owner.
+pub(super) const ORGANIZATION: &[u8] = b"organization";
+
+/// The first record of a frame: of its `results`, or the frame itself where it is one of them with its bucket's
+/// times. `None` for an empty list.
+pub(super) fn first<'a>(shape: &Shape<'a>) -> Option<Shape<'a>> {
+    let Some((_, list)) = shape.member("results") else { return Some(shape.clone()) };
+    let mut reader = Reader::new(list);
+    reader.enter_array();
+    if reader.element() { Shape::of(reader.raw(), false).ok() } else { None }
+}
+
+/// The plain text of a value; empty for anything else.
+pub(super) fn plain(value: Option<Value<'_>>) -> &[u8] {
+    match value {
+        Some(Value::Str(text)) => text.as_plain().unwrap_or_default(),
+        _ => b"",
+    }
+}
+
+/// Whether one of these numbers is there and not nought.
+pub(super) fn any_of(
+    extras: &Extras<'_>,
+    numbers: std::ops::Range<usize>,
+    field: &'static str,
+) -> Read<bool> {
+    for value in extras[numbers].iter().flatten() {
+        if draft::count(field, *value)?.or_zero() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Checks that the bucket says from when to when.
+pub(super) fn check_times(draft: &Draft<'_>, start: &'static str, end: &'static str) -> Read<()> {
+    let missing = if draft.time.is_none() {
+        start
+    } else if draft.end.is_none() {
+        end
+    } else {
+        return Ok(());
+    };
+    let message = "is missing; keep the times of the bucket beside each of its results";
+    Err(Fault::new(Reason::MissingField, missing, b"", message))
+}
+
+/// Makes the draft tell of the day that `value` names: `2026-06-01`, whole days being in UTC.
+pub(super) fn set_day(draft: &mut Draft<'_>, field: &'static str, value: Option<Value<'_>>) -> Read<()> {
+    let Some(value) = value else {
+        return Err(Fault::new(Reason::MissingField, field, b"", "is missing; the day is expected"));
+    };
+    let text = plain(Some(value));
+    let start = if text.len() == 10 {
+        let midnight = [text, b"T00:00:00Z"].concat();
+        draft::time(field, Value::Str(Str::plain(&midnight)))?
+    } else {
+        draft::time(field, value)?
+    };
+    draft.time = start;
+    draft.end = start.map(|start| Stamp::utc(start.at.plus(DAY)));
+    Ok(())
+}
