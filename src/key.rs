@@ -103,11 +103,24 @@ fn kind(text: &[u8]) -> Kind {
     // project or a workspace.
     let named =
         || [&b"key_"[..], b"apikey_", b"proj_", b"wrkspc_"].iter().any(|start| text.starts_with(start));
-    if text.len() < SHORTEST_SECRET || (text.len() <= IDENTIFIER_MAX && (masked() || named())) {
+    if text.len() < SHORTEST_SECRET
+        || (text.len() <= IDENTIFIER_MAX && (masked() || named() || is_email(text)))
+    {
         Kind::Identifier
     } else {
         Kind::Secret
     }
+}
+
+/// Whether a text is the address of a person, whom audit logs name where there is no key. No key has an `@` in it.
+fn is_email(text: &[u8]) -> bool {
+    let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(byte);
+    let mut halves = text.split(|&byte| byte == b'@');
+    let (name, host, more) = (halves.next(), halves.next(), halves.next());
+    text.iter().all(is_usual)
+        && name.is_some_and(|name| !name.is_empty())
+        && host.is_some_and(|host| host.contains(&b'.'))
+        && more.is_none()
 }
 
 /// The first eight bytes of a hash as a number; zero for less.
@@ -140,6 +153,13 @@ mod tests {
             ("sk-…3f9c", "sk-…3f9c"),
             ("prod-gateway", "prod-gateway"),
             ("key_0000EXAMPLE0000", "key_0000EXAMPLE0000"),
+            ("proj_0000EXAMPLE0000", "proj_0000EXAMPLE0000"),
+            ("wrkspc_0000EXAMPLE0000", "wrkspc_0000EXAMPLE0000"),
+            ("ada.lovelace@example.com", "ada.lovelace@example.com"),
+            ("ada:EXAMPLEEXAMPLE@example.com", "....com"),
+            ("EXAMPLEEXAMPLEEXAMPLE@host", "...host"),
+            ("@EXAMPLEEXAMPLEEXAMPLE.com", "....com"),
+            ("a@EXAMPLEEXAMPLE@example.com", "....com"),
             ("sk-EXAMPLEEXAMPLEEXAMPLE3f9c", "...3f9c"),
             (hash.as_str(), "...9f9f"),
             ("ключ-секретный-очень", "...чень"),

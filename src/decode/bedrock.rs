@@ -55,10 +55,11 @@ fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
     }
     let tokens = &mut draft.tokens;
     if tokens.input_uncached.or_zero() + tokens.output.or_zero() == 0
-        && let Some(total) = extras[0]
+        && let Some(total) = extras[0].map(|total| draft::count("totalTokens", total)).transpose()?
+        && total.or_zero() > 0
     {
         // Which part was output is not told: priced as input it is the least that it can have cost.
-        tokens.input_uncached = draft::count("totalTokens", total)?;
+        tokens.input_uncached = total;
         tokens.output = Count::ABSENT;
     }
     Ok(())

@@ -18,4 +18,5 @@ mod metrics;
 mod odd_places;
 mod secrets;
 mod tidy;
+mod tokens;
 mod vectors;

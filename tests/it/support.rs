@@ -1,9 +1,16 @@
 //! Running the program and reading what it says.
 
+use keyhound::config::Plan;
+use keyhound::decode::{Decoder, Settings};
+use keyhound::frame::Block;
+use keyhound::normalise::Rulebook;
+use keyhound::record::Batch;
+use keyhound::time::Timestamp;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, LazyLock};
 
 /// What a run of the program left behind.
 #[derive(Debug)]
@@ -90,4 +97,13 @@ pub fn record(changes: &[(&str, Value)]) -> String {
         record[*name] = value.clone();
     }
     format!("{record}\n")
+}
+
+/// What the decoder reads out of one line.
+pub fn decoded(line: &str) -> Batch {
+    static RULEBOOK: LazyLock<Arc<Rulebook>> = LazyLock::new(|| Plan::default_plan().unwrap().rulebook);
+    let rulebook = Arc::clone(&RULEBOOK);
+    let settings = Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false };
+    let block = Block { bytes: line.to_owned().into(), ..Block::default() };
+    Decoder::new(settings).block(&block, Timestamp::MAX)
 }
