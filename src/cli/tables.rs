@@ -6,13 +6,16 @@ use std::fmt::Write;
 
 /// Formats and wrappers, one a line.
 pub fn formats(formats: &Formats) -> String {
+    let names =
+        formats.iter().map(|format| &*format.name).chain(unwrap::ALL.iter().map(|wrapper| wrapper.name));
+    let width = names.map(str::len).max().unwrap_or(0);
     let mut text = String::from("Formats, recognised by themselves or named by --format:\n");
     for format in formats.iter() {
-        let _ = writeln!(text, "  {:<14} {}", format.name, format.summary);
+        let _ = writeln!(text, "  {:<width$} {}", format.name, format.summary);
     }
     text.push_str("\nWrappers, taken off before (up to six, one inside the other):\n");
     for wrapper in unwrap::ALL {
-        let _ = writeln!(text, "  {:<14} {}", wrapper.name, wrapper.summary);
+        let _ = writeln!(text, "  {:<width$} {}", wrapper.name, wrapper.summary);
     }
     text.push_str("\nFiles may be compressed with gz or zst, whatever they are called.\n");
     text
