@@ -1,8 +1,9 @@
 //! Who claims a frame: asked once for frames with the same names, not for each of them.
 //!
 //! A writer of logs writes the same names again and again, and what claims a frame depends on its names, and of a few
-//! formats on what some member says. So the wrappers and formats that may claim an outside with these names are kept,
-//! and only these are asked. What is kept changes speed, never results.
+//! formats on what some member says. A shape knows whether it was looked into: who answered without that will answer
+//! the same for all frames with these names, and only the others are asked again. What is kept changes speed, never
+//! results.
 
 use super::table::Formats;
 use crate::frame::shape::Shape;
@@ -34,10 +35,8 @@ pub(super) struct Claims {
 struct Outside {
     is_row: bool,
     names: Box<[Box<[u8]>]>,
-    /// In the order in which they are asked.
-    candidates: Vec<Claim>,
-    /// The first of them needs no asking.
-    is_sure: bool,
+    /// Whoever may claim it, in the order in which they are asked, and whether they need no asking.
+    candidates: Vec<(Claim, bool)>,
 }
 
 impl Claims {
@@ -45,13 +44,11 @@ impl Claims {
     pub(super) fn of(&mut self, shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> Option<Claim> {
         // A row has no names; of other texts every one has to be looked at.
         if shape.text().is_some() {
-            return all(shape, formats, named).next();
+            return all(formats, named).find(|claim| claims(*claim, shape, formats, named));
         }
-        let outside = self.outside(shape, formats, named);
-        match outside.candidates.as_slice() {
-            [first, ..] if outside.is_sure => Some(*first),
-            candidates => candidates.iter().copied().find(|claim| claims(*claim, shape, formats, named)),
-        }
+        let candidates = &self.outside(shape, formats, named).candidates;
+        let found = candidates.iter().find(|(claim, sure)| *sure || claims(*claim, shape, formats, named));
+        found.map(|(claim, _)| *claim)
     }
 
     fn outside(&mut self, shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> &Outside {
@@ -67,11 +64,20 @@ impl Claims {
 
     #[cold]
     fn learn(&mut self, shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> &Outside {
-        let candidates: Vec<_> = all(&shape.saying(true), formats, named).collect();
-        let denied = shape.saying(false);
-        let is_sure = candidates.first().is_some_and(|first| claims(*first, &denied, formats, named));
+        let mut candidates = Vec::new();
+        shape.was_looked_into();
+        for claim in all(formats, named) {
+            let claimed = claims(claim, shape, formats, named);
+            let sure = !shape.was_looked_into();
+            if claimed || !sure {
+                candidates.push((claim, sure));
+            }
+            if claimed && sure {
+                break;
+            }
+        }
         let names = shape.members().map(|(name, _)| name.into()).collect();
-        let outside = Outside { is_row: shape.is_row(), names, candidates, is_sure };
+        let outside = Outside { is_row: shape.is_row(), names, candidates };
         self.last = self.next;
         self.next = (self.next + 1) % OUTSIDES_MAX;
         if self.last < self.known.len() {
@@ -83,15 +89,13 @@ impl Claims {
     }
 }
 
-/// Whatever claims a shape, in the order in which it is asked.
-fn all(shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> impl Iterator<Item = Claim> {
-    let every = (0..unwrap::ALL.len()).map(Claim::Wrapper);
+/// Whoever may claim a frame, in the order in which they are asked.
+fn all(formats: &Formats, named: Option<usize>) -> impl Iterator<Item = Claim> {
     let wanted = match named {
         Some(at) => at..at + 1,
         None => 0..formats.len(),
     };
-    let every = every.chain(wanted.map(Claim::Format));
-    every.filter(move |claim| claims(*claim, shape, formats, named))
+    (0..unwrap::ALL.len()).map(Claim::Wrapper).chain(wanted.map(Claim::Format))
 }
 
 fn claims(claim: Claim, shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> bool {
@@ -105,26 +109,64 @@ fn claims(claim: Claim, shape: &Shape<'_>, formats: &Formats, named: Option<usiz
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_kept_changes_nothing() {
-        let formats = Formats::builtin();
-        let mut kept = Claims::default();
-        let mut told = Vec::new();
+    /// Every line of every fixture, and what stands in lists in it.
+    fn frames() -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
         for directory in std::fs::read_dir("tests/formats").unwrap() {
             let text = std::fs::read(directory.unwrap().path().join("in")).unwrap();
             for line in text.split(|&byte| byte == b'\n').map(super::super::trim) {
-                let Ok(shape) = Shape::of(line, false) else { continue };
-                // Twice, so that it is told from what is kept.
-                for _ in 0..2 {
-                    let claim = kept.of(&shape, &formats, None);
-                    assert_eq!(claim, Claims::default().of(&shape, &formats, None));
-                    assert_eq!(claim, all(&shape, &formats, None).next());
-                    told.push(claim);
+                frames.push(line.to_vec());
+                let lists = Shape::of(line, false).ok();
+                for (_, (value, raw)) in lists.iter().flat_map(Shape::members) {
+                    let mut reader = crate::json::Reader::new(raw);
+                    if value == crate::json::Value::Array && reader.enter_array() {
+                        while reader.element() {
+                            frames.push(reader.raw().to_vec());
+                        }
+                    }
                 }
             }
         }
-        let wrappers = told.iter().filter(|claim| matches!(claim, Some(Claim::Wrapper(_)))).count();
-        assert!(wrappers > 20 && told.len() - wrappers > 100);
+        frames
+    }
+
+    #[test]
+    fn what_is_kept_changes_nothing() {
+        let formats = Formats::builtin();
+        let (mut kept, mut wrapped, mut told) = (Claims::default(), 0, 0);
+        let frames = frames();
+        // Twice, and once backwards, so that every one is also told from what is kept.
+        for frame in frames.iter().chain(&frames).chain(frames.iter().rev()) {
+            let Ok(shape) = Shape::of(frame, false) else { continue };
+            let asked = all(&formats, None).find(|claim| claims(*claim, &shape, &formats, None));
+            let claim = kept.of(&shape, &formats, None);
+            assert_eq!(claim, asked, "{}", String::from_utf8_lossy(frame));
+            wrapped += usize::from(matches!(claim, Some(Claim::Wrapper(_))));
+            told += usize::from(claim.is_some());
+        }
+        assert!(wrapped > 100 && told - wrapped > 500);
         assert_eq!(kept.known.len(), OUTSIDES_MAX);
+    }
+
+    #[test]
+    fn what_a_member_says_is_looked_at_every_time() {
+        let formats = Formats::builtin();
+        let mut kept = Claims::default();
+        for kind in ["usage.completions", "costs", "usage.images", "nothing"] {
+            let bucket = format!(
+                r#"{{"object":"bucket","start_time":1,"end_time":2,"results":[{{"object":"organization.{kind}.result"}}]}}"#
+            );
+            let shape = Shape::of(bucket.as_bytes(), false).unwrap();
+            let claim = kept.of(&shape, &formats, None).and_then(|claim| match claim {
+                Claim::Format(at) => formats.get(at).map(|format| format.name.clone()),
+                Claim::Wrapper(_) => None,
+            });
+            let expected = match kind {
+                "costs" => Some("openai_costs"),
+                "nothing" => None,
+                _ => Some("openai_usage"),
+            };
+            assert_eq!(claim.as_deref(), expected, "{kind}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a frame looks like from outside: enough to tell formats and wrappers apart, at one pass.
 
 use crate::json::{Error, Reader, Value, same};
+use std::cell::Cell;
 
 /// Members beyond this many are not kept; the widest record we know (LiteLLM) has about fifty.
 const MEMBERS_MAX: usize = 1024;
@@ -14,8 +15,8 @@ pub struct Shape<'a> {
     members: Vec<(&'a [u8], Member<'a>)>,
     /// Some name has an escape in it.
     has_odd_names: bool,
-    /// What it answers where it is asked what some member says, if that is not to be looked at.
-    saying: Option<bool>,
+    /// Somebody has looked at more than its kind and its names.
+    looked_into: Cell<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +57,13 @@ impl<'a> Shape<'a> {
     pub fn within(room: &mut Room, text: &'a [u8], row: bool) -> Result<Self, Error> {
         if !text.starts_with(b"{") {
             let kind = if row { Kind::Row } else { Kind::Text };
-            return Ok(Self { text, kind, members: Vec::new(), has_odd_names: false, saying: None });
+            return Ok(Self {
+                text,
+                kind,
+                members: Vec::new(),
+                has_odd_names: false,
+                looked_into: Cell::default(),
+            });
         }
         let mut members = room.take();
         let mut has_odd_names = false;
@@ -71,7 +78,7 @@ impl<'a> Shape<'a> {
                 members.push((name.unwrap_or_default(), member));
             }
         }
-        let shape = Self { text, kind: Kind::Object, members, has_odd_names, saying: None };
+        let shape = Self { text, kind: Kind::Object, members, has_odd_names, looked_into: Cell::default() };
         if let Err(error) = reader.finish() {
             room.give_back(shape);
             return Err(error);
@@ -81,16 +88,19 @@ impl<'a> Shape<'a> {
 
     /// The whole frame.
     pub fn whole(&self) -> &'a [u8] {
+        self.looked_into.set(true);
         self.text
     }
 
     /// The members of an object, in order; one that stands twice is there twice.
     pub fn members(&self) -> impl Iterator<Item = (&'a [u8], Member<'a>)> {
+        self.looked_into.set(true);
         self.members.iter().copied()
     }
 
     /// The member of this name: the last one, where there are several.
     pub fn member(&self, name: &str) -> Option<Member<'a>> {
+        self.looked_into.set(true);
         self.members.iter().rev().find(|(known, _)| same(known, name.as_bytes())).map(|(_, member)| *member)
     }
 
@@ -121,18 +131,14 @@ impl<'a> Shape<'a> {
             && self.members.iter().zip(names).all(|((name, _), known)| same(name, known))
     }
 
-    /// The same outside, whose members say whatever they are asked for, or never do: to learn what depends on it.
-    #[must_use]
-    pub fn saying(&self, whatever: bool) -> Self {
-        Self { saying: Some(whatever), ..self.clone() }
+    /// Whether somebody has looked at more than its kind and its names since this was asked last: then the answer
+    /// may be another for a frame with the same names.
+    pub fn was_looked_into(&self) -> bool {
+        self.looked_into.take()
     }
 
-    /// True for an object whose member `name` is one of these texts. A claim may need it, and must not need that a
-    /// member says something else.
+    /// True for an object whose member `name` is one of these texts.
     pub fn says(&self, name: &str, texts: &[&str]) -> bool {
-        if let Some(whatever) = self.saying {
-            return whatever && self.has(name);
-        }
         let Some((Value::Str(said), _)) = self.member(name) else { return false };
         said.as_plain().is_some_and(|said| texts.iter().any(|text| text.as_bytes() == said))
     }
@@ -149,6 +155,7 @@ impl<'a> Shape<'a> {
 
     /// The text of a frame that is neither an object nor a row.
     pub fn text(&self) -> Option<&'a [u8]> {
+        self.looked_into.set(self.kind == Kind::Text || self.looked_into.get());
         (self.kind == Kind::Text).then_some(self.text)
     }
 }
