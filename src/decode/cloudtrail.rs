@@ -1,13 +1,15 @@
 //! `cloudtrail`: AWS CloudTrail events of Amazon Bedrock: whose access key it was and where it came from. What a call
-//! took stands in the invocation log (`bedrock`) under the same request id.
+//! took stands in the invocation log (`bedrock`) under the same request id. Of IAM and CloudTrail itself, what is
+//! done to keys, rights and logging is told; the events of other services are of something else.
 
+use super::cloud::{free_if_refused, mentions, plain, text};
 use super::draft::{Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
 use super::{Format, How};
 use crate::json::{Str, Value};
 use crate::money::NanoUsd;
-use crate::record::Part;
+use crate::record::{Action, Kind, Part};
 
 /// Calls that the invocation log has the other half of.
 const CALLS: &[&[u8]] = &[
@@ -20,6 +22,35 @@ const CALLS: &[&[u8]] = &[
 
 /// The services whose events tell of the use of models.
 const SERVICES: &[&[u8]] = &[b"bedrock.amazonaws.com", b"bedrock-runtime.amazonaws.com"];
+
+/// What is done to keys, logging and guard rails, by service and event.
+const ACTIONS: &[(&[u8], &[u8], Action)] = &[
+    (b"iam.amazonaws.com", b"CreateAccessKey", Action::KeyCreated),
+    (b"iam.amazonaws.com", b"UpdateAccessKey", Action::KeyChanged),
+    (b"iam.amazonaws.com", b"DeleteAccessKey", Action::KeyDeleted),
+    // API keys of Bedrock are credentials of that kind.
+    (b"iam.amazonaws.com", b"CreateServiceSpecificCredential", Action::KeyCreated),
+    (b"iam.amazonaws.com", b"ResetServiceSpecificCredential", Action::KeyChanged),
+    (b"iam.amazonaws.com", b"UpdateServiceSpecificCredential", Action::KeyChanged),
+    (b"iam.amazonaws.com", b"DeleteServiceSpecificCredential", Action::KeyDeleted),
+    (b"cloudtrail.amazonaws.com", b"StopLogging", Action::LoggingOff),
+    (b"cloudtrail.amazonaws.com", b"DeleteTrail", Action::LoggingOff),
+    (b"cloudtrail.amazonaws.com", b"UpdateTrail", Action::LoggingOff),
+    (b"cloudtrail.amazonaws.com", b"PutEventSelectors", Action::LoggingOff),
+    (b"bedrock.amazonaws.com", b"DeleteModelInvocationLoggingConfiguration", Action::LoggingOff),
+    (b"bedrock.amazonaws.com", b"PutModelInvocationLoggingConfiguration", Action::LoggingOff),
+    (b"bedrock.amazonaws.com", b"DeleteGuardrail", Action::GuardRemoved),
+];
+
+/// Events of IAM that grant what a policy says.
+const GRANTS: &[&[u8]] = &[
+    b"AttachUserPolicy",
+    b"AttachRolePolicy",
+    b"AttachGroupPolicy",
+    b"PutUserPolicy",
+    b"PutRolePolicy",
+    b"PutGroupPolicy",
+];
 
 /// Words in error codes, and the HTTP status that AWS sends with them.
 const ERRORS: &[(&str, u16)] = &[
@@ -37,6 +68,13 @@ const ERRORS: &[(&str, u16)] = &[
     ("InternalServer", 500),
 ];
 
+const ERROR: Field = Field::Extra(0);
+const SERVICE: Field = Field::Extra(1);
+const AFFECTED: Field = Field::Extra(2);
+const OWNER: Field = Field::Extra(3);
+const POLICY: Field = Field::Extra(4);
+const BEARER: Field = Field::Extra(5);
+
 pub(super) fn format() -> Format {
     let places = [
         at("/eventTime", Field::Time),
@@ -50,36 +88,84 @@ pub(super) fn format() -> Format {
         at("/eventName", Field::Endpoint),
         at("/sourceIPAddress", Field::SourceIp),
         at("/userAgent", Field::UserAgent),
-        at("/errorCode", Field::Extra(0)),
-        at("/eventSource", Field::Extra(1)),
+        at("/errorCode", ERROR),
+        at("/eventSource", SERVICE),
+        at("/responseElements/accessKey/accessKeyId", AFFECTED),
+        at("/responseElements/serviceSpecificCredential/serviceSpecificCredentialId", AFFECTED),
+        at("/requestParameters/accessKeyId", AFFECTED),
+        at("/requestParameters/serviceSpecificCredentialId", AFFECTED),
+        at("/responseElements/accessKey/userName", OWNER),
+        at("/responseElements/serviceSpecificCredential/userName", OWNER),
+        at("/requestParameters/userName", OWNER),
+        at("/requestParameters/policyArn", POLICY),
+        at("/requestParameters/policyDocument", POLICY),
+        at("/additionalEventData/callWithBearerToken", BEARER),
     ];
     let summary =
-        "AWS CloudTrail events of Bedrock: access key, address, client; joined with bedrock by request id";
+        "AWS CloudTrail events of Bedrock: access key, address, client; keys, rights, logging changed";
     let sniff = |shape: &crate::frame::shape::Shape<'_>| {
         shape.has("eventSource") && shape.has("eventName") && shape.has("eventTime")
     };
     Format::new("cloudtrail", summary, sniff, How::Map(Map::new(&places, finish)))
 }
 
-fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
-    if !matches!(extras[1], Some(Value::Str(source)) if is_one_of(source, SERVICES)) {
+fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
+    let [error, service, affected, owner, policy, bearer, ..] = *extras;
+    let service = plain(service);
+    let event = draft.endpoint.as_plain().unwrap_or_default();
+    let action = action(service, event, policy);
+    if action.is_none() && !SERVICES.contains(&service) {
         draft.foreign = true;
         return Ok(());
     }
-    if let Some(Value::Str(code)) = extras[0] {
+    if let Some(Value::Str(code)) = error {
         draft.status = status(code);
     }
-    if draft.status == 200 && is_one_of(draft.endpoint, CALLS) {
+    caller(draft, bearer);
+    if let Some(action) = action {
+        draft.kind = Kind::Audit(if draft.status == 200 { action } else { Action::Other });
+        let affected = text("accessKeyId", affected)?;
+        if !affected.is_empty() {
+            (draft.key, draft.key_alias) = (affected, text("userName", owner)?);
+        }
+    } else if CALLS.contains(&event) {
         draft.part = Part::Identity;
+        free_if_refused(draft);
     } else {
-        // Listings, settings and refused calls cost nothing, and tell who looked around.
+        // Listings and settings cost nothing, and tell who looked around.
         (draft.cost, draft.zero_is_meant) = (Some(NanoUsd::ZERO), true);
     }
     Ok(())
 }
 
-fn is_one_of(text: Str<'_>, words: &[&[u8]]) -> bool {
-    text.as_plain().is_some_and(|text| words.contains(&text))
+/// What was done, where it is more than use.
+fn action(service: &[u8], event: &[u8], policy: Option<Value<'_>>) -> Option<Action> {
+    if service == b"iam.amazonaws.com" && GRANTS.contains(&event) {
+        return grants_models(policy).then_some(Action::AccessGranted);
+    }
+    ACTIONS.iter().find(|(of, name, _)| *of == service && *name == event).map(|(_, _, action)| *action)
+}
+
+/// Whether a policy, by its name or by what it says, is about Bedrock, or about everything.
+fn grants_models(policy: Option<Value<'_>>) -> bool {
+    let Some(Value::Str(policy)) = policy else { return false };
+    let mut scratch = Vec::new();
+    let policy = policy.resolve(&mut scratch);
+    mentions(policy, "bedrock") || policy.ends_with(b":policy/AdministratorAccess")
+}
+
+/// Whose key it was, and where from.
+fn caller(draft: &mut Draft<'_>, bearer: Option<Value<'_>>) {
+    let user = draft.key_alias.as_plain().unwrap_or_default();
+    // The user that an API key of Bedrock was made with is there for that key alone.
+    if matches!(bearer, Some(Value::Bool(true))) && user.starts_with(b"BedrockAPIKey-") {
+        draft.key = draft.key_alias;
+    }
+    // A service of AWS that called for somebody is no address of theirs.
+    let from = draft.source_ip.as_plain().unwrap_or_default();
+    if from.ends_with(b".amazonaws.com") || from == b"AWS Internal" {
+        draft.source_ip = Str::default();
+    }
 }
 
 /// The HTTP status behind an error code, which is all that CloudTrail tells.

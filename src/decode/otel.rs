@@ -80,11 +80,11 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
             continue;
         }
         elements(&mut Reader::new(raw), |resource| {
-            let mut shared = Attributes([None; Field::COUNT]);
+            let mut shared = Attributes::NONE;
             let mut scopes = None;
             members(resource, |name, reader| match name {
                 b"resource" => members(reader, |name, reader| match name {
-                    b"attributes" => shared.take(reader, ATTRIBUTES.len()),
+                    b"attributes" => shared.take(reader, Attributes::SHARED),
                     _ => reader.skip(),
                 }),
                 name => {
@@ -149,12 +149,17 @@ pub(super) fn each_in<'a>(reader: &mut Reader<'a>, name: &[u8], mut each: impl F
 
 /// Values by field, and how good the attribute is that each is from: smaller is better.
 #[derive(Clone, Copy)]
-struct Attributes<'a>([Option<(usize, Value<'a>)>; Field::COUNT]);
+pub(super) struct Attributes<'a>([Option<(usize, Value<'a>)>; Field::COUNT]);
 
 impl<'a> Attributes<'a> {
+    /// Nothing known.
+    pub(super) const NONE: Self = Self([None; Field::COUNT]);
+    /// How much worse those of a resource are than any of what it is the resource of.
+    pub(super) const SHARED: usize = ATTRIBUTES.len();
+
     /// Takes what the list of attributes at the reader says over what is known. Those of a resource come first and
     /// are the worse.
-    fn take(&mut self, list: &mut Reader<'a>, worse_by: usize) {
+    pub(super) fn take(&mut self, list: &mut Reader<'a>, worse_by: usize) {
         attributes(list, |name, value| {
             let known = ATTRIBUTES.iter().position(|(known, _)| same(known, name));
             if let (Some(rank), Some(value)) = (known, value) {
@@ -168,6 +173,14 @@ impl<'a> Attributes<'a> {
 
     fn get(&self, field: Field) -> Option<Value<'a>> {
         self.0[field.index()].map(|(_, value)| value)
+    }
+
+    /// Reads them all into a draft.
+    pub(super) fn assign(self, draft: &mut Draft<'a>) -> Read<()> {
+        self.0
+            .into_iter()
+            .flatten()
+            .try_for_each(|(rank, value)| assign(draft, ATTRIBUTES[rank % ATTRIBUTES.len()].1, value))
     }
 }
 
@@ -234,9 +247,7 @@ fn read<'a>(reader: &mut Reader<'a>, kind: Kind, shared: &Attributes<'a>) -> Rea
     if !is_request(&attributes, kind) {
         return Ok(None);
     }
-    for (rank, value) in attributes.0.into_iter().flatten() {
-        assign(&mut draft, ATTRIBUTES[rank % ATTRIBUTES.len()].1, value)?;
-    }
+    attributes.assign(&mut draft)?;
     let known = |value: Value<'_>| !matches!(value, Value::Number(b"0")) && plain(value) != b"0";
     let time = [time, observed].into_iter().find(|time| *time != Value::Null && known(*time));
     draft.time = draft::time("startTimeUnixNano", time.unwrap_or(Value::Null))?;

@@ -3,9 +3,10 @@
 use super::draft::{Draft, Read};
 use super::map::Map;
 use super::{
-    Frame, access_log, anthropic_activity, anthropic_cost, anthropic_usage, bedrock, canonical, cloudflare,
-    cloudtrail, csv, envoy_ai, helicone, kong, langfuse, litellm_daily, litellm_payload, litellm_spend,
-    openai_audit, openai_costs, openai_usage, openrouter, openrouter_activity, otel, portkey,
+    Frame, access_log, anthropic_activity, anthropic_cost, anthropic_usage, apim, azure_openai, bedrock,
+    canonical, cloudflare, cloudtrail, csv, envoy_ai, gcp_audit, helicone, kong, langfuse, litellm_daily,
+    litellm_payload, litellm_spend, openai_audit, openai_costs, openai_usage, openrouter,
+    openrouter_activity, otel, otel_metrics, portkey, vertex_log,
 };
 use crate::frame::shape::Shape;
 use std::borrow::Cow;
@@ -86,6 +87,7 @@ impl Formats {
             litellm_spend::format(),
             openrouter::format(),
             otel::format(),
+            otel_metrics::format(),
             cloudflare::format(),
             kong::format(),
             envoy_ai::format(),
@@ -103,6 +105,10 @@ impl Formats {
             anthropic_activity::format(),
             litellm_daily::format(),
             openrouter_activity::format(),
+            azure_openai::format(),
+            apim::format(),
+            gcp_audit::format(),
+            vertex_log::format(),
             csv::format(),
         ];
         let mut all = own;

@@ -18,8 +18,8 @@ pub enum TimeError {
 }
 
 /// Reads a time as logs write it: RFC 3339 with `T`, `t` or a space; up to nine fraction digits (more are
-/// cut); `Z`, `±hh:mm`, `±hhmm`, `±hh` or no offset, which means UTC; or an epoch number in seconds,
-/// milliseconds, microseconds or nanoseconds, told apart by size, with an optional fraction.
+/// cut); `Z`, `±hh:mm`, `±hhmm`, `±hh`, ` UTC` (`BigQuery`) or no offset, which means UTC; or an epoch number in
+/// seconds, milliseconds, microseconds or nanoseconds, told apart by size, with an optional fraction; or .NET's ticks.
 ///
 /// A leap second (`:60`) is folded into the second before it, as `jiff` does.
 pub fn parse(text: &[u8]) -> Result<Stamp, TimeError> {
@@ -126,7 +126,7 @@ fn offset(text: &[u8]) -> Result<Option<i16>, TimeError> {
     let mut all = Digits::default();
     let (sign, hours, minutes) = match *text {
         [] => return Ok(None),
-        [b'Z' | b'z'] => return Ok(Some(ZULU)),
+        [b'Z' | b'z'] | [b' ', b'U', b'T', b'C'] => return Ok(Some(ZULU)),
         [sign @ (b'+' | b'-'), a, b] => (sign, all.two(a, b), 0),
         [sign @ (b'+' | b'-'), a, b, c, d] | [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
             (sign, all.two(a, b), all.two(c, d))
@@ -147,8 +147,14 @@ fn offset(text: &[u8]) -> Result<Option<i16>, TimeError> {
     }))
 }
 
+/// Ticks of .NET, 100 nanoseconds each since the year 1, of the years 2010 to 2200 and some more.
+const TICKS: std::ops::Range<i64> = 633_000_000_000_000_000..700_000_000_000_000_000;
+/// As many as there were in 1970.
+const TICKS_TO_1970: i64 = 621_355_968_000_000_000;
+
 /// An epoch number: ten digits are seconds, thirteen milliseconds, sixteen microseconds, nineteen nanoseconds
-/// (the ranges between are free of overlap for 2010..2200).
+/// (the ranges between are free of overlap for 2010..2200). Eighteen are ticks of .NET, which would be nanoseconds of
+/// the early nineties.
 fn parse_epoch(text: &[u8]) -> Result<Stamp, TimeError> {
     let dot = text.iter().position(|&byte| byte == b'.');
     let (whole, rest) = text.split_at(dot.unwrap_or(text.len()));
@@ -165,6 +171,9 @@ fn parse_epoch(text: &[u8]) -> Result<Stamp, TimeError> {
             .checked_mul(10)
             .and_then(|n| n.checked_add(i64::from(digit - b'0')))
             .ok_or(TimeError::OutOfRange)?;
+    }
+    if TICKS.contains(&number) {
+        return Ok(Stamp::utc(in_range((number - TICKS_TO_1970) * 100)?));
     }
     let (unit, digits) = match number {
         0..100_000_000_000 => (SECOND, 0),
@@ -201,6 +210,8 @@ mod tests {
             ("1780632395123", "2026-06-05T04:06:35.123Z"),
             ("1780632395123456", "2026-06-05T04:06:35.123456Z"),
             ("1780632395123456789", "2026-06-05T04:06:35.123456789Z"),
+            ("639162291951234567", "2026-06-05T04:06:35.123456700Z"),
+            ("2026-06-05 04:06:35.123 UTC", "2026-06-05T04:06:35.123Z"),
         ] {
             assert_eq!(parse(text.as_bytes()).map(|stamp| stamp.to_string()), Ok(shown.to_owned()), "{text}");
         }

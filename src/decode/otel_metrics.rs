@@ -1,0 +1,259 @@
+//! `otel_metrics`: token counts of OpenTelemetry's `gen_ai` conventions as OTLP's JSON: every point of
+//! `gen_ai.client.token.usage` is a bucket. Input and output are points of their own, and the requests are those of the
+//! input. Counters of Claude Code are read as well; other metrics are no usage, and nothing is told of them.
+
+use super::draft::{self, Draft, Fault, Read};
+use super::field::{Field, assign};
+use super::map::NO_KEY;
+use super::otel::{Attributes, attributes, elements, members, plain};
+use super::{Emit, Format, Frame, How};
+use crate::frame::shape::Shape;
+use crate::json::{Reader, Str, Value};
+use crate::record::{Count, Kind, Reason};
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
+
+/// Metrics that count tokens.
+#[derive(Clone, Copy)]
+struct Metric {
+    name: &'static [u8],
+    /// The attribute that tells which tokens a point counts.
+    class: &'static [u8],
+    /// What it may say.
+    classes: &'static [(&'static [u8], Field)],
+}
+
+const METRICS: &[Metric] = &[
+    Metric {
+        name: b"gen_ai.client.token.usage",
+        class: b"gen_ai.token.type",
+        classes: &[(b"input", Field::InputTokens), (b"output", Field::OutputTokens)],
+    },
+    Metric {
+        name: b"claude_code.token.usage",
+        class: b"type",
+        classes: &[
+            (b"input", Field::InputUncached),
+            (b"output", Field::OutputTokens),
+            (b"cacheRead", Field::CacheRead),
+            (b"cacheCreation", Field::CacheWrite),
+        ],
+    },
+];
+
+/// The kinds of data that counts come as.
+const KINDS: &[&[u8]] = &[b"histogram", b"exponentialHistogram", b"sum"];
+
+pub(super) fn format() -> Format {
+    let summary = "OTLP JSON metrics: tokens of gen_ai.client.token.usage by model; a key only where an attribute names one";
+    Format::new("otel_metrics", summary, |shape| shape.has("resourceMetrics"), How::By(decode))
+}
+
+fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
+    let Some((Value::Array, resources)) = shape.member("resourceMetrics") else {
+        return emit(Err(Fault::new(Reason::BadField, "", shape.whole(), "has no list of resourceMetrics")));
+    };
+    elements(&mut Reader::new(resources), |resource| {
+        let (mut shared, mut about, mut scopes) = (Attributes::NONE, 0, None);
+        members(resource, |name, reader| match name {
+            b"resource" => {
+                about = hash(reader.clone().raw());
+                members(reader, |name, reader| match name {
+                    b"attributes" => shared.take(reader, Attributes::SHARED),
+                    _ => reader.skip(),
+                });
+            }
+            name => {
+                // What they share may stand behind them.
+                if name == b"scopeMetrics" {
+                    scopes = Some(reader.clone());
+                }
+                reader.skip();
+            }
+        });
+        let Some(mut scopes) = scopes else { return };
+        elements(&mut scopes, |scope| {
+            let about = scope_hash(scope.clone()).wrapping_add(about);
+            members(scope, |name, reader| match name {
+                b"metrics" => elements(reader, |metric| points(metric, about, &shared, emit)),
+                _ => reader.skip(),
+            });
+        });
+    });
+}
+
+/// Fingerprint of what is said of the library that counts.
+fn scope_hash(mut scope: Reader<'_>) -> u64 {
+    let mut found = 0;
+    members(&mut scope, |name, reader| match name {
+        b"scope" => found = hash(reader.raw()),
+        _ => reader.skip(),
+    });
+    found
+}
+
+/// Hands over what the points of the metric at the reader say, if it is one that counts tokens.
+fn points<'a>(reader: &mut Reader<'a>, about: u64, shared: &Attributes<'a>, emit: Emit<'_>) {
+    let (mut metric, mut data) = (None, None);
+    members(reader, |name, reader| match name {
+        b"name" => {
+            let name = reader.scalar().map_or(&b""[..], plain);
+            metric = METRICS.iter().find(|metric| metric.name == name);
+        }
+        name => {
+            if KINDS.contains(&name) {
+                data = Some(reader.clone());
+            }
+            reader.skip();
+        }
+    });
+    let (Some(metric), Some(mut data)) = (metric, data) else { return };
+    let (mut temporality, mut list) = (None, None);
+    members(&mut data, |name, reader| match name {
+        b"aggregationTemporality" => temporality = reader.scalar(),
+        name => {
+            if name == b"dataPoints" {
+                list = Some(reader.clone());
+            }
+            reader.skip();
+        }
+    });
+    let Some(mut list) = list else { return };
+    elements(&mut list, |point| {
+        let read = Point { metric, about, shared, temporality }.read(point);
+        if let Some(read) = read.transpose() {
+            emit(read.as_ref().map_err(Clone::clone));
+        }
+    });
+}
+
+/// What is known of a point before it is looked at.
+struct Point<'s, 'a> {
+    metric: &'static Metric,
+    /// Fingerprint of what it stands in: two sources may count the same things, each for itself.
+    about: u64,
+    shared: &'s Attributes<'a>,
+    temporality: Option<Value<'a>>,
+}
+
+impl<'a> Point<'_, 'a> {
+    /// Reads the point at the reader; `None` where it counts nothing, or what others count already.
+    fn read(&self, reader: &mut Reader<'a>) -> Read<Option<Draft<'a>>> {
+        let mut attributes = *self.shared;
+        let mut own = Own { dimensions: self.about.wrapping_add(hash(self.metric.name)), ..Own::default() };
+        let (mut start, mut end) = (Value::Null, Value::Null);
+        let (mut sum, mut count) = (None, None);
+        members(reader, |name, reader| match name {
+            b"startTimeUnixNano" => start = reader.scalar().unwrap_or(Value::Null),
+            b"timeUnixNano" => end = reader.scalar().unwrap_or(Value::Null),
+            b"sum" | b"asInt" | b"asDouble" => {
+                sum = reader.scalar().filter(|value| *value != Value::Null).or(sum);
+            }
+            b"count" => count = reader.scalar(),
+            b"attributes" => {
+                own.take(&mut reader.clone(), self.metric);
+                attributes.take(reader, 0);
+            }
+            _ => reader.skip(),
+        });
+        let Some(sum) = sum else { return Ok(None) };
+        if own.class.is_empty() {
+            let message = "is missing; without it input and output cannot be told apart";
+            return Err(Fault::new(Reason::MissingField, "gen_ai.token.type", b"", message));
+        }
+        let Some((_, field)) = self.metric.classes.iter().find(|(class, _)| *class == own.class) else {
+            return Ok(None);
+        };
+        let mut draft = Draft { kind: Kind::Bucket, dimensions: own.dimensions, ..Draft::default() };
+        attributes.assign(&mut draft)?;
+        assign(&mut draft, *field, sum)?;
+        draft.requests = requests(*field, count)?;
+        self.span(&mut draft, start, end)?;
+        own.complete(&mut draft);
+        Ok(Some(draft))
+    }
+
+    /// The stretch of time that a point tells of.
+    fn span(&self, draft: &mut Draft<'a>, start: Value<'a>, end: Value<'a>) -> Read<()> {
+        let known = |value: Value<'a>| match value {
+            Value::Number(b"0") => Value::Null,
+            value if plain(value) == b"0" => Value::Null,
+            value => value,
+        };
+        let end = draft::time("timeUnixNano", known(end))?;
+        draft.time = draft::time("startTimeUnixNano", known(start))?;
+        let Some(end) = end else {
+            let message = "is missing or 0; every record needs a time";
+            return Err(Fault::new(Reason::MissingField, "timeUnixNano", b"", message));
+        };
+        draft.cumulative = match self.temporality {
+            Some(Value::Number(b"1")) => false,
+            Some(Value::Number(b"2")) => true,
+            Some(name) if plain(name) == b"AGGREGATION_TEMPORALITY_DELTA" => false,
+            Some(name) if plain(name) == b"AGGREGATION_TEMPORALITY_CUMULATIVE" => true,
+            other => {
+                let written = other.map_or(&b""[..], plain);
+                let message =
+                    "is neither delta (1) nor cumulative (2); which of them decides what a point counts";
+                return Err(Fault::new(Reason::BadField, "aggregationTemporality", written, message));
+            }
+        };
+        if draft.cumulative && draft.time.is_none() {
+            let message = "is missing or 0; a counter that starts nowhere would count anew with every point";
+            return Err(Fault::new(Reason::MissingField, "startTimeUnixNano", b"", message));
+        }
+        let start = *draft.time.get_or_insert(end);
+        draft.end = (end.at > start.at).then_some(end);
+        Ok(())
+    }
+}
+
+/// Requests behind a point: those of a histogram of input. A counter does not tell them.
+fn requests(field: Field, count: Option<Value<'_>>) -> Read<Count> {
+    match count {
+        None => Ok(Count::ABSENT),
+        Some(count) if field == Field::InputTokens => draft::count("count", count),
+        Some(_) => Ok(Count::of(0)),
+    }
+}
+
+/// What the attributes of a point say besides the usual ones.
+#[derive(Default)]
+struct Own<'a> {
+    class: &'a [u8],
+    model: Str<'a>,
+    user: Str<'a>,
+    dimensions: u64,
+}
+
+impl<'a> Own<'a> {
+    fn take(&mut self, list: &mut Reader<'a>, metric: &Metric) {
+        let mut dimensions = 0_u64;
+        elements(&mut list.clone(), |one| dimensions = dimensions.wrapping_add(hash(one.raw())));
+        self.dimensions = self.dimensions.wrapping_add(dimensions);
+        attributes(list, |name, value| {
+            let Some(Value::Str(text)) = value else { return };
+            match name {
+                name if name == metric.class => self.class = text.as_plain().unwrap_or_default(),
+                b"model" => self.model = text,
+                b"user.account_uuid" => self.user = text,
+                _ => {}
+            }
+        });
+    }
+
+    fn complete(self, draft: &mut Draft<'a>) {
+        if draft.model.is_empty() {
+            draft.model = self.model;
+        }
+        if draft.key.is_empty() {
+            draft.key = if self.user.is_empty() { Str::plain(NO_KEY) } else { self.user };
+        }
+    }
+}
+
+fn hash(text: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(text);
+    hasher.finish()
+}
