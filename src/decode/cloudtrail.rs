@@ -18,10 +18,13 @@ const CALLS: &[&[u8]] = &[
     b"InvokeModelWithBidirectionalStream",
     b"Converse",
     b"ConverseStream",
+    // Of the endpoint that speaks as OpenAI and Anthropic do.
+    b"CreateInference",
 ];
 
 /// The services whose events tell of the use of models.
-const SERVICES: &[&[u8]] = &[b"bedrock.amazonaws.com", b"bedrock-runtime.amazonaws.com"];
+const SERVICES: &[&[u8]] =
+    &[b"bedrock.amazonaws.com", b"bedrock-runtime.amazonaws.com", b"bedrock-mantle.amazonaws.com"];
 
 /// What is done to keys, logging and guard rails, by service and event.
 const ACTIONS: &[(&[u8], &[u8], Action)] = &[
@@ -85,6 +88,7 @@ pub(super) fn format() -> Format {
         at("/userIdentity/userName", Field::KeyAlias),
         at("/userIdentity/sessionContext/sessionIssuer/userName", Field::KeyAlias),
         at("/requestParameters/modelId", Field::Model),
+        at("/requestParameters/model", Field::Model),
         at("/eventName", Field::Endpoint),
         at("/sourceIPAddress", Field::SourceIp),
         at("/userAgent", Field::UserAgent),
@@ -100,6 +104,7 @@ pub(super) fn format() -> Format {
         at("/requestParameters/policyArn", POLICY),
         at("/requestParameters/policyDocument", POLICY),
         at("/additionalEventData/callWithBearerToken", BEARER),
+        at("/requestParameters/callWithBearerToken", BEARER),
     ];
     let summary =
         "AWS CloudTrail events of Bedrock: access key, address, client; keys, rights, logging changed";

@@ -123,6 +123,10 @@ mod tests {
             (" gateway-7:51234, 10.0.0.1", "gateway-7"),
             ("1.2.3.4:port", "1.2.3.4:port"),
             ("AWS Internal", "AWS Internal"),
+            // Azure masks what it logs.
+            ("203.0.113.***", "203.0.113.***"),
+            ("203.0.113.***:51234", "203.0.113.***"),
+            ("2001:db8:0:1::***", "2001:db8:0:1::***"),
         ] {
             assert_eq!(parse(text.as_bytes()), Client::Opaque(opaque.as_bytes()), "{text}");
         }

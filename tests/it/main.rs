@@ -19,4 +19,5 @@ mod odd_places;
 mod secrets;
 mod tidy;
 mod tokens;
+mod tokens_cloud;
 mod vectors;

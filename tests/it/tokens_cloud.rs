@@ -1,0 +1,187 @@
+//! What the logs of clouds count as tokens, and in which notations: a small record for each rule, and what is read
+//! of it.
+
+use keyhound::config::Plan;
+use keyhound::decode::{Decoder, Settings};
+use keyhound::frame::Block;
+use keyhound::record::{CostSource, Part, UsageRecord};
+use keyhound::time::Timestamp;
+use serde_json::{Value, json};
+
+/// The records of one line.
+fn decode(line: &Value) -> Vec<UsageRecord> {
+    let rulebook = Plan::default_plan().unwrap().rulebook;
+    let settings = Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: true };
+    let block = Block { bytes: line.to_string().into(), ..Block::default() };
+    let batch = Decoder::new(settings).block(&block, Timestamp::MAX);
+    assert!(batch.rejects.is_empty(), "{line} {:?}", batch.rejects);
+    batch.records
+}
+
+fn vertex(usage: &Value) -> Value {
+    json!({
+        "logging_time": "2026-06-01T09:00:00Z", "request_id": "r", "api_method": "GenerateContent",
+        "model": "publishers/google/models/gemini-2.5-pro", "full_response": {"usage_metadata": usage},
+    })
+}
+
+fn llm(model: &str, prompt: &Value, cached: &Value, output: &Value) -> Value {
+    json!({
+        "time": "2026-06-01T09:00:00Z", "resourceId": "/service/g", "category": "GatewayLlmLogs",
+        "properties": {
+            "correlationId": "r", "modelName": model, "promptTokens": prompt, "promptCachedTokens": cached,
+            "completionTokens": output,
+        },
+    })
+}
+
+/// Uncached input, input from a cache, output, reasoning; absent is not nought.
+type Tokens = [Option<u64>; 4];
+
+#[test]
+fn tokens_are_counted_once_and_in_their_classes() {
+    const NONE: Option<u64> = None;
+    let cases: &[(&str, Value, Tokens)] = &[
+        (
+            "thoughts are output beside the candidates",
+            vertex(
+                &json!({"prompt_token_count": 3, "candidates_token_count": 29, "thoughts_token_count": 901, "total_token_count": 933}),
+            ),
+            [Some(3), NONE, Some(930), Some(901)],
+        ),
+        (
+            "the prompt includes what was cached, and not what tools put in",
+            vertex(
+                &json!({"prompt_token_count": 1000, "cached_content_token_count": 400, "tool_use_prompt_token_count": 50, "candidates_token_count": 1}),
+            ),
+            [Some(650), Some(400), Some(1), NONE],
+        ),
+        (
+            "64-bit numbers are texts",
+            vertex(&json!({"prompt_token_count": "9007199254", "candidates_token_count": "1"})),
+            [Some(9_007_199_254), NONE, Some(1), NONE],
+        ),
+        (
+            "Claude's prompt excludes what was cached",
+            llm("claude-sonnet-4-5", &json!(26), &json!(48854), &json!(121)),
+            [Some(26), Some(48854), Some(121), NONE],
+        ),
+        (
+            "also where it is the larger part",
+            llm("claude-sonnet-4-5", &json!(500), &json!(100), &json!(1)),
+            [Some(500), Some(100), Some(1), NONE],
+        ),
+        (
+            "OpenAI's includes it",
+            llm("gpt-4o", &json!(500), &json!(100), &json!(1)),
+            [Some(400), Some(100), Some(1), NONE],
+        ),
+        (
+            "what exceeds a prompt was not in it",
+            llm("alias", &json!(5), &json!(100), &json!(1)),
+            [Some(5), Some(100), Some(1), NONE],
+        ),
+        (
+            "nothing but cached input is usage, too",
+            llm("claude-opus-4-5", &json!(0), &json!("4460"), &json!(0)),
+            [Some(0), Some(4460), Some(0), NONE],
+        ),
+        (
+            "a list of one",
+            json!({
+                "time": "2026-06-01T09:00:00Z", "category": "AzureOpenAIRequestUsage", "correlationId": "r",
+                "resourceId": "/providers/Microsoft.CognitiveServices/accounts/a",
+                "properties": "{\"promptTokens\":[12],\"completionTokens\":[\"3\"]}",
+            }),
+            [Some(12), NONE, Some(3), NONE],
+        ),
+    ];
+    for (rule, line, expected) in cases {
+        let records = decode(line);
+        let [record] = records.as_slice() else { panic!("{rule}: {records:?}") };
+        let tokens = record.tokens;
+        let read = [tokens.input_uncached, tokens.cache_read, tokens.output, tokens.reasoning];
+        assert_eq!(read.map(keyhound::record::Count::get), *expected, "{rule}");
+        assert_eq!(record.part, Part::Usage, "{rule}");
+    }
+}
+
+#[test]
+fn what_was_written_to_a_cache_is_missing_in_the_cost() {
+    for (model, cached, source) in [
+        ("claude-sonnet-4-5", json!(0), CostSource::Partial),
+        ("claude-sonnet-4-5", json!(9), CostSource::Partial),
+        ("gpt-4o", json!(9), CostSource::Partial),
+        ("gpt-4o", Value::Null, CostSource::Computed),
+    ] {
+        let records = decode(&llm(model, &json!(500), &cached, &json!(1)));
+        assert_eq!(records[0].cost_source, source, "{model} {cached}");
+    }
+}
+
+#[test]
+fn rows_that_hold_pieces_of_a_text_are_no_usage() {
+    for (sequence, records) in
+        [(Value::Null, 1), (json!(0), 1), (json!("0"), 1), (json!(1), 0), (json!("2"), 0)]
+    {
+        let mut row = llm("gpt-4o", &json!(500), &Value::Null, &json!(1));
+        row["properties"]["sequenceNumber"] = sequence;
+        assert_eq!(decode(&row).len(), records, "{row}");
+    }
+}
+
+#[test]
+fn times_and_durations_of_dot_net() {
+    for (time, properties, read) in [
+        (json!("2026-06-01T09:00:00.1234567Z"), json!({"requestTime": 1}), "2026-06-01T09:00:00.1234567Z"),
+        (Value::Null, json!({"requestTime": 639_159_012_001_234_567_u64}), "2026-06-01T09:00:00.123456700Z"),
+        (json!(""), json!({"requestTime": "639159012001234567"}), "2026-06-01T09:00:00.123456700Z"),
+    ] {
+        let records = decode(&json!({
+            "time": time, "category": "RequestResponse", "durationMs": -1021, "resultSignature": "200",
+            "resourceId": "/providers/Microsoft.CognitiveServices/accounts/a", "properties": properties,
+        }));
+        assert_eq!(records[0].time.to_string(), read);
+        assert_eq!(records[0].part, Part::Identity);
+    }
+}
+
+#[test]
+fn buckets_of_input_and_output_count_each_request_once() {
+    let point = |class: &str, sum: Value| {
+        json!({
+            "attributes": [{"key": "gen_ai.token.type", "value": {"stringValue": class}},
+                {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}}],
+            "startTimeUnixNano": "1780304400000000000", "timeUnixNano": "1780304460000000000",
+            "count": "7", "sum": sum,
+        })
+    };
+    let frame = |temporality: Value, sum: Value| {
+        json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [{
+            "name": "gen_ai.client.token.usage", "histogram": {
+                "aggregationTemporality": temporality, "dataPoints": [point("input", sum), point("output", json!(70))],
+            },
+        }]}]}]})
+    };
+    for (temporality, sum) in
+        [(json!(1), json!(2100.0)), (json!("AGGREGATION_TEMPORALITY_DELTA"), json!("2100"))]
+    {
+        let records = decode(&frame(temporality, sum));
+        let read: Vec<_> =
+            records.iter().map(|record| (record.requests, record.counted, record.width_s)).collect();
+        assert_eq!(read, [(7, true, 60), (0, true, 60)]);
+        assert_eq!(records[0].tokens.input_uncached.get(), Some(2100));
+        assert_eq!(records[1].tokens.output.get(), Some(70));
+        assert_ne!(records[0].request_hash, records[1].request_hash);
+    }
+    // A counter told again is the same bucket, however far it has come; stretches of time are buckets of their own.
+    for (temporality, same) in [(json!(2), true), (json!(1), false)] {
+        let mut later = frame(temporality.clone(), json!(4200));
+        let points =
+            &mut later["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["histogram"]["dataPoints"];
+        points[0]["timeUnixNano"] = json!("1780304520000000000");
+        let [first, second] =
+            [&frame(temporality, json!(2100)), &later].map(|frame| decode(frame)[0].request_hash);
+        assert_eq!(first == second, same);
+    }
+}
