@@ -71,6 +71,7 @@ fn decoding(c: &mut Criterion) {
     let mut inputs = vec![
         ("canonical".to_owned(), block(text)),
         ("canonical, every record laid out otherwise".to_owned(), block(other)),
+        ("stolen-key.jsonl".to_owned(), block(std::fs::read("config/examples/stolen-key.jsonl").unwrap())),
     ];
     inputs.extend(fixtures(&plan));
     let mut group = c.benchmark_group("decode");
@@ -120,6 +121,25 @@ fn skipping(c: &mut Criterion) {
     group.finish();
 }
 
+/// What every text costs that no cache knows: identifiers of requests above all.
+fn redacting(c: &mut Criterion) {
+    let redactor = &Plan::default_plan().unwrap().rulebook.redactor;
+    let mut group = c.benchmark_group("redact");
+    for (name, text) in [
+        ("short id", "req_97364688016c"),
+        ("long id", "chatcmpl-BXq0vT7mZr3kLw9yHs2uCd8nEa5f"),
+        ("UUID", "0b5c1c52-7a3b-4c1e-9d2f-0123456789ab"),
+        ("hash", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+        ("client", "OpenAI/Python 1.99.0 (Linux 6.8.0; x86_64) httpx/0.27.0"),
+        ("endpoint", "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"),
+        ("base64 of JSON", "eyJ1c2VyIjoiYWxpY2UiLCJ0ZWFtIjoicmVzZWFyY2giLCJlbnYiOiJwcm9kIn0="),
+    ] {
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(name, |b| b.iter(|| redactor.finds(black_box(text.as_bytes()))));
+    }
+    group.finish();
+}
+
 /// When the watermark moves while these records pass.
 fn marks(batch: &Batch) -> Vec<Mark> {
     let mark = |&(at, minute): &(u32, i64)| Mark { at, watermark: Timestamp((minute - 45) * MINUTE) };
@@ -143,5 +163,5 @@ fn judging(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, framing, decoding, skipping, judging);
+criterion_group!(benches, framing, decoding, skipping, redacting, judging);
 criterion_main!(benches);

@@ -1,7 +1,10 @@
 //! Finds secrets in text and replaces them before anybody else sees the text.
 //!
 //! Patterns are data (`config/key_patterns.toml`). A literal of each pattern must occur before its regular
-//! expression is tried, so ordinary text costs one pass of a multi-string search.
+//! expression is tried, so ordinary text costs one pass of a multi-string search. What is encoded in a text is
+//! decoded and searched too (`encoded`).
+
+mod encoded;
 
 use crate::key::KeyNamer;
 use aho_corasick::AhoCorasick;
@@ -82,6 +85,12 @@ const TAIL_FROM: usize = 20;
 
 /// How often a text is cleaned before nothing of it is shown. Two rounds are the most that was ever needed.
 const ROUNDS_MAX: usize = 8;
+
+/// So many encodings around a secret are seen through: base64 in a URL is two.
+const LAYERS_MAX: usize = 2;
+
+/// So many bytes in front of what was encoded may look like text by chance.
+const LOOSE_MAX: usize = 8;
 
 impl Redactor {
     /// A redactor for these patterns. Regular expressions are compiled when first needed; `check` compiles all.
@@ -181,16 +190,8 @@ impl Redactor {
 
     /// Where the secrets are, in order and without overlap.
     fn secrets(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let rules = &*self.0;
         let mut found: Vec<Range<usize>> = Vec::new();
-        let mut tried = Vec::new();
-        for literal in rules.prefixes.find_overlapping_iter(text) {
-            let owner = rules.owners[literal.pattern().as_usize()];
-            if !tried.contains(&owner) {
-                tried.push(owner);
-                found.extend(matches(&rules.patterns[owner], text));
-            }
-        }
+        self.search(text, false, LAYERS_MAX, &mut |secret| found.push(secret));
         found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
         found.dedup_by(|next, kept| {
             let overlaps = next.start < kept.end;
@@ -200,6 +201,37 @@ impl Redactor {
             overlaps
         });
         found
+    }
+
+    /// Hands over the secrets in a text, and those that can be read when up to `layers` encodings are taken off.
+    fn search(&self, text: &[u8], begins_loosely: bool, layers: usize, found: &mut dyn FnMut(Range<usize>)) {
+        self.search_plain(text, begins_loosely, found);
+        if layers > 0 {
+            encoded::views(text, &mut |view| {
+                let mut inside = |secret| found(view.place(&secret));
+                self.search(&view.bytes, view.begins_loosely, layers - 1, &mut inside);
+            });
+        }
+    }
+
+    fn search_plain(&self, text: &[u8], begins_loosely: bool, found: &mut dyn FnMut(Range<usize>)) {
+        let rules = &*self.0;
+        let mut tried = Vec::new();
+        for literal in rules.prefixes.find_overlapping_iter(text) {
+            let owner = rules.owners[literal.pattern().as_usize()];
+            let pattern = &rules.patterns[owner];
+            if !tried.contains(&owner) {
+                tried.push(owner);
+                matches(pattern, text).into_iter().for_each(&mut *found);
+            }
+            let start = literal.start();
+            if begins_loosely && start > 0 && start <= LOOSE_MAX {
+                // What stands in front is no part of it, and no boundary either.
+                for secret in matches(pattern, &text[start..]) {
+                    found(start + secret.start..start + secret.end);
+                }
+            }
+        }
     }
 }
 
@@ -243,92 +275,4 @@ fn is_replacement(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn redactor() -> Redactor {
-        Redactor::new(parse_patterns(BUILTIN).unwrap(), KeyNamer::new("")).unwrap()
-    }
-
-    #[test]
-    fn patterns_find_their_examples_and_nothing_else() {
-        let redactor = redactor();
-        redactor.check().unwrap();
-        let patterns = parse_patterns(BUILTIN).unwrap();
-        for pattern in &patterns {
-            assert!(!pattern.examples.is_empty(), "{}: an example", pattern.name);
-            for example in &pattern.examples {
-                let regex = Regex::new(&pattern.regex).unwrap();
-                assert!(regex.is_match(example.as_bytes()), "{}: {example}", pattern.name);
-                let clean = redactor.clean(format!("before {example} after").as_bytes());
-                assert!(clean.contains("[key:") && clean.contains("before "), "{}: {clean}", pattern.name);
-                let secret =
-                    regex.captures(example.as_bytes()).map(|c| c.name("secret").unwrap_or(c.get(0).unwrap()));
-                let secret = std::str::from_utf8(secret.unwrap().as_bytes()).unwrap();
-                assert!(!clean.contains(secret), "{}: {clean}", pattern.name);
-            }
-            for counter in &pattern.counter_examples {
-                assert_eq!(redactor.clean(counter.as_bytes()), *counter, "{}", pattern.name);
-            }
-        }
-        let mut names: Vec<_> = patterns.iter().map(|pattern| &pattern.name).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), patterns.len(), "names are unique");
-    }
-
-    #[test]
-    fn a_line_of_a_key_file_is_no_text_to_show() {
-        let stray = |text: &str| redactor().clean_stray_part(text.as_bytes(), 0..text.len(), usize::MAX);
-        let line = "MIIEvQexampleexampleexampleexampleexample0EXAMPLE/example+exampl";
-        assert_eq!(stray(line), format!("[{} characters]", line.len()));
-        for harmless in [
-            "request 0b5c1c52-7a3b-4c1e-9d2f-0123456789ab failed at /v1/chat/completions",
-            "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f",
-            "session opened for user root(uid=0)",
-        ] {
-            assert_eq!(stray(harmless), harmless);
-        }
-    }
-
-    #[test]
-    fn a_secret_that_is_partly_shown_is_hidden_whole() {
-        let key = "sk-proj-EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0";
-        let text = format!("before {key} after");
-        let shown = |range| redactor().clean_stray_part(text.as_bytes(), range, 200);
-        assert!(shown(0..20).starts_with("before [key:"), "{}", shown(0..20));
-        assert!(
-            shown(30..40).starts_with("[key:") && !shown(30..40).contains("EXAMPLE0E"),
-            "{}",
-            shown(30..40)
-        );
-        assert_eq!((shown(0..4), shown(text.len() - 3..text.len())), ("befo".to_owned(), "ter".to_owned()));
-        let word = format!("{{{}aB1}}", "aB1".repeat(20));
-        assert_eq!(redactor().clean_stray_part(word.as_bytes(), 10..30, 200), "[63 characters]");
-    }
-
-    #[test]
-    fn what_is_clean_stays_as_it_is() {
-        let redactor = redactor();
-        for text in [
-            "https://user:hunter2pw@example.org/v1",
-            "://:x@",
-            "password=\"hunter2pw\" sk-example0example0example0",
-        ] {
-            let clean = redactor.clean(text.as_bytes());
-            assert!(!redactor.finds(clean.as_bytes()), "{clean}");
-            assert_eq!(redactor.clean(clean.as_bytes()), clean);
-        }
-        // A hash in a key field is let through; cut off it would look like a key.
-        let hash = format!("api_key={}", "0123456789abcdef".repeat(4));
-        assert_eq!(redactor.clean(hash.as_bytes()), hash);
-        assert!(redactor.clean_part(hash.as_bytes(), 0..40, 40).starts_with("api_key=[key:"));
-    }
-
-    #[test]
-    fn short_secrets_show_nothing_of_themselves() {
-        let clean = redactor().clean(b"https://user:hunter2pw@example.org/v1");
-        assert!(!clean.contains("hunter2pw") && !clean.contains("r2pw"), "{clean}");
-        assert!(clean.starts_with("https://user:[key:"), "{clean}");
-    }
-}
+mod tests;

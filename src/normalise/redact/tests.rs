@@ -1,0 +1,156 @@
+//! Secrets of all patterns in all encodings, and what must not be taken for one.
+
+use super::*;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+
+fn redactor() -> Redactor {
+    Redactor::new(parse_patterns(BUILTIN).unwrap(), KeyNamer::new("")).unwrap()
+}
+
+#[test]
+fn patterns_find_their_examples_and_nothing_else() {
+    let redactor = redactor();
+    redactor.check().unwrap();
+    let patterns = parse_patterns(BUILTIN).unwrap();
+    for pattern in &patterns {
+        assert!(!pattern.examples.is_empty(), "{}: an example", pattern.name);
+        for example in &pattern.examples {
+            let regex = Regex::new(&pattern.regex).unwrap();
+            assert!(regex.is_match(example.as_bytes()), "{}: {example}", pattern.name);
+            let clean = redactor.clean(format!("before {example} after").as_bytes());
+            assert!(clean.contains("[key:") && clean.contains("before "), "{}: {clean}", pattern.name);
+            let secret =
+                regex.captures(example.as_bytes()).map(|c| c.name("secret").unwrap_or(c.get(0).unwrap()));
+            let secret = std::str::from_utf8(secret.unwrap().as_bytes()).unwrap();
+            assert!(!clean.contains(secret), "{}: {clean}", pattern.name);
+        }
+        for counter in &pattern.counter_examples {
+            assert_eq!(redactor.clean(counter.as_bytes()), *counter, "{}", pattern.name);
+        }
+    }
+    let mut names: Vec<_> = patterns.iter().map(|pattern| &pattern.name).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), patterns.len(), "names are unique");
+}
+
+#[test]
+fn a_line_of_a_key_file_is_no_text_to_show() {
+    let stray = |text: &str| redactor().clean_stray_part(text.as_bytes(), 0..text.len(), usize::MAX);
+    let line = "MIIEvQexampleexampleexampleexampleexample0EXAMPLE/example+exampl";
+    assert_eq!(stray(line), format!("[{} characters]", line.len()));
+    for harmless in [
+        "request 0b5c1c52-7a3b-4c1e-9d2f-0123456789ab failed at /v1/chat/completions",
+        "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f",
+        "session opened for user root(uid=0)",
+    ] {
+        assert_eq!(stray(harmless), harmless);
+    }
+}
+
+#[test]
+fn a_secret_that_is_partly_shown_is_hidden_whole() {
+    let key = "sk-proj-EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0";
+    let text = format!("before {key} after");
+    let shown = |range| redactor().clean_stray_part(text.as_bytes(), range, 200);
+    assert!(shown(0..20).starts_with("before [key:"), "{}", shown(0..20));
+    assert!(shown(30..40).starts_with("[key:") && !shown(30..40).contains("EXAMPLE0E"), "{}", shown(30..40));
+    assert_eq!((shown(0..4), shown(text.len() - 3..text.len())), ("befo".to_owned(), "ter".to_owned()));
+    let word = format!("{{{}aB1}}", "aB1".repeat(20));
+    assert_eq!(redactor().clean_stray_part(word.as_bytes(), 10..30, 200), "[63 characters]");
+}
+
+#[test]
+fn what_is_clean_stays_as_it_is() {
+    let redactor = redactor();
+    for text in [
+        "https://user:hunter2pw@example.org/v1",
+        "://:x@",
+        "password=\"hunter2pw\" sk-example0example0example0",
+    ] {
+        let clean = redactor.clean(text.as_bytes());
+        assert!(!redactor.finds(clean.as_bytes()), "{clean}");
+        assert_eq!(redactor.clean(clean.as_bytes()), clean);
+    }
+    // A hash in a key field is let through; cut off it would look like a key.
+    let hash = format!("api_key={}", "0123456789abcdef".repeat(4));
+    assert_eq!(redactor.clean(hash.as_bytes()), hash);
+    assert!(redactor.clean_part(hash.as_bytes(), 0..40, 40).starts_with("api_key=[key:"));
+}
+
+#[test]
+fn short_secrets_show_nothing_of_themselves() {
+    let clean = redactor().clean(b"https://user:hunter2pw@example.org/v1");
+    assert!(!clean.contains("hunter2pw") && !clean.contains("r2pw"), "{clean}");
+    assert!(clean.starts_with("https://user:[key:"), "{clean}");
+}
+
+/// A text in every encoding that is seen through, with the encoding's name.
+fn encodings(text: &str) -> Vec<(String, String)> {
+    let bytes = || text.bytes();
+    let mut all = Vec::new();
+    let mut add = |name: &str, encoded: String| all.push((name.to_owned(), encoded));
+    for shift in 0..3 {
+        let shifted = format!("{}{text}{}", &"  \n"[..shift], &"\n  "[..shift]);
+        for (name, engine) in [("base64", STANDARD), ("base64 without padding", STANDARD_NO_PAD)] {
+            add(&format!("{name}, shifted by {shift}"), engine.encode(&shifted));
+        }
+        add(&format!("base64 for URLs, shifted by {shift}"), URL_SAFE.encode(&shifted));
+        let lines = STANDARD.encode(format!("{}{shifted}", "Some words in front of it. ".repeat(4)));
+        let lines: Vec<&str> =
+            lines.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect();
+        add(&format!("base64 in lines, shifted by {shift}"), lines.join("\r\n"));
+    }
+    add("base64 twice", STANDARD.encode(STANDARD.encode(text)));
+    add("base64 of JSON", STANDARD.encode(serde_json::json!({"a": ["b", text]}).to_string()));
+    let percent = |text: &str, plain: fn(&u8) -> bool| {
+        let encode = |byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        text.bytes().map(encode).collect::<String>()
+    };
+    let is_unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    add("percent", percent(text, |_| false));
+    add("percent twice", percent(&percent(text, is_unreserved), is_unreserved));
+    add("percent of base64", percent(&STANDARD.encode(text), is_unreserved));
+    add("escapes of JSON", bytes().map(|byte| format!("\\u{byte:04x}")).collect());
+    add("escapes of JSON twice", bytes().map(|byte| format!("\\\\u{byte:04X}")).collect());
+    add("escapes of Rust", bytes().map(|byte| format!("\\u{{{byte:x}}}")).collect());
+    add("escapes of Python", bytes().map(|byte| format!("\\x{byte:02x}")).collect());
+    add("hexadecimal", bytes().map(|byte| format!("{byte:02x}")).collect());
+    add("capital hexadecimal", bytes().map(|byte| format!("{byte:02X}")).collect());
+    add("list", bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(","));
+    add("list with spaces", bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", "));
+    all
+}
+
+/// What can be searched for in every encoding: texts of more than eleven bytes.
+fn long(texts: &[String]) -> impl Iterator<Item = &String> {
+    texts.iter().filter(|text| text.len() >= 16)
+}
+
+#[test]
+fn secrets_are_found_in_every_encoding() {
+    let redactor = redactor();
+    for pattern in parse_patterns(BUILTIN).unwrap() {
+        for example in long(&pattern.examples) {
+            for (encoding, text) in encodings(example) {
+                let clean = redactor.clean(format!("before {text} after").as_bytes());
+                assert!(clean.contains("[key:"), "{}, {encoding}: {clean}", pattern.name);
+                assert!(clean.starts_with("before ") && clean.ends_with(" after"), "{encoding}: {clean}");
+                assert!(!redactor.finds(clean.as_bytes()), "{}, {encoding}: {clean}", pattern.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_secret_is_none_in_any_encoding() {
+    let redactor = redactor();
+    for pattern in parse_patterns(BUILTIN).unwrap() {
+        for counter in &pattern.counter_examples {
+            for (encoding, text) in encodings(counter) {
+                assert_eq!(redactor.clean(text.as_bytes()), text, "{}, {encoding}: {counter}", pattern.name);
+            }
+        }
+    }
+}
