@@ -8,7 +8,12 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            let said = error.to_string();
+            if cli::clean(&said) == said {
+                let _ = error.print();
+            } else {
+                cli::tell(&said);
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(cli::exit::USAGE));
         }
     };

@@ -1,6 +1,6 @@
 //! `keyhound check`: is this configuration sound?
 
-use super::{Failure, exit, print};
+use super::{Failure, clean, exit, print};
 use crate::config::{self, Config, Plan};
 use crate::encode::Visible;
 use clap::Args;
@@ -18,6 +18,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let (config, plan) = load(args.config.as_deref())?;
     let name = args.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
     let detectors: Vec<&str> = plan.shard.rules.iter().map(|(detector, _)| detector.name).collect();
+    let name = clean(&name);
     let name = Visible(&name);
     print(&format!(
         "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n",

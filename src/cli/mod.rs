@@ -2,12 +2,14 @@
 
 mod check;
 mod colour;
+mod discreet;
 mod manual;
 mod run;
 mod tables;
 
 use crate::encode::Visible;
 use clap::{Parser, Subcommand};
+pub use discreet::clean;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -88,10 +90,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Writes to standard error. That nobody can be told is no reason to end differently.
+/// Writes to standard error, without secrets. That nobody can be told is no reason to end differently.
 pub fn tell(text: &str) {
     use io::Write;
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = discreet::Stderr.write_all(text.as_bytes());
 }
 
 /// Runs a command line to its end.

@@ -1,6 +1,7 @@
 //! `keyhound run`: read usage records and give alerts.
 
 use super::colour::Colour;
+use super::discreet::Stderr;
 use super::{Failure, check, exit, tell};
 use crate::decode::Formats;
 use crate::detect::Severity;
@@ -254,7 +255,7 @@ fn progress(args: &RunArgs, history: &[PathBuf], inputs: &Inputs) -> Progress {
 fn start_log(args: &RunArgs) {
     let level = if args.quiet { tracing::Level::ERROR } else { tracing::Level::INFO };
     let colour = args.color.on(&io::stderr());
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Stderr).with_target(false);
     // It would complain about standard error on standard error, and panic where there is none.
     let log = log.log_internal_errors(false);
     // A second logger cannot be set, which only matters to tests that call this twice.

@@ -210,7 +210,7 @@ impl Feed {
     }
 
     fn open(&self, source: Box<dyn Source>, appetite: Appetite) -> io::Result<Open> {
-        let name = source.name().into();
+        let name = self.decoders.settings.rulebook.redactor.clean(source.name().as_bytes()).into();
         let deliveries = intake::read(source, appetite, &self.decoders, &self.stop)?;
         Ok(Open { name, deliveries, lines: 0 })
     }

@@ -52,7 +52,8 @@ struct Job {
 pub struct Decoders {
     lanes: Arc<[mpsc::Sender<Job>]>,
     next: Arc<AtomicUsize>,
-    settings: Settings,
+    /// What decoding knows.
+    pub settings: Settings,
 }
 
 impl Decoders {

@@ -88,7 +88,6 @@ fn short_secrets_show_nothing_of_themselves() {
 
 /// A text in every encoding that is seen through, with the encoding's name.
 fn encodings(text: &str) -> Vec<(String, String)> {
-    let bytes = || text.bytes();
     let mut all = Vec::new();
     let mut add = |name: &str, encoded: String| all.push((name.to_owned(), encoded));
     for shift in 0..3 {
@@ -112,14 +111,15 @@ fn encodings(text: &str) -> Vec<(String, String)> {
     add("percent", percent(text, |_| false));
     add("percent twice", percent(&percent(text, is_unreserved), is_unreserved));
     add("percent of base64", percent(&STANDARD.encode(text), is_unreserved));
-    add("escapes of JSON", bytes().map(|byte| format!("\\u{byte:04x}")).collect());
-    add("escapes of JSON twice", bytes().map(|byte| format!("\\\\u{byte:04X}")).collect());
-    add("escapes of Rust", bytes().map(|byte| format!("\\u{{{byte:x}}}")).collect());
-    add("escapes of Python", bytes().map(|byte| format!("\\x{byte:02x}")).collect());
-    add("hexadecimal", bytes().map(|byte| format!("{byte:02x}")).collect());
-    add("capital hexadecimal", bytes().map(|byte| format!("{byte:02X}")).collect());
-    add("list", bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(","));
-    add("list with spaces", bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", "));
+    let each = |write: fn(u8) -> String, between| text.bytes().map(write).collect::<Vec<_>>().join(between);
+    add("escapes of JSON", each(|byte| format!("\\u{byte:04x}"), ""));
+    add("escapes of JSON twice", each(|byte| format!("\\\\u{byte:04X}"), ""));
+    add("escapes of Rust", each(|byte| format!("\\u{{{byte:x}}}"), ""));
+    add("escapes of Python", each(|byte| format!("\\x{byte:02x}"), ""));
+    add("hexadecimal", each(|byte| format!("{byte:02x}"), ""));
+    add("capital hexadecimal", each(|byte| format!("{byte:02X}"), ""));
+    add("list", each(|byte| byte.to_string(), ","));
+    add("list with spaces", each(|byte| byte.to_string(), ", "));
     all
 }
 
