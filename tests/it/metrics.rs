@@ -8,14 +8,15 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 
-struct Served {
+/// A program that reads what it is fed and answers on `/metrics`.
+pub struct Served {
     child: Child,
     stdin: ChildStdin,
     address: String,
 }
 
 impl Served {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut child = keyhound()
             .args(["run", "--metrics", "127.0.0.1:0"])
             .stdin(Stdio::piped())
@@ -44,12 +45,12 @@ impl Served {
         (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
     }
 
-    fn get(&self, path: &str) -> (String, String) {
+    pub fn get(&self, path: &str) -> (String, String) {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
     }
 
     /// Writes records and waits until they are counted.
-    fn feed(&mut self, lines: &str, counted: &str) -> String {
+    pub fn feed(&mut self, lines: &str, counted: &str) -> String {
         self.stdin.write_all(lines.as_bytes()).unwrap();
         for _ in 0..300 {
             let page = self.get("/metrics").1;
@@ -61,7 +62,7 @@ impl Served {
         panic!("{counted} does not come: {}", self.get("/metrics").1);
     }
 
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         drop(self.stdin);
         assert!(self.child.wait().unwrap().success());
     }

@@ -67,9 +67,9 @@ pub(super) fn views(text: &[u8], found: &mut dyn FnMut(&View<'_>)) {
         hexadecimal(text, run, found);
     }
     from = 0;
-    while let Some(run) = next_run(text, from, 4 * BYTES_MIN, is_of_list) {
+    while let Some(run) = next_run(text, from, 3 * BYTES_MIN - 1, is_of_list) {
         from = run.end;
-        list(text, run, found);
+        lists(text, run, found);
     }
 }
 
@@ -147,19 +147,41 @@ fn escapes(text: &[u8], found: &mut dyn FnMut(&View<'_>)) {
 }
 
 /// The ASCII character that the escape at the start of `text` stands for, and the length of the escape: `%2D`,
-/// `\u002d`, `\u{2d}`, `\x2d`, `\"`, `\n` and the like.
+/// `\u002d`, `\u{2d}`, `\x2d`, `\"`, `\n` and the like. An escape that has been escaped itself, as often as it may be
+/// (`%25252D`, `\\\"`), counts as one.
 fn escape(text: &[u8]) -> Option<(u8, usize)> {
     let (byte, length) = match text {
-        [b'%', a, b, ..] => (pair(*a, *b)?, 3),
-        [b'\\', b'u', b'0', b'0', a, b, ..] | [b'\\', b'u', b'{', a, b, b'}', ..] => (pair(*a, *b)?, 6),
-        [b'\\', b'x', a, b, ..] => (pair(*a, *b)?, 4),
-        [b'\\', b'n', ..] => (b'\n', 2),
-        [b'\\', b'r', ..] => (b'\r', 2),
-        [b'\\', b't', ..] => (b'\t', 2),
-        [b'\\', other @ (b'"' | b'\'' | b'/' | b'\\'), ..] => (*other, 2),
+        [b'%', digits @ ..] => percent(digits)?,
+        [b'\\', ..] => {
+            let backslashes = text.iter().take_while(|byte| **byte == b'\\').count();
+            let (byte, length) = match &text[backslashes..] {
+                [b'u', b'0', b'0', a, b, ..] | [b'u', b'{', a, b, b'}', ..] => (pair(*a, *b)?, 5),
+                [b'x', a, b, ..] => (pair(*a, *b)?, 3),
+                [b'n', ..] => (b'\n', 1),
+                [b'r', ..] => (b'\r', 1),
+                [b't', ..] => (b'\t', 1),
+                [other @ (b'"' | b'\'' | b'/'), ..] => (*other, 1),
+                _ => (b'\\', 0),
+            };
+            (byte, backslashes + length)
+        }
         _ => return None,
     };
     byte.is_ascii().then_some((byte, length))
+}
+
+/// What stands behind a percent sign, without the percent signs that were encoded in it.
+fn percent(digits: &[u8]) -> Option<(u8, usize)> {
+    let mut start = 0;
+    while let [b'2', b'5', a, b, ..] = &digits[start..]
+        && pair(*a, *b).is_some()
+    {
+        start += 2;
+    }
+    match &digits[start..] {
+        [a, b, ..] => Some((pair(*a, *b)?, start + 3)),
+        _ => None,
+    }
 }
 
 // Base64 -----------------------------------------------------------------------------------------------------------
@@ -305,38 +327,60 @@ fn is_of_list(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b',' | b' ')
 }
 
-/// Hands over what a list of bytes says, as programs write data they do not take for text: `115, 107, 45`.
-fn list(text: &[u8], run: Range<usize>, found: &mut dyn FnMut(&View<'_>)) {
-    let mut bytes = Vec::new();
-    let mut places = Vec::new();
-    let mut at = run.start;
-    let mut finish = |bytes: &mut Vec<u8>, places: &mut Vec<(usize, usize)>, end: usize| {
-        places.push((bytes.len(), end));
-        if bytes.len() >= BYTES_MIN {
-            let bytes = std::mem::take(bytes);
+/// Hands over what lists of bytes say, as programs write data they do not take for text: `115, 107, 45`, `115 107`.
+fn lists(text: &[u8], run: Range<usize>, found: &mut dyn FnMut(&View<'_>)) {
+    for separator in *b", " {
+        let mut list = List::default();
+        let mut at = run.start;
+        for part in text[run.clone()].split(|byte| *byte == separator) {
+            // Between commas, words that are no part of the list may stand in front of it or behind it.
+            let (mut start, mut number) = (at, 0);
+            for word in part.split(|byte| *byte == b' ') {
+                if !word.is_empty() {
+                    if number > 0 {
+                        list.finish(found);
+                    }
+                    list.add(word, start, found);
+                    number += 1;
+                }
+                start += word.len() + 1;
+            }
+            at += part.len() + 1;
+        }
+        list.finish(found);
+    }
+}
+
+/// A list of bytes, as far as it has been read.
+#[derive(Default)]
+struct List {
+    bytes: Vec<u8>,
+    places: Vec<(usize, usize)>,
+    end: usize,
+}
+
+impl List {
+    fn add(&mut self, word: &[u8], place: usize, found: &mut dyn FnMut(&View<'_>)) {
+        let byte = std::str::from_utf8(word).ok().and_then(|digits| digits.parse().ok());
+        match byte.filter(|byte| is_text(*byte)) {
+            Some(byte) => {
+                self.places.push((self.bytes.len(), place));
+                self.bytes.push(byte);
+                self.end = place + word.len();
+            }
+            None => self.finish(found),
+        }
+    }
+
+    fn finish(&mut self, found: &mut dyn FnMut(&View<'_>)) {
+        if self.bytes.len() >= BYTES_MIN {
+            self.places.push((self.bytes.len(), self.end));
+            let bytes = std::mem::take(&mut self.bytes);
             let (first_character, first_byte, ratio) = (0, 0, (1, 1));
+            let places = &self.places;
             found(&View { bytes, begins_loosely: false, places, first_character, first_byte, ratio });
         }
-        bytes.clear();
-        places.clear();
-    };
-    let mut end = at;
-    for number in text[run].split(|byte| *byte == b',') {
-        let digits = number.trim_ascii();
-        let start = at + (number.len() - number.trim_ascii_start().len());
-        let byte = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .filter(|byte| is_text(*byte));
-        match byte {
-            Some(byte) => {
-                places.push((bytes.len(), start));
-                bytes.push(byte);
-                end = start + digits.len();
-            }
-            None => finish(&mut bytes, &mut places, end),
-        }
-        at += number.len() + 1;
+        self.bytes.clear();
+        self.places.clear();
     }
-    finish(&mut bytes, &mut places, end);
 }

@@ -110,6 +110,10 @@ fn encodings(text: &str) -> Vec<(String, String)> {
     let is_unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     add("percent", percent(text, |_| false));
     add("percent twice", percent(&percent(text, is_unreserved), is_unreserved));
+    let thrice = percent(&percent(&percent(text, is_unreserved), is_unreserved), is_unreserved);
+    add("base64 of percent thrice", STANDARD.encode(thrice));
+    let json = (0..4).fold(text.to_owned(), |text, _| serde_json::json!({ "a": text }).to_string());
+    add("JSON in JSON in JSON", json);
     add("percent of base64", percent(&STANDARD.encode(text), is_unreserved));
     let each = |write: fn(u8) -> String, between| text.bytes().map(write).collect::<Vec<_>>().join(between);
     add("escapes of JSON", each(|byte| format!("\\u{byte:04x}"), ""));
@@ -120,6 +124,8 @@ fn encodings(text: &str) -> Vec<(String, String)> {
     add("capital hexadecimal", each(|byte| format!("{byte:02X}"), ""));
     add("list", each(|byte| byte.to_string(), ","));
     add("list with spaces", each(|byte| byte.to_string(), ", "));
+    add("list without commas", format!("[{}]", each(|byte| byte.to_string(), " ")));
+    add("list behind a number", format!("1.50 {}", each(|byte| byte.to_string(), ", ")));
     all
 }
 
@@ -134,9 +140,13 @@ fn secrets_are_found_in_every_encoding() {
     for pattern in parse_patterns(BUILTIN).unwrap() {
         for example in long(&pattern.examples) {
             for (encoding, text) in encodings(example) {
-                let clean = redactor.clean(format!("before {text} after").as_bytes());
+                let text = format!("before {text} after");
+                let clean = redactor.clean(text.as_bytes());
                 assert!(clean.contains("[key:"), "{}, {encoding}: {clean}", pattern.name);
-                assert!(clean.starts_with("before ") && clean.ends_with(" after"), "{encoding}: {clean}");
+                assert!(
+                    clean.starts_with("before ") && clean.ends_with(" after"),
+                    "{encoding}: {clean} of {text}"
+                );
                 assert!(!redactor.finds(clean.as_bytes()), "{}, {encoding}: {clean}", pattern.name);
             }
         }
