@@ -92,8 +92,11 @@ fn pieces(planted: &[Planted]) -> Vec<String> {
     pieces
 }
 
-/// Fields of a record, and how a text stands in them.
-const FIELDS: [(&str, fn(&str) -> Value); 14] = [
+/// A field of a record, and how a text stands in it.
+type Field = (&'static str, fn(&str) -> Value);
+
+/// Where a text may stand in a sound record.
+const FIELDS: [Field; 14] = [
     ("user_agent", |text| json!(text)),
     ("user_agent", |text| {
         json!(format!("curl/8.0 (H: {{\"x-api-key\": \"{text}\"}}) Authorization: Bearer {text}"))
@@ -113,7 +116,7 @@ const FIELDS: [(&str, fn(&str) -> Value); 14] = [
 ];
 
 /// What makes a record a reject, and the text stand in it.
-const FAULTS: [(&str, fn(&str) -> Value); 6] = [
+const FAULTS: [Field; 6] = [
     ("timestamp", |text| json!(text)),
     ("input_tokens", |text| json!(text)),
     ("model", |text| json!([text])),
@@ -191,9 +194,8 @@ fn input(planted: &[Planted]) -> String {
                 );
                 let base =
                     [("timestamp", json!(time)), ("api_key_prefix", json!(format!("...{:04}", number % 20)))];
-                let with = |(field, write): (&'static str, fn(&str) -> Value)| {
-                    record(&[base.to_vec(), vec![(field, write(&encoded))]].concat())
-                };
+                let with =
+                    |(field, write): Field| record(&[base.to_vec(), vec![(field, write(&encoded))]].concat());
                 let whole = with(FIELDS[turn % FIELDS.len()]);
                 input += &whole;
                 input += &with(FAULTS[turn % FAULTS.len()]);
@@ -292,7 +294,7 @@ fn a_key_in_a_name_or_a_setting_is_not_told() {
         let name = format!("{text}.log");
         let name = if name.contains('/') || name.len() > 250 { "other.log" } else { &name };
         std::fs::write(dir.path().join(name), "nonsense\n").unwrap();
-        std::fs::write(dir.path().join("k.toml"), format!("timezone = {:?}\n", text)).unwrap();
+        std::fs::write(dir.path().join("k.toml"), format!("timezone = {text:?}\n")).unwrap();
         std::fs::write(dir.path().join("l.toml"), format!("{text:?} = 1\n")).unwrap();
         std::fs::write(dir.path().join("m.toml"), format!("[baseline]\ndays = {text}\n")).unwrap();
         let ways = [

@@ -300,8 +300,10 @@ fn hexadecimal(text: &[u8], run: Range<usize>, found: &mut dyn FnMut(&View<'_>))
         for start in [digits.start, digits.start + 1] {
             let (pairs, _) = text[start..digits.end].as_chunks();
             let byte = |[a, b]: [u8; 2]| pair(a, b).unwrap_or(NONE);
+            // Most of a hash fails at the first digit already.
+            let says_text = |[a, b]: [u8; 2]| matches!(a, b'0' | b'2'..=b'7') && is_text(byte([a, b]));
             let mut done = 0;
-            while let Some(said) = next_text(done, pairs.len(), BYTES_MIN, |at| is_text(byte(pairs[at]))) {
+            while let Some(said) = next_text(done, pairs.len(), BYTES_MIN, |at| says_text(pairs[at])) {
                 done = said.end;
                 let bytes = pairs[said.clone()].iter().map(|pair| byte(*pair)).collect();
                 found(&View {

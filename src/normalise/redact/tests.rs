@@ -164,3 +164,56 @@ fn what_is_no_secret_is_none_in_any_encoding() {
         }
     }
 }
+
+#[test]
+fn what_stands_around_it_hides_nothing() {
+    let redactor = redactor();
+    let key = "sk-proj-EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0";
+    let (base64, hex) =
+        encodings(key).into_iter().fold((String::new(), String::new()), |found, (name, text)| match &*name {
+            "base64 for URLs, shifted by 0" => (text, found.1),
+            "hexadecimal" => (found.0, text),
+            _ => found,
+        });
+    for front in [
+        "",
+        "a",
+        "AB",
+        "abc",
+        "9f86",
+        "/v1/keys/",
+        "id_0b5c1c52-7a3b-",
+        "Zm9vYmFyLWZvb2Jhci1mb29iYXIt",
+        "n",
+        "u0022",
+    ] {
+        for (text, body) in [(&base64, &base64[4..68]), (&hex, &hex[4..100])] {
+            let clean = redactor.clean(format!("{front}{text}/more").as_bytes());
+            assert!(clean.contains("[key:") && !clean.contains(body), "{front}: {clean}");
+            assert!(
+                clean.starts_with(front.get(..front.len() - front.len() % 4).unwrap()),
+                "{front}: {clean}"
+            );
+        }
+    }
+}
+
+#[test]
+fn identifiers_and_data_stay_as_they_are() {
+    let redactor = redactor();
+    for text in [
+        "0b5c1c52-7a3b-4c1e-9d2f-0123456789ab",
+        "chatcmpl-BXq0vT7mZr3kLw9yHs2uCd8nEa5f",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "projects/123456789012/locations/us-central1/publishers/google/models/gemini-2.5-pro",
+        "claude-sonnet-4-20250514",
+        "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21&q=50%25%20off",
+        "eyJ1c2VyIjoiYWxpY2UiLCJ0ZWFtIjoicmVzZWFyY2giLCJlbnYiOiJwcm9kIn0=",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+        "[0, 12, 101, 1024, 3, 17, 99, 32, 45, 64, 77, 81, 99, 101, 45, 33]",
+        r"C:\\new\\table\\users",
+    ] {
+        assert_eq!(redactor.clean(text.as_bytes()), text);
+        assert_eq!(redactor.clean(STANDARD.encode(text).as_bytes()), STANDARD.encode(text));
+    }
+}
