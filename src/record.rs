@@ -4,7 +4,7 @@ use crate::address::Address;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::signal::Signals;
-use crate::time::{MINUTE, Stamp, Timestamp};
+use crate::time::{MINUTE, SECOND, Stamp, Timestamp};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -98,6 +98,29 @@ pub enum CostSource {
     Invoiced,
     /// The other half of the record tells it.
     Elsewhere,
+}
+
+impl CostSource {
+    /// All of them, in the order of their numbers.
+    pub const ALL: &'static [Self] =
+        &[Self::Reported, Self::Computed, Self::Partial, Self::Unknown, Self::Invoiced, Self::Elsewhere];
+
+    /// The label in metrics and summaries.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Computed => "computed",
+            Self::Partial => "partial",
+            Self::Unknown => "unknown",
+            Self::Invoiced => "invoiced",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+
+    /// Whether what is counted may be less than it was.
+    pub const fn is_uncertain(self) -> bool {
+        matches!(self, Self::Partial | Self::Unknown)
+    }
 }
 
 /// Some clouds write one request into two logs: who asked into one, what it took into the other.
@@ -212,6 +235,21 @@ pub struct UsageRecord {
 }
 
 impl UsageRecord {
+    /// Where the stretch of time ends that it tells of.
+    pub fn end(&self) -> Timestamp {
+        self.time.at.plus(i64::from(self.width_s) * SECOND)
+    }
+
+    /// Whether it tells of any use or money: buckets of nothing are written too.
+    pub fn tells_of_use(&self) -> bool {
+        let Tokens { output, reasoning, .. } = self.tokens;
+        self.requests > 0
+            || self.cost != NanoUsd::ZERO
+            || self.tokens.input() > 0
+            || output.or_zero() > 0
+            || reasoning.or_zero() > 0
+    }
+
     /// What this record tells.
     #[inline]
     pub fn signals(&self) -> Signals {

@@ -28,6 +28,19 @@ impl Signals {
         (Self::HOUR, "hour"),
     ];
 
+    /// How many sets there are.
+    pub const SETS: usize = 1 << Self::ALL.len();
+
+    /// Every set, in the order of [`Signals::index`].
+    pub fn sets() -> impl Iterator<Item = Self> {
+        (0..=u8::MAX).take(Self::SETS).map(Self)
+    }
+
+    /// The place of this set among all of them.
+    pub const fn index(self) -> usize {
+        self.0 as usize % Self::SETS
+    }
+
     /// Both sets together.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {

@@ -3,6 +3,7 @@
 use crate::heap;
 use crate::money::NanoUsd;
 use crate::time::Day;
+use crate::window::{Amounts, OpenDay, changed};
 
 /// Days that are kept: the newest and the 31 before it.
 const DAYS_MAX: i32 = 32;
@@ -46,39 +47,90 @@ impl DayTotals {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct History {
     days: Vec<DayTotals>,
-    /// Hour and count, packed; day after day, in the order of `days`.
+    /// Hour and count, packed; day after day, in the order of `days`. Requests of buckets wider than an hour are not in it.
     hours: Vec<u32>,
+    /// What was billed, by day, for the few keys of which that is known.
+    invoiced: Vec<(Day, NanoUsd)>,
 }
 
 impl History {
     /// Counts requests of one hour. A day older than what is kept is ignored.
     pub fn add(&mut self, day: Day, hour: u8, requests: u32, cost: NanoUsd) {
         let Some(at) = self.position(day) else { return };
-        let start: usize = self.days[..at].iter().map(DayTotals::hours).sum();
         let totals = &mut self.days[at];
         totals.requests = totals.requests.saturating_add(requests);
         totals.cost += cost;
+        self.add_to_hour(at, hour, requests.into());
+    }
+
+    /// Counts what changes of a bucket: in this hour, or at any.
+    pub fn change(&mut self, day: Day, hour: Option<u8>, amounts: Amounts) {
+        let Some(at) = self.position(day) else { return };
+        let totals = &mut self.days[at];
+        totals.requests = changed(totals.requests, amounts.requests);
+        totals.cost = (totals.cost + amounts.cost).max(NanoUsd::ZERO);
+        if let Some(hour) = hour {
+            self.add_to_hour(at, hour, amounts.requests);
+        }
+    }
+
+    /// Counts what was billed, or what is taken back of it.
+    pub fn bill(&mut self, day: Day, amount: NanoUsd) {
+        // The day has to be among the others, or it is too old.
+        if self.position(day).is_none() {
+            return;
+        }
+        let oldest = self.days.first().map_or(day, DayTotals::day);
+        self.invoiced.retain(|(billed, _)| *billed >= oldest);
+        match self.invoiced.binary_search_by_key(&day, |(billed, _)| *billed) {
+            Ok(at) => self.invoiced[at].1 = (self.invoiced[at].1 + amount).max(NanoUsd::ZERO),
+            Err(at) => {
+                make_room(&mut self.invoiced);
+                self.invoiced.insert(at, (day, amount.max(NanoUsd::ZERO)));
+            }
+        }
+    }
+
+    fn add_to_hour(&mut self, at: usize, hour: u8, requests: i64) {
+        let start: usize = self.days[..at].iter().map(DayTotals::hours).sum();
+        let totals = &mut self.days[at];
         let end = start + totals.hours();
         let found =
             self.hours[start..end].iter_mut().find(|packed| **packed >> COUNT_BITS == u32::from(hour));
         if let Some(packed) = found {
-            let count = (*packed & COUNT_MAX).saturating_add(requests).min(COUNT_MAX);
+            let count = changed(*packed & COUNT_MAX, requests).min(COUNT_MAX);
             *packed = u32::from(hour) << COUNT_BITS | count;
         } else {
             totals.packed += 1;
             make_room(&mut self.hours);
-            self.hours.insert(end, u32::from(hour) << COUNT_BITS | requests.min(COUNT_MAX));
+            self.hours.insert(end, u32::from(hour) << COUNT_BITS | changed(0, requests).min(COUNT_MAX));
         }
     }
 
     /// Adds a complete day.
-    pub fn add_day(&mut self, day: Day, hours: &[u32; 24], cost: NanoUsd) {
-        let mut cost = Some(cost);
-        for (hour, &requests) in (0_u8..).zip(hours) {
+    pub fn add_day(&mut self, closed: &OpenDay) {
+        for (hour, &requests) in (0_u8..).zip(&closed.hours) {
             if requests > 0 {
-                self.add(day, hour, requests, cost.take().unwrap_or_default());
+                self.add(closed.day, hour, requests, NanoUsd::ZERO);
             }
         }
+        if closed.untimed > 0 || closed.cost != NanoUsd::ZERO {
+            let untimed = i64::try_from(closed.untimed).unwrap_or(i64::MAX);
+            let rest = Amounts { requests: untimed, cost: closed.cost, ..Amounts::NONE };
+            self.change(closed.day, None, rest);
+        }
+        if closed.invoiced != NanoUsd::ZERO {
+            self.bill(closed.day, closed.invoiced);
+        }
+    }
+
+    /// What a day cost: as its use tells, and where that tells no cost at all, what was billed (`OpenDay::spent`).
+    pub fn spent(&self, totals: &DayTotals) -> NanoUsd {
+        if totals.cost != NanoUsd::ZERO {
+            return totals.cost;
+        }
+        let found = self.invoiced.binary_search_by_key(&totals.day(), |(billed, _)| *billed);
+        found.map_or(NanoUsd::ZERO, |at| self.invoiced[at].1)
     }
 
     /// Where `day` stands, newly made if need be; `None` where it is too old.
@@ -133,7 +185,9 @@ impl History {
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        heap::vector::<DayTotals>(self.days.capacity()) + heap::vector::<u32>(self.hours.capacity())
+        heap::vector::<DayTotals>(self.days.capacity())
+            + heap::vector::<u32>(self.hours.capacity())
+            + heap::vector::<(Day, NanoUsd)>(self.invoiced.capacity())
     }
 }
 

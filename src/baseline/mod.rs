@@ -31,14 +31,15 @@ impl Default for BaselineSettings {
     }
 }
 
-/// What is normal for a key. Days without a record do not count, as in the seed.
+/// What is normal for a key. Days without use do not count, as in the seed; days of which nobody counted the requests,
+/// not for those; and requests of which the hour is not known, not for the active hours.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Baseline {
     /// The last day it was built from.
     pub last_day: Day,
-    /// Days with records.
+    /// Days with use.
     pub days: u32,
-    /// Mean of requests a day.
+    /// Mean of requests a day; zero where no day has any.
     pub mean_requests: f64,
     /// Sample standard deviation (n − 1) of requests a day; zero for fewer than two days.
     pub std_requests: f64,
@@ -55,22 +56,21 @@ pub struct Baseline {
 impl Baseline {
     /// The baseline of the days `from..=to` of a history; `None` without a day.
     pub fn build(history: &History, from: Day, to: Day, has_addresses: bool) -> Option<Self> {
-        let days: Vec<_> = history.days(from, to).collect();
+        let days = history.days(from, to).map(|day| (day.requests, history.spent(day)));
+        let days: Vec<_> = days.filter(|&(requests, cost)| requests > 0 || cost != NanoUsd::ZERO).collect();
         if days.is_empty() {
             return None;
         }
-        #[allow(clippy::cast_precision_loss)]
-        let n = days.len() as f64;
-        let total: u64 = days.iter().map(|day| u64::from(day.requests)).sum();
-        #[allow(clippy::cast_precision_loss)]
-        let mean_requests = total as f64 / n;
-        let squares = days.iter().map(|day| (f64::from(day.requests) - mean_requests).powi(2));
-        let std_requests = if days.len() < 2 { 0.0 } else { (squares.sum::<f64>() / (n - 1.0)).sqrt() };
-        let mut costs: Vec<NanoUsd> = days.iter().map(|day| day.cost).collect();
+        let counted = days.iter().map(|(requests, _)| *requests).filter(|requests| *requests > 0);
+        let (mean_requests, std_requests) = mean_and_deviation(&counted.collect::<Vec<_>>());
+        let mut costs: Vec<NanoUsd> = days.iter().map(|(_, cost)| *cost).collect();
         costs.sort_unstable();
         let cost = costs.iter().fold(NanoUsd::ZERO, |sum, cost| sum + *cost);
+        #[allow(clippy::cast_precision_loss)]
+        let n = days.len() as f64;
         let hours = history.hours(from, to);
-        let is_active = |count: u64| count * 100 > total;
+        let timed: u64 = hours.iter().sum();
+        let is_active = |count: u64| count * 100 > timed;
         let active = (0..24).filter(|&hour| is_active(hours[hour])).fold(0, |bits, hour| bits | 1 << hour);
         Some(Self {
             last_day: to,
@@ -88,6 +88,16 @@ impl Baseline {
     pub fn is_active(&self, hour: u8) -> bool {
         self.active_hours >> hour & 1 == 1
     }
+}
+
+/// Mean and sample standard deviation; zero where there is too little for them.
+fn mean_and_deviation(counts: &[u32]) -> (f64, f64) {
+    #[allow(clippy::cast_precision_loss)]
+    let (n, total) = (counts.len() as f64, counts.iter().map(|count| u64::from(*count)).sum::<u64>() as f64);
+    let mean = if counts.is_empty() { 0.0 } else { total / n };
+    let squares = counts.iter().map(|count| (f64::from(*count) - mean).powi(2));
+    let deviation = if counts.len() < 2 { 0.0 } else { (squares.sum::<f64>() / (n - 1.0)).sqrt() };
+    (mean, deviation)
 }
 
 fn median(sorted: &[NanoUsd]) -> NanoUsd {

@@ -71,6 +71,8 @@ pub struct InputConfig {
     /// How many minutes apart the two halves of a request may be that a cloud writes into two logs; no more than
     /// `lateness_minutes` counts.
     pub join_minutes: u32,
+    /// For how many hours after its end a bucket of a provider's report may be told again with other numbers.
+    pub restate_hours: u32,
     /// After how many quiet minutes a live source no longer holds back the others.
     pub idle_minutes: u32,
     /// How often followed files are looked at, in milliseconds.
@@ -83,6 +85,7 @@ impl Default for InputConfig {
             frame_bytes_max: 4 << 20,
             lateness_minutes: 45,
             join_minutes: 15,
+            restate_hours: 96,
             idle_minutes: 2,
             poll_ms: 100,
         }

@@ -62,6 +62,7 @@ impl Plan {
             keys,
             zones,
             limits: config.limits,
+            restate_within: i64::from(config.input.restate_hours) * 60 * MINUTE,
         };
         let join = JoinSettings {
             // Held longer, a record could come after its day is closed.
@@ -80,12 +81,14 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         ("input", "join_minutes", config.input.join_minutes.into(), 0, 23 * 60),
         ("input", "idle_minutes", config.input.idle_minutes.into(), 1, 24 * 60),
         ("input", "poll_ms", config.input.poll_ms.into(), 1, 60_000),
+        ("input", "restate_hours", config.input.restate_hours.into(), 0, 31 * 24),
         ("baseline", "window_days", config.baseline.window_days.into(), 1, 31),
         ("baseline", "rebuild_days", config.baseline.rebuild_days.into(), 1, 31),
         ("baseline", "learning_days", config.baseline.learning_days.into(), 1, 31),
         ("limits", "state_bytes_max", config.limits.state_bytes_max as u64, 1 << 20, 1 << 40),
         ("limits", "join_entries_max", config.limits.join_entries_max as u64, 0, 1 << 32),
         ("limits", "dedup_entries_max", config.limits.dedup_entries_max as u64, 0, 1 << 32),
+        ("limits", "bucket_entries_max", config.limits.bucket_entries_max as u64, 1000, 1 << 32),
     ];
     for (table, name, value, min, max) in rules {
         if !(min..=max).contains(&value) {

@@ -154,10 +154,12 @@ pub struct Alert {
     pub window_start: Timestamp,
     /// First instant after the day.
     pub window_end: Timestamp,
-    /// Requests of the day so far.
-    pub requests: u64,
+    /// Requests of the day so far; `None` where no record of the key ever said how many it stands for.
+    pub requests: Option<u64>,
     /// Money of the day so far.
     pub cost: NanoUsd,
+    /// Money billed for the day, if any is: the same use once more.
+    pub invoiced: Option<NanoUsd>,
     /// Money of a typical day, if there is a baseline.
     pub typical_cost: Option<NanoUsd>,
     /// Detectors that cannot see this key: none of its records ever told what they need.

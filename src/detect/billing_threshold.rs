@@ -64,7 +64,7 @@ struct Passed {
 
 impl BillingThreshold {
     fn passed(&self, view: &KeyView<'_>) -> Option<Passed> {
-        let cost = view.day.cost;
+        let cost = view.day.spent();
         if !view.key.amounts.is_empty() {
             return passed(cost, view.key.amounts.iter().copied());
         }
@@ -99,9 +99,15 @@ impl Rule for BillingThreshold {
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
-        let (cost, day) = (view.day.cost, view.day.day);
-        let Passed { limit, multiple, .. } =
-            self.passed(view).unwrap_or(Passed { steps: 0, limit: NanoUsd::ZERO, multiple: None });
+        let (cost, day) = (view.day.spent(), view.day.day);
+        let Some(Passed { limit, multiple, .. }) = self.passed(view) else {
+            // Withdrawn: a bucket was told again with less in it.
+            return Explanation {
+                timestamp: view.day.first(),
+                description: format!("{cost} spent on {day}: not past any threshold after all"),
+                evidence: vec![("total_cost", Fact::Usd(cost))],
+            };
+        };
         let mut evidence = vec![("total_cost", Fact::Usd(cost)), ("threshold", Fact::Usd(limit))];
         let of_typical = match (multiple, view.baseline) {
             (Some(multiple), Some(baseline)) => {
@@ -112,7 +118,7 @@ impl Rule for BillingThreshold {
             _ => String::new(),
         };
         Explanation {
-            timestamp: view.day.first,
+            timestamp: view.day.first(),
             description: format!("{cost} spent on {day}: past the threshold of {limit}{of_typical}"),
             evidence,
         }

@@ -43,16 +43,16 @@ impl Settings for CostSpike {
 impl Rule for CostSpike {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {
         let baseline = view.baseline?;
-        let cost = view.day.cost.usd();
+        let cost = view.day.spent().usd();
         let limit = (baseline.mean_cost_usd * self.multiplier).max(self.floor_usd);
         (cost > limit).then_some(Finding { severity: Severity::Critical, extent: cost })
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         let mean = view.baseline.map_or(0.0, |baseline| baseline.mean_cost_usd);
-        let (cost, day) = (view.day.cost, view.day.day);
+        let (cost, day) = (view.day.spent(), view.day.day);
         Explanation {
-            timestamp: view.day.first,
+            timestamp: view.day.first(),
             description: format!("{cost} spent on {day}; this key's average day costs ${mean:.2}"),
             evidence: vec![
                 ("day", Fact::Text(day.to_string())),

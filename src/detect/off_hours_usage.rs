@@ -10,7 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "more than 30 % of a day's requests at hours that usually hold less than 1 % of this key's requests",
     version: 1,
     class: Class::Compromise,
-    needs: Signals::NONE,
+    needs: Signals::REQUESTS.with(Signals::HOUR),
     attack: &["T1078.004"],
     atlas: &["AML.T0012"],
     next_steps: REVOKE_FIRST,
@@ -41,20 +41,20 @@ impl Rule for OffHoursUsage {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {
         let baseline = view.baseline?;
         #[allow(clippy::cast_precision_loss)]
-        let (off, all) = (view.day.off_hours as f64, view.day.requests as f64);
+        let (off, all) = (view.day.off_hours as f64, view.day.timed() as f64);
         let holds = baseline.active_hours != 0 && off > all * self.share_max;
         // That it goes on is no news; the closing alert tells how long it did.
         holds.then_some(Finding { severity: Severity::Medium, extent: 1.0 })
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
-        let (off, all) = (view.day.off_hours, view.day.requests);
+        let (off, all) = (view.day.off_hours, view.day.timed());
         let active: Vec<u64> = match view.baseline {
             Some(baseline) => (0..24).filter(|&hour| baseline.is_active(hour)).map(u64::from).collect(),
             None => Vec::new(),
         };
         Explanation {
-            timestamp: view.day.first,
+            timestamp: view.day.first(),
             description: format!("{off} of {all} requests outside its usual hours ({})", ranges(&active)),
             evidence: vec![
                 ("off_hours_count", Fact::Count(off)),

@@ -1,6 +1,8 @@
 //! The life of an alert: opened at the record that makes it true, revised as it grows, closed with its day.
 
 use super::{Alert, AlertId, Detector, Explanation, Finding, KeyView, Ruleset, Severity, Status};
+use crate::money::NanoUsd;
+use crate::signal::Signals;
 use crate::time::Stamp;
 
 /// An alert that has been given and whose day is still open.
@@ -100,8 +102,9 @@ fn describe(
         day: view.day.day,
         window_start: view.day.start,
         window_end: view.day.end,
-        requests: view.day.requests,
-        cost: view.day.cost,
+        requests: view.signals.has(Signals::REQUESTS).then_some(view.day.requests),
+        cost: view.day.spent(),
+        invoiced: Some(view.day.invoiced).filter(|amount| *amount != NanoUsd::ZERO),
         typical_cost: view.baseline.map(|baseline| baseline.typical_cost),
         blind: Vec::new(),
         attack: detector.attack,

@@ -45,7 +45,7 @@ impl Rule for UnknownModel {
         let all = known.len();
         let (timestamp, model) = match &view.day.unknown_model {
             Some((time, name)) => (*time, name.to_string()),
-            None => (view.day.first, String::new()),
+            None => (view.day.first(), String::new()),
         };
         let description = format!("model {model} was never used with this key; it uses {}", named(&known));
         let mut bytes = 0;

@@ -61,7 +61,7 @@ impl Rule for UnknownSourceIp {
                 .push(("known_ips_forgotten", Fact::Text("more addresses than are remembered".to_owned())));
         }
         Explanation {
-            timestamp: view.day.first,
+            timestamp: view.day.first(),
             description: format!(
                 "requests from {about}{count} {noun} never seen with this key: {named}{more}"
             ),

@@ -10,7 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "more requests in a day than this key's own history explains (mean + 3 standard deviations)",
     version: 1,
     class: Class::Operational,
-    needs: Signals::NONE,
+    needs: Signals::REQUESTS,
     attack: &["T1496.004"],
     atlas: &["AML.T0034.000"],
     next_steps: CHECK_RUNAWAY,
@@ -60,7 +60,7 @@ impl Rule for VolumeSpike {
         let times = round1(count(view) / mean.max(1.0));
         let requests = view.day.requests;
         Explanation {
-            timestamp: view.day.first,
+            timestamp: view.day.first(),
             description: format!(
                 "{requests} requests on {day}, {times} times its average day of {mean:.0} ± {std:.0}"
             ),

@@ -66,8 +66,11 @@ struct Line<'a> {
     updated_at: String,
     window_start: String,
     window_end: String,
-    requests: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<u64>,
     cost_usd: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoiced_usd: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     typical_cost_usd: Option<f64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -101,6 +104,7 @@ impl<'a> From<&'a Alert> for Line<'a> {
             window_end: alert.window_end.to_string(),
             requests: alert.requests,
             cost_usd: alert.cost.usd(),
+            invoiced_usd: alert.invoiced.map(crate::money::NanoUsd::usd),
             typical_cost_usd: alert.typical_cost.map(crate::money::NanoUsd::usd),
             blind: &alert.blind,
             attack: alert.attack,

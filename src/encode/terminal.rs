@@ -102,10 +102,15 @@ impl Terminal {
         };
         let spent = if alert.status == Status::Open { "so far" } else { "whole day" };
         let requests = match alert.requests {
-            1 => "1 request".to_owned(),
-            count => format!("{count} requests"),
+            Some(1) => " in 1 request".to_owned(),
+            Some(count) => format!(" in {count} requests"),
+            None => String::new(),
         };
-        let facts = format!("{}, {spent}: {} in {requests}; {usual}", alert.day, alert.cost);
+        let billed = match alert.invoiced {
+            Some(amount) if amount != alert.cost => format!(", {amount} billed"),
+            _ => String::new(),
+        };
+        let facts = format!("{}, {spent}: {}{requests}{billed}; {usual}", alert.day, alert.cost);
         let _ = writeln!(text, "\nkey {name}{alias}  {}", self.palette.dim(&facts));
     }
 
@@ -186,8 +191,9 @@ mod tests {
             day: Day(0),
             window_start: at.at,
             window_end: at.at,
-            requests: 1,
+            requests: Some(1),
             cost: NanoUsd(1_500_000_000),
+            invoiced: None,
             typical_cost: None,
             blind: Vec::new(),
             attack: &[],

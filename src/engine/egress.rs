@@ -95,7 +95,7 @@ impl<S: Sink> Egress<S> {
             for report in &mut reports {
                 let Some(report) = report.recv().await else { return Err((self, EgressError::Died)) };
                 outputs.extend(report.outputs);
-                self.totals.count_records(report.counts);
+                self.totals.count_records(&report.counts, &report.unpriced);
                 gauges.add(report.gauges);
             }
             self.totals.gauges = gauges;

@@ -2,7 +2,7 @@
 
 use super::totals::Totals;
 use crate::detect::{self, Severity, Status};
-use crate::record::Reason;
+use crate::record::{Action, CostSource, Reason};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
 use prometheus::{
@@ -13,6 +13,7 @@ use prometheus::{
 pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<String, prometheus::Error> {
     let page = Page { registry: Registry::new() };
     page.records(totals)?;
+    page.money(totals)?;
     page.alerts(totals)?;
     page.state(totals, now)?;
     if let Some(bytes) = resident_bytes {
@@ -95,6 +96,37 @@ impl Page {
         self.counter("keyhound_addresses_opaque_total", opaque, totals.opaque_addresses)
     }
 
+    /// Gauges, although they mostly grow: a bucket that is told again may take something back, and a counter that
+    /// falls would be taken for one that starts anew.
+    fn money(&self, totals: &Totals) -> Result<(), prometheus::Error> {
+        let help = "Dollars by where the amount is from: reported by records of use, computed from prices, partial \
+                    where a price was missing (at least this much), and invoiced, which is the same use once more.";
+        let cost = GaugeVec::new(Opts::new("keyhound_cost_usd", help), &["source"])?;
+        let help = "Requests by how far their cost is known: elsewhere is in another record of the same request. A \
+                    bucket that does not count its requests is one.";
+        let requests = IntGaugeVec::new(Opts::new("keyhound_requests", help), &["cost"])?;
+        for source in CostSource::ALL {
+            let (at, label) = (*source as usize, source.label());
+            if !matches!(source, CostSource::Unknown | CostSource::Elsewhere) {
+                cost.with_label_values(&[label]).set(totals.records.cost[at].usd());
+            }
+            if *source != CostSource::Invoiced {
+                requests.with_label_values(&[label]).set(totals.records.requests[at]);
+            }
+        }
+        self.registry.register(Box::new(cost))?;
+        self.registry.register(Box::new(requests))?;
+        let opts = Opts::new(
+            "keyhound_audit_events_total",
+            "Events of audit logs that are no use: what was done to a key or to the rules it is under.",
+        );
+        let audits = IntCounterVec::new(opts, &["action"])?;
+        for (action, count) in Action::ALL.iter().zip(totals.records.audits) {
+            audits.with_label_values(&[action.label()]).inc_by(count);
+        }
+        self.registry.register(Box::new(audits))
+    }
+
     fn alerts(&self, totals: &Totals) -> Result<(), prometheus::Error> {
         let opts = Opts::new("keyhound_alerts_total", "Alerts given, every revision counted.");
         let alerts = IntCounterVec::new(opts, &["type", "severity", "status"])?;
@@ -128,6 +160,10 @@ impl Page {
         self.counter("keyhound_keys_evicted_total", evicted, gauges.keys_evicted)?;
         let forgotten = "Requests forgotten before their lateness was over because there were too many.";
         self.counter("keyhound_dedup_forgotten_total", forgotten, gauges.dedup_forgotten)?;
+        let entries = "Buckets remembered, to count only the difference when they are told again.";
+        self.gauge("keyhound_bucket_entries", entries, gauges.bucket_entries)?;
+        let forgotten = "Buckets forgotten before input.restate_hours were over because there were too many.";
+        self.counter("keyhound_buckets_forgotten_total", forgotten, gauges.buckets_forgotten)?;
         if let Some(watermark) = totals.watermark {
             let help = "Event time up to which records are complete.";
             self.seconds("keyhound_watermark_timestamp_seconds", help, watermark.as_secs_f64())?;

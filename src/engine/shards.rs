@@ -1,7 +1,7 @@
 //! Threads that own a shard each: every move goes to all of them, and each answers with what follows from it.
 
 use super::sequence::Step;
-use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings};
+use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::thread;
@@ -35,6 +35,8 @@ pub struct Report {
     pub outputs: Vec<Output>,
     /// What became of the records.
     pub counts: Counts,
+    /// Models of which the cost is not known.
+    pub unpriced: Unpriced,
     /// What the shard holds now.
     pub gauges: Gauges,
 }
@@ -95,7 +97,7 @@ fn serve(mut shard: Shard, mut inputs: mpsc::Receiver<Arc<Move>>, answers: &mpsc
             Move::End => Input::End,
         };
         let (outputs, counts) = shard.apply(&input);
-        let report = Report { outputs, counts, gauges: shard.gauges() };
+        let report = Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges() };
         if answers.blocking_send(report).is_err() {
             return;
         }

@@ -2,7 +2,9 @@
 
 use super::totals::Totals;
 use crate::detect::{self, Severity, Status};
-use crate::record::Reason;
+use crate::encode::Visible;
+use crate::money::NanoUsd;
+use crate::record::{Action, CostSource, Reason};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) 
         (totals.opaque_addresses, "had a client address that is no IP address"),
         (totals.gauges.keys_evicted, "new keys gave way because memory was short (limits.state_bytes_max)"),
         (totals.gauges.dedup_forgotten, "requests were forgotten early (limits.dedup_entries_max)"),
+        (totals.gauges.buckets_forgotten, "buckets were forgotten early (limits.bucket_entries_max)"),
     ];
     for (count, what) in notes.into_iter().filter(|(count, _)| *count > 0) {
         let _ = writeln!(text, "  {count} {what}");
@@ -50,9 +53,64 @@ pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) 
     if !rejected.is_empty() {
         let _ = writeln!(text, "rejected: {}", rejected.join(", "));
     }
+    for line in [costs(totals), unknown_costs(totals), audits(totals)].into_iter().flatten() {
+        let _ = writeln!(text, "{line}");
+    }
     let keys = totals.gauges.keys;
     let _ = writeln!(text, "{keys} {}; {}", if keys == 1 { "key" } else { "keys" }, alerts(totals));
     text
+}
+
+/// `cost: $1.50 reported + $20.10 computed; $22.00 invoiced for the same use`, where there is more than one kind.
+fn costs(totals: &Totals) -> Option<String> {
+    let of = |source: CostSource| {
+        let amount = totals.records.cost[source as usize];
+        (amount != NanoUsd::ZERO).then(|| format!("{amount} {}", source.label()))
+    };
+    let used = [CostSource::Reported, CostSource::Computed, CostSource::Partial].into_iter().filter_map(of);
+    let used = used.collect::<Vec<_>>().join(" + ");
+    match of(CostSource::Invoiced) {
+        None if used.is_empty() => None,
+        None => Some(format!("cost: {used}")),
+        Some(invoiced) if used.is_empty() => Some(format!("cost: {invoiced}")),
+        Some(invoiced) => Some(format!("cost: {used}; {invoiced} for the same use")),
+    }
+}
+
+/// Models that are named in the summary.
+const MODELS_NAMED: usize = 8;
+
+/// `cost unknown for 12 requests of 2 models: acme-large, acme-small`
+fn unknown_costs(totals: &Totals) -> Option<String> {
+    let count = totals.records.requests[CostSource::Unknown as usize];
+    if count <= 0 {
+        return None;
+    }
+    let models = totals.unpriced.most();
+    let unnamed = models.iter().any(|(name, _)| name.is_empty());
+    let names: Vec<_> = models.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
+    let mut shown: Vec<_> = names.iter().take(MODELS_NAMED).map(|name| Visible(name).to_string()).collect();
+    if names.len() > MODELS_NAMED {
+        shown.push("…".to_owned());
+    }
+    let requests = if count == 1 { "request" } else { "requests" };
+    let of = match names.len() {
+        0 => " that name no model".to_owned(),
+        1 => format!(" of 1 model: {}", shown.join(", ")),
+        _ if totals.unpriced.overflowed => {
+            format!(" of more than {} models: {}", names.len(), shown.join(", "))
+        }
+        several => format!(" of {several} models: {}", shown.join(", ")),
+    };
+    let and = if unnamed && !names.is_empty() { ", and of some that name no model" } else { "" };
+    Some(format!("cost unknown for {count} {requests}{of}{and}"))
+}
+
+/// `audit: 2 key_created, 1 limit_removed`
+fn audits(totals: &Totals) -> Option<String> {
+    let counted = Action::ALL.iter().zip(totals.records.audits).filter(|(_, count)| *count > 0);
+    let parts: Vec<_> = counted.map(|(action, count)| format!("{count} {}", action.label())).collect();
+    (!parts.is_empty()).then(|| format!("audit: {}", parts.join(", ")))
 }
 
 /// `3 alerts: 1 critical (cost_spike), 2 high (…); 1 withdrawn`

@@ -3,9 +3,10 @@
 use crate::detect::{self, Alert, Severity, Status};
 use crate::join::Joined;
 use crate::record::Reason;
-use crate::shard::{Counts, Gauges};
+use crate::shard::{Counts, Gauges, Unpriced};
 use crate::time::Timestamp;
 use hdrhistogram::Histogram;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Alerts by detector, severity and status.
@@ -20,6 +21,8 @@ pub struct Totals {
     pub lines: u64,
     /// What became of the records.
     pub records: Counts,
+    /// Models of which the cost is not known; shared, because totals are copied whenever somebody may look.
+    pub unpriced: Arc<Unpriced>,
     /// Rejected frames by reason.
     pub rejected: [u64; Reason::ALL.len()],
     /// Of these, how many are not in the reject file because there were too many at once.
@@ -53,6 +56,7 @@ impl Totals {
             bytes: 0,
             lines: 0,
             records: Counts::default(),
+            unpriced: Arc::default(),
             rejected: [0; Reason::ALL.len()],
             rejects_unkept: 0,
             opaque_addresses: 0,
@@ -77,14 +81,11 @@ impl Totals {
     }
 
     /// Adds what became of some records.
-    pub fn count_records(&mut self, counts: Counts) {
-        let Counts { processed, learned, duplicate, late, conflicting, untracked } = counts;
-        self.records.processed += processed;
-        self.records.learned += learned;
-        self.records.duplicate += duplicate;
-        self.records.late += late;
-        self.records.conflicting += conflicting;
-        self.records.untracked += untracked;
+    pub fn count_records(&mut self, counts: &Counts, unpriced: &Unpriced) {
+        self.records.add(counts);
+        if *unpriced != Unpriced::default() {
+            Arc::make_mut(&mut self.unpriced).add(unpriced);
+        }
     }
 
     /// Rejected frames of all reasons.

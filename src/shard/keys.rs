@@ -10,6 +10,7 @@ use crate::heap;
 use crate::key::KeyId;
 use crate::record::{Batch, UsageRecord};
 use crate::signal::Signals;
+use crate::time::Timestamp;
 use ahash::RandomState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -23,13 +24,20 @@ pub struct Limits {
     pub state_bytes_max: usize,
     /// Requests remembered to tell second deliveries, 30 bytes each.
     pub dedup_entries_max: usize,
+    /// Buckets and invoices remembered, so that only differences count when they are told again, 170 bytes each.
+    pub bucket_entries_max: usize,
     /// Halves of requests that wait for the other one or are still waited for, up to 400 bytes each.
     pub join_entries_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { state_bytes_max: 256 << 20, dedup_entries_max: 4_000_000, join_entries_max: 200_000 }
+        Self {
+            state_bytes_max: 256 << 20,
+            dedup_entries_max: 4_000_000,
+            bucket_entries_max: 1_000_000,
+            join_entries_max: 200_000,
+        }
     }
 }
 
@@ -45,12 +53,12 @@ impl Limits {
 pub(super) struct Slot(u32);
 
 /// What all states come to.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Sums {
     /// Bytes, the table not counted.
     bytes: usize,
-    /// Keys whose records ever told a signal, in the order of [`Signals::ALL`].
-    telling: [u64; Signals::ALL.len()],
+    /// Keys by all that their records ever told.
+    by_signals: [u64; Signals::SETS],
 }
 
 impl Sums {
@@ -65,15 +73,14 @@ impl Sums {
 
     fn add(&mut self, part: Part) {
         self.bytes += part.bytes;
-        for (count, (signal, _)) in self.telling.iter_mut().zip(Signals::ALL) {
-            *count += u64::from(part.signals.has(signal));
-        }
+        self.by_signals[part.signals.index()] += 1;
     }
 
     fn subtract(&mut self, part: Part) {
-        self.bytes -= part.bytes;
-        for (count, (signal, _)) in self.telling.iter_mut().zip(Signals::ALL) {
-            *count -= u64::from(part.signals.has(signal));
+        // A key that was never added yet has no bytes.
+        if part.bytes > 0 {
+            self.bytes -= part.bytes;
+            self.by_signals[part.signals.index()] -= 1;
         }
     }
 }
@@ -93,6 +100,8 @@ pub(super) struct Keys {
     /// Keys in the order of their first record, as long as they may have to give way.
     newcomers: VecDeque<Slot>,
     sums: Sums,
+    /// As `KeyState::forgotten`, of keys that are not here.
+    pub(super) forgotten: Timestamp,
     bytes_max: usize,
     /// Keys that gave way.
     pub(super) evicted: u64,
@@ -107,7 +116,8 @@ impl Keys {
             states: Vec::new(),
             free: Vec::new(),
             newcomers: VecDeque::new(),
-            sums: Sums::default(),
+            sums: Sums { bytes: 0, by_signals: [0; Signals::SETS] },
+            forgotten: Timestamp::MIN,
             bytes_max,
             evicted: 0,
             orphaned_days: 0,
@@ -118,9 +128,23 @@ impl Keys {
         self.table.len()
     }
 
-    /// Keys whose records ever told a signal, in the order of [`Signals::ALL`].
-    pub(super) fn telling(&self) -> [u64; Signals::ALL.len()] {
-        self.sums.telling
+    /// Keys by all that their records ever told.
+    pub(super) fn by_signals(&self) -> [u64; Signals::SETS] {
+        self.sums.by_signals
+    }
+
+    /// Up to where buckets of a key have been forgotten.
+    pub(super) fn forgotten(&mut self, key: KeyId) -> Timestamp {
+        let of_key = self.find(key).and_then(|slot| self.state(slot)).map(|state| state.forgotten);
+        of_key.map_or(self.forgotten, |of_key| of_key.max(self.forgotten))
+    }
+
+    /// Notes that a bucket of a key with this end has been forgotten.
+    pub(super) fn forget_bucket(&mut self, key: KeyId, end: Timestamp) {
+        match self.find(key).and_then(|slot| self.state(slot)) {
+            Some(state) => state.forgotten = state.forgotten.max(end),
+            None => self.forgotten = self.forgotten.max(end),
+        }
     }
 
     /// Memory of all keys, in bytes.
@@ -206,6 +230,7 @@ impl Keys {
             let place = self.states.get_mut(slot.0 as usize)?;
             let Some(state) = place.take_if(|state| !state.is_established()) else { continue };
             self.sums.subtract(state.part);
+            self.forgotten = self.forgotten.max(state.forgotten);
             self.orphaned_days += state.open_days();
             self.table.remove(&state.profile.id);
             self.free.push(slot);

@@ -2,19 +2,21 @@
 //!
 //! Everything here is a function of the inputs: no clock, no randomness that shows, no hash-order dependence.
 
+mod buckets;
+mod counts;
 mod keys;
 mod state;
 
+pub use counts::{Counts, Gauges, Unpriced};
 pub use keys::Limits;
 
 use crate::baseline::BaselineSettings;
 use crate::detect::{Alert, KeyProfile, Ruleset};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
-use crate::record::{Batch, Mark, Run, UsageRecord};
-use crate::signal::Signals;
+use crate::record::{Action, Batch, CostSource, Kind, Mark, Run, UsageRecord};
 use crate::time::{Day, Timestamp, Zones};
-use crate::window::{Dedup, Sighting};
+use crate::window::{Dedup, Restated, Sighting};
 use keys::Keys;
 use siphasher::sip::SipHasher13;
 use state::{KeyState, Surroundings};
@@ -35,6 +37,8 @@ pub struct ShardSettings {
     pub zones: Zones,
     /// Limits of memory, for all shards together.
     pub limits: Limits,
+    /// How long after its end a bucket may be told again, in nanoseconds of event time.
+    pub restate_within: i64,
 }
 
 /// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.
@@ -105,58 +109,6 @@ pub struct Output {
 /// Position of an output: index of the record, closings before it, then by end of window and key.
 pub type Order = (u32, bool, Timestamp, KeyId);
 
-/// What became of the records a shard was given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Counted in a window, or learned from as history.
-    pub processed: u64,
-    /// Processed as history.
-    pub learned: u64,
-    /// Second deliveries.
-    pub duplicate: u64,
-    /// Of a day that was closed already; counted for the baseline only.
-    pub late: u64,
-    /// Processed, but an earlier record had the same request identifier and other content.
-    pub conflicting: u64,
-    /// Processed, but there was no memory for a new key.
-    pub untracked: u64,
-}
-
-/// How much a shard holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Gauges {
-    /// Keys in memory.
-    pub keys: u64,
-    /// Bytes of all state.
-    pub state_bytes: u64,
-    /// New keys that gave way to other new keys.
-    pub keys_evicted: u64,
-    /// Requests forgotten before the lateness was over.
-    pub dedup_forgotten: u64,
-    /// Keys whose records ever told a signal, in the order of [`Signals::ALL`].
-    pub telling: [u64; Signals::ALL.len()],
-}
-
-impl Gauges {
-    /// Adds what another shard holds.
-    pub fn add(&mut self, other: Self) {
-        self.keys += other.keys;
-        self.state_bytes += other.state_bytes;
-        self.keys_evicted += other.keys_evicted;
-        self.dedup_forgotten += other.dedup_forgotten;
-        for (sum, count) in self.telling.iter_mut().zip(other.telling) {
-            *sum += count;
-        }
-    }
-
-    /// Keys that a detector with these needs cannot see.
-    pub fn blind(&self, needs: Signals) -> u64 {
-        let needed = Signals::ALL.iter().zip(self.telling).filter(|((signal, _), _)| needs.has(*signal));
-        let seen = needed.map(|(_, count)| count).min().unwrap_or(self.keys);
-        self.keys.saturating_sub(seen)
-    }
-}
-
 /// The state of the keys whose fingerprint falls to this shard.
 pub struct Shard {
     settings: Arc<ShardSettings>,
@@ -165,12 +117,14 @@ pub struct Shard {
     keys: Keys,
     zones: Zones,
     dedup: Dedup,
+    restated: Restated,
     /// Ends of open days, soonest first.
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
     watermark: Timestamp,
     /// Records are history: learned from, not judged.
     learning: bool,
     counts: Counts,
+    unpriced: Unpriced,
     outputs: Vec<Output>,
     alerts: Vec<Alert>,
 }
@@ -185,10 +139,12 @@ impl Shard {
             keys: Keys::new(settings.limits.share(of)),
             zones: settings.zones.clone(),
             dedup: Dedup::new(settings.limits.dedup_entries_max / of),
+            restated: Restated::new(settings.limits.bucket_entries_max / of, settings.restate_within),
             closings: BinaryHeap::new(),
             watermark: Timestamp::MIN,
             learning,
             counts: Counts::default(),
+            unpriced: Unpriced::default(),
             outputs: Vec::new(),
             alerts: Vec::new(),
             settings,
@@ -205,14 +161,21 @@ impl Shard {
         (std::mem::take(&mut self.outputs), std::mem::take(&mut self.counts))
     }
 
+    /// The models of records whose cost is not known, since this was asked last.
+    pub fn take_unpriced(&mut self) -> Unpriced {
+        std::mem::take(&mut self.unpriced)
+    }
+
     /// How much is held now.
     pub fn gauges(&self) -> Gauges {
         Gauges {
             keys: self.keys.len() as u64,
-            state_bytes: (self.keys.bytes() + self.dedup.heap_bytes()) as u64,
+            state_bytes: (self.keys.bytes() + self.dedup.heap_bytes() + self.restated.heap_bytes()) as u64,
             keys_evicted: self.keys.evicted,
             dedup_forgotten: self.dedup.forgotten,
-            telling: self.keys.telling(),
+            bucket_entries: self.restated.len() as u64,
+            buckets_forgotten: self.restated.forgotten,
+            by_signals: self.keys.by_signals(),
         }
     }
 
@@ -237,9 +200,20 @@ impl Shard {
 
     #[inline]
     fn record(&mut self, index: u32, record: &UsageRecord, batch: &Batch) {
-        if record.request_hash != 0 && self.is_duplicate(record) {
+        match record.kind {
+            Kind::Request => {}
+            Kind::Bucket | Kind::Invoice => return self.bucket(index, record, batch),
+            Kind::Audit(action) => return self.audit(record, action),
+        }
+        if record.request_hash != 0 && self.is_duplicate(record.request_hash, record) {
             self.counts.duplicate += 1;
             return;
+        }
+        if !self.learning {
+            self.counts.tally(record.cost_source, i64::from(record.requests.max(1)), record.cost);
+            if record.cost_source == CostSource::Unknown {
+                self.unpriced.count(batch.text(record.model.name), i64::from(record.requests.max(1)));
+            }
         }
         let Self { settings, keys, zones, closings, watermark, counts, alerts, .. } = self;
         let Some(slot) = keys.slot(record, batch, settings) else {
@@ -273,6 +247,20 @@ impl Shard {
         }
     }
 
+    /// Counts what was done to a key: it is no use of it, and nothing is learned from it.
+    #[cold]
+    fn audit(&mut self, record: &UsageRecord, action: Action) {
+        // An event and a request may have one identifier.
+        const EVENTS: u64 = 0x5851_f42d_4c95_7f2d;
+        if record.request_hash != 0 && self.is_duplicate(record.request_hash ^ EVENTS, record) {
+            self.counts.duplicate += 1;
+            return;
+        }
+        self.counts.processed += 1;
+        self.counts.learned += u64::from(self.learning);
+        self.counts.audits[action as usize] += 1;
+    }
+
     /// Forgets that the days of keys which gave way are to be closed, once they are the greater part.
     fn drop_orphans(&mut self) {
         const AT_ONCE_MIN: usize = 1024;
@@ -290,8 +278,8 @@ impl Shard {
         self.closings = closings.into();
     }
 
-    fn is_duplicate(&mut self, record: &UsageRecord) -> bool {
-        let id = record.request_hash ^ record.key.spread();
+    fn is_duplicate(&mut self, hash: u64, record: &UsageRecord) -> bool {
+        let id = hash ^ record.key.spread();
         match self.dedup.see(id, content(record), record.time.at) {
             Sighting::New => false,
             Sighting::Duplicate => true,
@@ -310,6 +298,7 @@ impl Shard {
     fn advance(&mut self, index: u32, watermark: Timestamp) {
         self.watermark = self.watermark.max(watermark);
         self.dedup.advance(watermark);
+        self.forget_buckets(watermark);
         while let Some(Reverse((end, key, day))) = self.closings.peek().copied() {
             if end > watermark {
                 return;
@@ -331,7 +320,9 @@ impl Shard {
         self.learning = false;
         self.watermark = Timestamp::MIN;
         self.dedup.clear();
-        self.keys.each(|key| key.build_from_history(self.settings.baseline));
+        self.restated.clear();
+        self.keys.forgotten = Timestamp::MIN;
+        self.keys.each(|key| key.end_of_history(self.settings.baseline));
     }
 }
 
@@ -346,7 +337,23 @@ fn content(record: &UsageRecord) -> u64 {
     }
     hasher.write_i64(record.cost.0);
     hasher.write_u32(u32::from(record.status));
+    if record.kind != Kind::Request {
+        write_kind(record, &mut hasher);
+    }
     hasher.finish()
+}
+
+#[cold]
+fn write_kind(record: &UsageRecord, hasher: &mut SipHasher13) {
+    match record.kind {
+        Kind::Request => {}
+        Kind::Bucket | Kind::Invoice => {
+            hasher.write_u32(record.width_s);
+            hasher.write_u32(record.requests);
+            hasher.write_u8(record.cost_source as u8);
+        }
+        Kind::Audit(action) => hasher.write_u8(action as u8),
+    }
 }
 
 impl KeyState {

@@ -1,5 +1,7 @@
 //! Everything that is known of one key.
 
+pub(super) mod spread;
+
 use super::keys::Part;
 use super::{KeyRules, ShardSettings};
 use crate::address::Address;
@@ -10,7 +12,7 @@ use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
 use crate::signal::Signals;
-use crate::time::{Day, Local, Timestamp, Zones};
+use crate::time::{Day, Local, Stamp, Timestamp, Zones};
 use crate::window::{Generation, Known, OpenDay};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,8 +22,8 @@ use std::sync::Arc;
 const MODELS_MAX: usize = 64;
 /// Addresses that are remembered of one key (7 KiB at most).
 const ADDRESSES_MAX: usize = 256;
-/// Days of one key that may be open at once; two, and three where a source lags, are usual.
-const OPEN_DAYS_MAX: usize = 8;
+/// Days of one key that may be open at once: two, and three where a source lags, are usual; a bucket of a month takes 32.
+const OPEN_DAYS_MAX: usize = 34;
 
 /// What an open day takes in the queue of days that will be closed.
 const CLOSING_BYTES: usize = 40;
@@ -34,6 +36,8 @@ pub(super) struct KeyState {
     first_day: Day,
     /// Days up to this one are closed.
     closed: Day,
+    /// Buckets that ended up to here have been forgotten: of others that did, nobody knows whether they were counted.
+    pub(super) forgotten: Timestamp,
     /// All requests ever, and their cost: how much the key matters when memory is short.
     requests: u64,
     cost: NanoUsd,
@@ -66,6 +70,7 @@ impl KeyState {
             profile,
             first_day: Day(i32::MAX),
             closed: Day(i32::MIN),
+            forgotten: Timestamp::MIN,
             requests: 0,
             cost: NanoUsd::ZERO,
             history: History::default(),
@@ -117,37 +122,35 @@ impl KeyState {
         around: &mut Surroundings<'_>,
         alerts: &mut Vec<Alert>,
     ) -> bool {
-        let Some(at) = self.open_day(record, local.day, around) else {
+        let Some(at) = self.open_day(local.day, around) else {
             self.learn(record, batch, local);
             return false;
         };
         self.note(record, local);
         let generation = self.baselines.of(local.day).1;
         let familiar = self.see(record, batch, local.day, generation);
-        let Self { profile, baselines, models, addresses, open, signals, .. } = self;
-        let (baseline, _) = baselines.of(local.day);
-        let day = &mut open[at];
+        let day = &mut self.open[at];
         day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
-        if let Some(baseline) = baseline {
+        if let (Some(baseline), _) = self.baselines.of(local.day) {
             if !baseline.is_active(local.hour) {
                 day.off_hours += u64::from(record.requests);
             }
-            if !familiar.model {
-                day.note_unknown_model(record.time, batch.text(record.model.name));
-            }
-            if let Some(address) = record.address
-                && !familiar.address
-                && baseline.has_addresses
-            {
-                self.resized |= day.unknown_addresses.insert(address);
-            }
+            self.resized |= note_news(day, baseline, record, batch, record.time, familiar);
         }
-        let mut raised = std::mem::take(&mut day.raised);
-        let signals = *signals;
-        let view = KeyView { key: profile, day, baseline, generation, models, addresses, signals };
-        evaluate(&around.settings.rules, &view, record.time, &mut raised, alerts);
-        day.raised = raised;
+        self.ask(at, record.time, around.settings, alerts);
         true
+    }
+
+    /// Asks the detectors about the open day at `at`, after what happened at `time`.
+    #[inline]
+    fn ask(&mut self, at: usize, time: Stamp, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
+        let Self { profile, baselines, models, addresses, open, signals, .. } = self;
+        let day = &mut open[at];
+        let (baseline, generation) = baselines.of(day.day);
+        let mut raised = std::mem::take(&mut day.raised);
+        let view = KeyView { key: profile, day, baseline, generation, models, addresses, signals: *signals };
+        evaluate(&settings.rules, &view, time, &mut raised, alerts);
+        day.raised = raised;
     }
 
     fn note(&mut self, record: &UsageRecord, local: Local) {
@@ -159,22 +162,17 @@ impl KeyState {
         self.signals = signals;
     }
 
-    /// Where the record's day stands among the open ones; `None` where it is closed.
+    /// Where a day stands among the open ones; `None` where it is closed.
     #[inline]
-    fn open_day(&mut self, record: &UsageRecord, day: Day, around: &mut Surroundings<'_>) -> Option<usize> {
+    fn open_day(&mut self, day: Day, around: &mut Surroundings<'_>) -> Option<usize> {
         match self.open.iter().position(|open| open.day == day) {
             Some(at) => Some(at),
-            None => self.open_new_day(record, day, around),
+            None => self.open_new_day(day, around),
         }
     }
 
     #[cold]
-    fn open_new_day(
-        &mut self,
-        record: &UsageRecord,
-        day: Day,
-        around: &mut Surroundings<'_>,
-    ) -> Option<usize> {
+    fn open_new_day(&mut self, day: Day, around: &mut Surroundings<'_>) -> Option<usize> {
         let zone = self.profile.zone;
         if day <= self.closed || self.open.len() >= OPEN_DAYS_MAX {
             return None;
@@ -186,7 +184,7 @@ impl KeyState {
         self.promote(|from| around.zones.start_of(zone, from) <= around.watermark);
         around.closings.push(Reverse((end, self.profile.id, day)));
         self.open.reserve_exact(1);
-        self.open.push(OpenDay::new(day, around.zones.start_of(zone, day), end, record.time));
+        self.open.push(OpenDay::new(day, around.zones.start_of(zone, day), end));
         self.resized = true;
         Some(self.open.len() - 1)
     }
@@ -231,7 +229,7 @@ impl KeyState {
             close(&settings.rules, &view, &closed.raised, alerts);
         }
         self.closed = self.closed.max(day);
-        self.history.add_day(day, &closed.hours, closed.cost);
+        self.history.add_day(&closed);
         self.promote(|from| from.0 <= day.0 + 1);
         if self.baselines.is_due(settings.baseline, self.first_day, day)
             && let Some(baseline) = self.build(settings.baseline, day, Generation::Next)
@@ -241,8 +239,9 @@ impl KeyState {
         self.resized = true;
     }
 
-    /// Builds a baseline from everything learned so far and puts it in force.
-    pub(super) fn build_from_history(&mut self, settings: BaselineSettings) {
+    /// Builds a baseline from everything learned so far and puts it in force; time starts anew.
+    pub(super) fn end_of_history(&mut self, settings: BaselineSettings) {
+        self.forgotten = Timestamp::MIN;
         if let Some(last) = self.history.last_day()
             && let Some(baseline) = self.build(settings, last, Generation::Current)
         {
@@ -285,7 +284,27 @@ impl KeyState {
     }
 }
 
+/// Notes in `day` what of a record the baseline does not know; true where that takes memory.
+#[inline]
+fn note_news(
+    day: &mut OpenDay,
+    baseline: &Baseline,
+    record: &UsageRecord,
+    batch: &Batch,
+    time: Stamp,
+    familiar: Familiar,
+) -> bool {
+    if !familiar.model {
+        day.note_unknown_model(time, batch.text(record.model.name));
+    }
+    match record.address {
+        Some(address) if !familiar.address && baseline.has_addresses => day.unknown_addresses.insert(address),
+        _ => false,
+    }
+}
+
 /// What of a record the baseline knows; what a record does not say is familiar.
+#[derive(Clone, Copy)]
 struct Familiar {
     model: bool,
     address: bool,

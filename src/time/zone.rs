@@ -47,6 +47,12 @@ impl Zones {
         self.0[usize::from(zone)].local(at)
     }
 
+    /// The first instant after `at` at which zone number `zone` shows another hour, or the same one again because its
+    /// clocks were set back.
+    pub fn end_of_hour(&mut self, zone: u16, at: Timestamp) -> Timestamp {
+        self.0[usize::from(zone)].end_of_hour(at)
+    }
+
     /// The instant at which `day` ends in zone number `zone` (the first instant of the next day).
     pub fn end_of(&self, zone: u16, day: Day) -> Timestamp {
         self.0[usize::from(zone)].start_of(Day(day.0 + 1))
@@ -78,6 +84,14 @@ impl Zone {
             day: Day(local.div_euclid(DAY) as i32),
             hour: (local.rem_euclid(DAY) / (3600 * SECOND)) as u8,
         }
+    }
+
+    fn end_of_hour(&mut self, at: Timestamp) -> Timestamp {
+        const HOUR: i64 = 3600 * SECOND;
+        if at < self.from || at >= self.until {
+            self.remember(at);
+        }
+        at.plus(HOUR - (at.0 + self.offset).rem_euclid(HOUR)).min(self.until)
     }
 
     fn remember(&mut self, at: Timestamp) {
@@ -143,6 +157,23 @@ mod tests {
             ("America/Havana", "2026-03-08T05:00:00Z", "2026-03-08", 1),
         ] {
             assert_eq!(local(zone, at), (day.to_owned(), hour), "{zone} {at}");
+        }
+    }
+
+    #[test]
+    fn hours_end_where_the_wall_clock_says() {
+        for (zone, at, end) in [
+            ("UTC", "2026-03-29T00:59:59Z", "2026-03-29T01:00:00Z"),
+            ("Asia/Kolkata", "2026-03-29T00:00:00Z", "2026-03-29T00:30:00Z"),
+            ("Asia/Kolkata", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"),
+            // Half an hour of daylight saving: clocks are set back from 02:00 to 01:30, and forward from 02:00 to 02:30.
+            ("Australia/Lord_Howe", "2026-04-04T14:45:00Z", "2026-04-04T15:00:00Z"),
+            ("Australia/Lord_Howe", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z"),
+            ("Australia/Lord_Howe", "2026-10-03T15:30:00Z", "2026-10-03T16:00:00Z"),
+        ] {
+            let mut zones = Zones::new(["UTC", zone]).unwrap();
+            let (at, end) = (parse(at.as_bytes()).unwrap().at, parse(end.as_bytes()).unwrap().at);
+            assert_eq!(zones.end_of_hour(1, at), end, "{zone} {at}");
         }
     }
 

@@ -1,13 +1,19 @@
 //! One day of one key while it is open.
 
-use super::AddressSample;
+use super::{AddressSample, Amounts};
 use crate::detect::Raised;
 use crate::heap;
 use crate::money::NanoUsd;
 use crate::record::CostSource;
 use crate::time::{Day, Stamp, Timestamp};
 
-/// Counts of a day in the key's zone. Sums and minima only: the order of arrival leaves no trace.
+/// A count after a change; never below nought.
+pub fn changed(count: u32, by: i64) -> u32 {
+    u32::try_from(i64::from(count).saturating_add(by).max(0)).unwrap_or(u32::MAX)
+}
+
+/// Counts of a day in the key's zone. Sums and minima only: the order of arrival leaves no trace. Buckets that are told
+/// again may take something back; never below nought.
 #[derive(Clone, Debug)]
 pub struct OpenDay {
     /// The civil date in the key's zone.
@@ -16,16 +22,20 @@ pub struct OpenDay {
     pub start: Timestamp,
     /// First instant after the day.
     pub end: Timestamp,
-    /// The earliest record.
-    pub first: Stamp,
+    /// The earliest use; the end of the day while there is none.
+    earliest: Stamp,
     /// Requests.
     pub requests: u64,
-    /// Requests by hour of the day.
+    /// Those of them that may have been at any hour: of buckets wider than an hour.
+    pub untimed: u64,
+    /// The others by hour of the day.
     pub hours: [u32; 24],
     /// Requests outside the hours that the baseline calls active.
     pub off_hours: u64,
-    /// Money spent.
+    /// Money spent, as records of use tell it.
     pub cost: NanoUsd,
+    /// Money billed for the same use.
+    pub invoiced: NanoUsd,
     /// Requests whose cost is a lower bound or not known.
     pub cost_uncertain: u64,
     /// Earliest record with a model that the baseline does not know.
@@ -37,17 +47,19 @@ pub struct OpenDay {
 }
 
 impl OpenDay {
-    /// A day without records; `first` is that of the record that opens it.
-    pub fn new(day: Day, start: Timestamp, end: Timestamp, first: Stamp) -> Self {
+    /// A day without records.
+    pub fn new(day: Day, start: Timestamp, end: Timestamp) -> Self {
         Self {
             day,
             start,
             end,
-            first,
+            earliest: Stamp::utc(end),
             requests: 0,
+            untimed: 0,
             hours: [0; 24],
             off_hours: 0,
             cost: NanoUsd::ZERO,
+            invoiced: NanoUsd::ZERO,
             cost_uncertain: 0,
             unknown_model: None,
             unknown_addresses: AddressSample::default(),
@@ -55,17 +67,51 @@ impl OpenDay {
         }
     }
 
-    /// Counts a record.
+    /// Counts a request.
     pub fn count(&mut self, time: Stamp, hour: u8, requests: u32, cost: NanoUsd, source: CostSource) {
-        self.first = self.first.min(time);
+        self.earliest = self.earliest.min(time);
         self.requests += u64::from(requests);
         if let Some(count) = self.hours.get_mut(usize::from(hour)) {
             *count = count.saturating_add(requests);
         }
         self.cost += cost;
-        if matches!(source, CostSource::Partial | CostSource::Unknown) {
+        if source.is_uncertain() {
             self.cost_uncertain += u64::from(requests);
         }
+    }
+
+    /// Counts what changes of a bucket in a part of it that begins at `time`: in this hour, or at any.
+    pub fn change(&mut self, time: Stamp, hour: Option<u8>, amounts: Amounts) {
+        self.earliest = self.earliest.min(time);
+        self.requests = self.requests.saturating_add_signed(amounts.requests);
+        self.cost_uncertain = self.cost_uncertain.saturating_add_signed(amounts.uncertain);
+        self.cost = (self.cost + amounts.cost).max(NanoUsd::ZERO);
+        match hour.and_then(|hour| self.hours.get_mut(usize::from(hour))) {
+            Some(count) => *count = changed(*count, amounts.requests),
+            None => self.untimed = self.untimed.saturating_add_signed(amounts.requests),
+        }
+    }
+
+    /// Counts what was billed, or what is taken back of it.
+    pub fn bill(&mut self, amount: NanoUsd) {
+        self.invoiced = (self.invoiced + amount).max(NanoUsd::ZERO);
+    }
+
+    /// What the day cost: as its use tells, and where that tells no cost at all, what was billed. Both tell of the same
+    /// use and are never added.
+    #[inline]
+    pub fn spent(&self) -> NanoUsd {
+        if self.cost == NanoUsd::ZERO { self.invoiced } else { self.cost }
+    }
+
+    /// The earliest record of use, or the start of the day where something was billed and no use is known.
+    pub fn first(&self) -> Stamp {
+        if self.earliest.at < self.end { self.earliest } else { Stamp::utc(self.start) }
+    }
+
+    /// Requests of which the hour is known.
+    pub fn timed(&self) -> u64 {
+        self.requests.saturating_sub(self.untimed)
     }
 
     /// Notes a model that the baseline does not know; the earliest record counts, at one instant the first name

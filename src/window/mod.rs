@@ -4,8 +4,10 @@ mod sample;
 mod day;
 mod dedup;
 mod known;
+mod restated;
 
-pub use day::OpenDay;
+pub use day::{OpenDay, changed};
 pub use dedup::{Dedup, Sighting};
 pub use known::{Generation, Known};
+pub use restated::{Amounts, Change, Restated, Stretch, Telling, Told};
 pub use sample::AddressSample;

@@ -63,6 +63,10 @@ struct Traffic {
     cost_usd: Option<f64>,
     #[serde(default = "tokens")]
     input_tokens: u64,
+    /// Buckets of so many hours instead of requests.
+    width_hours: Option<i64>,
+    /// How many requests each of them says that it holds.
+    requests: Option<u64>,
 }
 
 fn one() -> i64 {
@@ -96,6 +100,13 @@ impl Traffic {
                 }
                 if let Some(cost) = self.cost_usd {
                     record["cost_usd"] = json!(cost);
+                }
+                if let Some(hours) = self.width_hours {
+                    let end = jiff::Timestamp::from_second(at + hours * 3600).unwrap();
+                    record["window_end"] = json!(end.to_string());
+                }
+                if let Some(requests) = self.requests {
+                    record["requests"] = json!(requests);
                 }
                 out.push((at, record));
             }

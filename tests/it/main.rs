@@ -7,6 +7,7 @@ mod parts;
 mod support;
 
 mod bad_inputs;
+mod buckets;
 mod cases;
 mod commands;
 mod cut_off;
