@@ -14,7 +14,7 @@ pub(super) const ORGANIZATION: &[u8] = b"organization";
 /// times. `None` for an empty list.
 pub(super) fn first<'a>(shape: &Shape<'a>) -> Option<Shape<'a>> {
     let Some((_, list)) = shape.member("results") else { return Some(shape.clone()) };
-    let mut reader = Reader::new(list);
+    let mut reader = Reader::sound(list);
     reader.enter_array();
     if reader.element() { Shape::of(reader.raw(), false).ok() } else { None }
 }

@@ -137,7 +137,7 @@ impl<'a> Reading<'a> {
         if value != Value::Array {
             return;
         }
-        let mut reader = Reader::new(raw);
+        let mut reader = Reader::sound(raw);
         reader.enter_array();
         while reader.element() {
             if let Some(Value::Str(tag)) = Reader::new(reader.raw()).value()

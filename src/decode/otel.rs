@@ -79,7 +79,7 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
             emit(Err(Fault::new(Reason::BadField, "", raw, "is no list of resources")));
             continue;
         }
-        elements(&mut Reader::new(raw), |resource| {
+        elements(&mut Reader::sound(raw), |resource| {
             let mut shared = Attributes::NONE;
             let mut scopes = None;
             members(resource, |name, reader| match name {

@@ -53,7 +53,7 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
     let Some((Value::Array, resources)) = shape.member("resourceMetrics") else {
         return emit(Err(Fault::new(Reason::BadField, "", shape.whole(), "has no list of resourceMetrics")));
     };
-    elements(&mut Reader::new(resources), |resource| {
+    elements(&mut Reader::sound(resources), |resource| {
         let (mut shared, mut about, mut scopes) = (Attributes::NONE, 0, None);
         members(resource, |name, reader| match name {
             b"resource" => {

@@ -4,7 +4,7 @@
 //! A piece is replaced by an empty line, so that line numbers stay those of the file.
 
 use super::Block;
-use super::shape::member;
+use super::shape::member_of_any as member;
 use crate::json::Value;
 use crate::unwrap::cri;
 use bytes::Bytes;

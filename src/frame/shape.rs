@@ -163,10 +163,35 @@ impl<'a> Shape<'a> {
 /// A member of an object: its value, and the value as written.
 pub type Member<'a> = (Value<'a>, &'a [u8]);
 
-/// Calls `each` with the name and value of every member of an object. Names with escapes in them are empty: no
-/// name that anybody looks for needs one.
-pub fn members<'a>(text: &'a [u8], mut each: impl FnMut(&'a [u8], Member<'a>)) -> Result<(), Error> {
-    let mut reader = Reader::new(text);
+/// Calls `each` with the name and value of every member of an object that stood in a frame whose shape is known.
+/// Names with escapes in them are empty: no name that anybody looks for needs one.
+pub fn members<'a>(text: &'a [u8], each: impl FnMut(&'a [u8], Member<'a>)) -> Result<(), Error> {
+    walk(Reader::sound(text), each)
+}
+
+/// One member of such an object.
+pub fn member<'a>(text: &'a [u8], name: &str) -> Result<Option<Member<'a>>, Error> {
+    let mut found = None;
+    members(text, |key, member| {
+        if same(key, name.as_bytes()) {
+            found = Some(member);
+        }
+    })?;
+    Ok(found)
+}
+
+/// One member of a text that may be an object, or anything else.
+pub fn member_of_any<'a>(text: &'a [u8], name: &str) -> Result<Option<Member<'a>>, Error> {
+    let mut found = None;
+    walk(Reader::new(text), |key, member| {
+        if same(key, name.as_bytes()) {
+            found = Some(member);
+        }
+    })?;
+    Ok(found)
+}
+
+fn walk<'a>(mut reader: Reader<'a>, mut each: impl FnMut(&'a [u8], Member<'a>)) -> Result<(), Error> {
     reader.enter_object();
     while let Some(key) = reader.key() {
         if let Some(member) = reader.member() {
@@ -174,15 +199,4 @@ pub fn members<'a>(text: &'a [u8], mut each: impl FnMut(&'a [u8], Member<'a>)) -
         }
     }
     reader.finish()
-}
-
-/// One member of an object.
-pub fn member<'a>(text: &'a [u8], name: &str) -> Result<Option<Member<'a>>, Error> {
-    let mut found = None;
-    members(text, |key, member| {
-        if key == name.as_bytes() {
-            found = Some(member);
-        }
-    })?;
-    Ok(found)
 }
