@@ -150,7 +150,7 @@ impl Fault {
                 "no usage record is; one JSON object per line is expected"
             }
             [] => {
-                "the line ends too early; is it cut off, or JSON spread over several lines (then use `jq -c`)?"
+                "the line ends too early; is it cut off, or JSON over several lines that something interrupts?"
             }
             [b'N', b'a', b'N', ..] | [b'I', b'n', b'f', ..] => "JSON has no NaN or Infinity; write null",
             [b'\'', ..] => "JSON strings take double quotes",

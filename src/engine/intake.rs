@@ -5,8 +5,8 @@
 //! each took.
 
 use super::clock::Arrival;
-use crate::decode::{Decoder, Header, Settings};
-use crate::frame::{Block, Joiner, LinesCodec};
+use crate::decode::{Decoder, Settings};
+use crate::frame::{Block, Framer};
 use crate::record::{Batch, Reason, Reject};
 use crate::source::{Next, Source, SourceError};
 use bytes::BytesMut;
@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::codec::Decoder as _;
 use tokio_util::sync::CancellationToken;
 
 /// Blocks waiting for a decoder.
@@ -114,10 +113,7 @@ pub fn read(
 ) -> std::io::Result<mpsc::Receiver<Delivery>> {
     let (queue, deliveries) = mpsc::channel(appetite.ahead);
     let reader = Reader {
-        codec: LinesCodec::new(decoders.settings.frame_bytes_max),
-        joiner: Joiner::new(decoders.settings.frame_bytes_max),
-        header: None,
-        at_start: true,
+        framer: Framer::new(decoders.settings.frame_bytes_max),
         source,
         appetite,
         decoders: decoders.clone(),
@@ -130,11 +126,7 @@ pub fn read(
 
 struct Reader {
     source: Box<dyn Source>,
-    codec: LinesCodec,
-    joiner: Joiner,
-    header: Option<Arc<Header>>,
-    /// No line of the file has been seen yet: the next one may be a header.
-    at_start: bool,
+    framer: Framer,
     appetite: Appetite,
     decoders: Decoders,
     queue: mpsc::Sender<Delivery>,
@@ -167,7 +159,7 @@ impl Reader {
                     return;
                 }
             };
-            while let Ok(Some(block)) = self.codec.decode(&mut buffer) {
+            while let Some(block) = self.framer.next(&mut buffer) {
                 if self.give(block, arrived).is_none() {
                     return;
                 }
@@ -187,15 +179,9 @@ impl Reader {
 
     fn end_of_file(&mut self, buffer: &mut BytesMut) -> Option<()> {
         let arrived = Arrival::now();
-        while let Ok(Some(block)) = self.codec.decode_eof(buffer) {
+        while let Some(block) = self.framer.finish(buffer) {
             self.give(block, arrived)?;
         }
-        if let Some(block) = self.joiner.finish() {
-            self.give(block, arrived)?;
-        }
-        let limit = self.decoders.settings.frame_bytes_max;
-        (self.codec, self.joiner) = (LinesCodec::new(limit), Joiner::new(limit));
-        (self.header, self.at_start) = (None, true);
         Some(())
     }
 
@@ -210,14 +196,7 @@ impl Reader {
         self.queue.blocking_send(Delivery::Failed(error)).ok()
     }
 
-    fn give(&mut self, mut block: Block, arrived: Arrival) -> Option<()> {
-        if self.at_start && !block.bytes.is_empty() {
-            self.at_start = false;
-            self.header = block.lines().next().and_then(Header::read).map(Arc::new);
-            block.starts_with_header = self.header.is_some();
-        }
-        block.header.clone_from(&self.header);
-        let block = self.joiner.join(block);
+    fn give(&mut self, block: Block, arrived: Arrival) -> Option<()> {
         let place = self.decoders.give(block, arrived)?;
         self.queue.blocking_send(Delivery::Batch(place)).ok()
     }

@@ -1,6 +1,8 @@
 //! Lines, with a limit: a line that never ends costs a reject, not memory.
 
 use super::Block;
+use super::document::last_border;
+use super::skip::Skip;
 use bytes::{Buf, BytesMut};
 use std::io;
 use tokio_util::codec::Decoder;
@@ -8,13 +10,16 @@ use tokio_util::codec::Decoder;
 /// Cuts a byte stream into blocks of whole lines.
 ///
 /// A block ends at the last line feed seen so far, so that one search serves hundreds of lines; the decoder finds
-/// the others. A line longer than the limit is dropped while it streams past and counted in the next block.
+/// the others. A line longer than the limit is dropped while it streams past and counted in the next block, unless it
+/// is several JSON documents: then it is cut between them, and dropped is what of it is longer than the limit.
 #[derive(Clone, Debug)]
 pub struct LinesCodec {
     line_bytes_max: usize,
-    /// Inside a line that is being thrown away.
-    discarding: bool,
+    /// Inside a line, or a document on it, that is being thrown away.
+    discarding: Option<Skip>,
     oversize: u32,
+    /// The buffer begins inside a line that was cut.
+    is_rest: bool,
     /// Bytes at the start of the buffer that are known to hold no line feed.
     searched: usize,
 }
@@ -22,13 +27,15 @@ pub struct LinesCodec {
 impl LinesCodec {
     /// Lines of at most `line_bytes_max` bytes, the line feed not counted.
     pub fn new(line_bytes_max: usize) -> Self {
-        Self { line_bytes_max, discarding: false, oversize: 0, searched: 0 }
+        Self { line_bytes_max, discarding: None, oversize: 0, is_rest: false, searched: 0 }
     }
 
-    fn block(&mut self, buffer: &mut BytesMut, length: usize) -> Block {
+    fn block(&mut self, buffer: &mut BytesMut, length: usize, is_cut: bool) -> Block {
         self.searched = 0;
         let bytes = buffer.split_to(length).freeze();
-        Block { bytes, oversize: std::mem::take(&mut self.oversize), ..Block::default() }
+        let is_rest = std::mem::replace(&mut self.is_rest, is_cut);
+        let oversize = std::mem::take(&mut self.oversize);
+        Block { bytes, oversize, is_rest, is_cut, ..Block::default() }
     }
 
     /// Drops the zeros that a line begins with: a hole that a crash left in a file may be longer than any line.
@@ -39,17 +46,34 @@ impl LinesCodec {
         self.searched = buffer.len();
     }
 
-    /// Throws bytes away up to the end of the line; true when the end was found.
-    fn discard(&mut self, buffer: &mut BytesMut) -> bool {
-        if let Some(at) = memchr::memchr(b'\n', buffer) {
-            buffer.advance(at + 1);
-            self.discarding = false;
-            self.oversize += 1;
-            true
-        } else {
+    /// Throws bytes away up to the end of the line, or to the next document on it; true when one was found.
+    fn discard(&mut self, mut skip: Skip, buffer: &mut BytesMut) -> bool {
+        let feed = memchr::memchr(b'\n', buffer);
+        let next = skip.next_document(&buffer[..feed.unwrap_or(buffer.len())]);
+        let Some(at) = next.or(feed.map(|at| at + 1)) else {
             buffer.clear();
-            false
+            self.discarding = Some(skip);
+            return false;
+        };
+        buffer.advance(at);
+        self.is_rest = next.is_some();
+        self.oversize += 1;
+        true
+    }
+
+    /// What to do with a line that is over the limit, and not at its end.
+    #[cold]
+    fn cut(&mut self, buffer: &mut BytesMut) -> Option<Block> {
+        self.drop_zeros(buffer);
+        if buffer.len() <= self.line_bytes_max {
+            return None;
         }
+        if let Some(border) = last_border(buffer) {
+            return Some(self.block(buffer, border, true));
+        }
+        self.searched = 0;
+        // What is not seen here may be the next document.
+        if self.discard(Skip::new(buffer), buffer) { self.cut(buffer) } else { None }
     }
 }
 
@@ -58,38 +82,30 @@ impl Decoder for LinesCodec {
     type Error = io::Error;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Block>, io::Error> {
-        if self.discarding && !self.discard(buffer) {
+        if let Some(skip) = self.discarding.take()
+            && !self.discard(skip, buffer)
+        {
             return Ok(None);
         }
         if let Some(at) = memchr::memrchr(b'\n', &buffer[self.searched..]) {
             let length = self.searched + at + 1;
-            return Ok(Some(self.block(buffer, length)));
+            return Ok(Some(self.block(buffer, length, false)));
         }
         self.searched = buffer.len();
-        if buffer.len() > self.line_bytes_max {
-            self.drop_zeros(buffer);
-        }
-        if buffer.len() > self.line_bytes_max {
-            self.discarding = true;
-            self.searched = 0;
-            buffer.clear();
-        }
-        Ok(None)
+        Ok(if buffer.len() > self.line_bytes_max { self.cut(buffer) } else { None })
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Block>, io::Error> {
         if let Some(block) = self.decode(buffer)? {
             return Ok(Some(block));
         }
-        if std::mem::take(&mut self.discarding) {
-            self.oversize += 1;
-        }
+        self.oversize += u32::from(self.discarding.take().is_some());
         // Zeros at the end are no line, however many of them came at once.
         if buffer.first() == Some(&0) {
             self.drop_zeros(buffer);
         }
         let rest = buffer.len();
-        Ok((rest > 0 || self.oversize > 0).then(|| self.block(buffer, rest)))
+        Ok((rest > 0 || self.oversize > 0).then(|| self.block(buffer, rest, false)))
     }
 }
 

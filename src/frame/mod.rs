@@ -1,10 +1,18 @@
 //! Bytes to frames. A frame is the bytes of one record; a block is a run of whole frames.
 
+mod bracket;
+mod document;
+mod framer;
 mod lines;
+mod octets;
 mod partial;
 pub mod shape;
+mod skip;
 
+pub use document::Documents;
+pub use framer::Framer;
 pub use lines::LinesCodec;
+pub use octets::OctetsCodec;
 pub use partial::Joiner;
 
 use crate::decode::Header;
@@ -18,6 +26,10 @@ pub struct Block {
     pub bytes: Bytes,
     /// How many lines before these were longer than the limit and thrown away.
     pub oversize: u32,
+    /// The first line is the rest of one that was longer than the limit and is several documents.
+    pub is_rest: bool,
+    /// The last line is the start of such a line.
+    pub is_cut: bool,
     /// The CSV header of the input, if it has one.
     pub header: Option<Arc<Header>>,
     /// Whether the first line is that header and no frame.

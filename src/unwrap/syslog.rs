@@ -22,6 +22,7 @@ fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Rea
 
 /// What follows the header; `None` where the text has no syslog header.
 fn message(text: &[u8]) -> Option<&[u8]> {
+    let text = without_count(text);
     let message = match without_priority(text) {
         Some(rest) => match rest.strip_prefix(b"1 ") {
             Some(rest) => after_5424_header(rest)?,
@@ -31,6 +32,13 @@ fn message(text: &[u8]) -> Option<&[u8]> {
     };
     let message = message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message).trim_ascii_start();
     Some(message.strip_prefix(b"@cee:").unwrap_or(message).trim_ascii_start())
+}
+
+/// What follows the length that stands before messages sent over TCP, where the framing has not taken it off.
+fn without_count(text: &[u8]) -> &[u8] {
+    let digits = text.iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = text[digits..].strip_prefix(b" ").filter(|rest| digits > 0 && rest.starts_with(b"<"));
+    rest.unwrap_or(text)
 }
 
 /// What follows `<0>` to `<191>`.
@@ -111,6 +119,7 @@ mod tests {
             "Nov 22 06:13:00 host app[123]: ",
             "2026-11-22T06:13:00.123456+00:00 host app[123]: ",
             "<13>",
+            "83 <13>1 2026-10-11T22:14:15.003Z host app - ID47 - ",
         ] {
             assert_eq!(
                 peel(&format!("{header}{record}")),

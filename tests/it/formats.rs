@@ -4,15 +4,13 @@
 use bytes::BytesMut;
 use keyhound::config::Plan;
 use keyhound::decode::{self, Decoder, Settings};
-use keyhound::frame::LinesCodec;
+use keyhound::frame::Framer;
 use keyhound::frame::shape::Shape;
 use keyhound::record::{Batch, Count, Kind, Part, UsageRecord};
 use keyhound::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Arc;
-use tokio_util::codec::Decoder as _;
 
 /// What a record says, without what it does not say.
 fn show(record: &UsageRecord, batch: &Batch) -> Value {
@@ -70,26 +68,21 @@ fn decode(input: &[u8]) -> (String, String) {
         keep_rejects: false,
     };
     let mut decoder = Decoder::new(settings);
-    let mut codec = LinesCodec::new(1 << 20);
+    let mut framer = Framer::new(1 << 20);
     let mut buffer = BytesMut::from(input);
     let (mut records, mut rejects) = (String::new(), String::new());
-    let mut header = None;
-    let mut first = true;
-    while let Some(mut block) = codec.decode_eof(&mut buffer).unwrap() {
-        if std::mem::take(&mut first) {
-            header = block.lines().next().and_then(decode::Header::read).map(Arc::new);
-            block.starts_with_header = header.is_some();
-        }
-        block.header.clone_from(&header);
+    let mut lines = 0;
+    while let Some(block) = framer.finish(&mut buffer) {
         let batch = decoder.block(&block, Timestamp::MAX);
         for record in &batch.records {
             writeln!(records, "{}", show(record, &batch)).unwrap();
         }
         for reject in &batch.rejects {
-            let (line, reason) = (reject.line + 1, reject.reason.label());
+            let (line, reason) = (lines + reject.line + 1, reject.reason.label());
             writeln!(rejects, "{line}: {reason}: {} {:?}: {}", reject.field, reject.value, reject.message)
                 .unwrap();
         }
+        lines += batch.lines;
     }
     (records, rejects)
 }

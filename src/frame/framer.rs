@@ -1,0 +1,89 @@
+//! All of framing in its order, for one input: lines, the header they stand under, pieces, documents.
+
+use super::octets::Start;
+use super::{Block, Documents, Joiner, LinesCodec, OctetsCodec};
+use crate::decode::Header;
+use bytes::BytesMut;
+use std::sync::Arc;
+use tokio_util::codec::Decoder as _;
+
+/// Cuts the bytes of an input into blocks of frames.
+#[derive(Clone, Debug)]
+pub struct Framer {
+    bytes_max: usize,
+    lines: LinesCodec,
+    /// In the place of lines where the input begins with the length of a message.
+    octets: Option<OctetsCodec>,
+    joiner: Joiner,
+    documents: Documents,
+    header: Option<Arc<Header>>,
+    /// Nothing of the file has been seen yet.
+    is_new: bool,
+    /// Nor a line of it: the next one may be a header.
+    at_start: bool,
+}
+
+impl Framer {
+    /// For frames of at most `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            lines: LinesCodec::new(bytes_max),
+            octets: None,
+            joiner: Joiner::new(bytes_max),
+            documents: Documents::new(bytes_max),
+            header: None,
+            is_new: true,
+            at_start: true,
+        }
+    }
+
+    /// The next block of what has been read; `None` where more must be read.
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Option<Block> {
+        if self.is_new {
+            match Start::of(buffer) {
+                Start::Unknown => return None,
+                Start::Count { .. } => self.octets = Some(OctetsCodec::new(self.bytes_max)),
+                Start::Other => {}
+            }
+            self.is_new = false;
+        }
+        let block = match &mut self.octets {
+            Some(octets) => octets.decode(buffer, false),
+            None => self.lines.decode(buffer).ok().flatten(),
+        };
+        block.map(|block| self.dress(block))
+    }
+
+    /// The next block of what is left at the end of a file; `None` after the last, and then another file may follow.
+    pub fn finish(&mut self, buffer: &mut BytesMut) -> Option<Block> {
+        if let Some(block) = self.next(buffer) {
+            return Some(block);
+        }
+        let rest = match &mut self.octets {
+            Some(octets) => octets.decode(buffer, true),
+            None => self.lines.decode_eof(buffer).ok().flatten(),
+        };
+        if let Some(block) = rest {
+            return Some(self.dress(block));
+        }
+        if let Some(block) = self.joiner.finish() {
+            return Some(self.documents.join(block));
+        }
+        let last = self.documents.finish();
+        if last.is_none() {
+            *self = Self::new(self.bytes_max);
+        }
+        last
+    }
+
+    fn dress(&mut self, mut block: Block) -> Block {
+        if self.at_start && !block.bytes.is_empty() {
+            self.at_start = false;
+            self.header = block.lines().next().and_then(Header::read).map(Arc::new);
+            block.starts_with_header = self.header.is_some();
+        }
+        block.header.clone_from(&self.header);
+        self.documents.join(self.joiner.join(block))
+    }
+}
