@@ -1,4 +1,4 @@
-//! `list`: several records in one JSON list on one line, as webhooks and `…/spend/logs` send them.
+//! `list`: several records in one JSON list, as webhooks and `…/spend/logs` send them.
 
 use super::{Content, Wrapper, broken};
 use crate::decode::draft::Read;
@@ -7,7 +7,7 @@ use crate::json::Reader;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "list",
-    summary: "a JSON list of records on one line, as webhooks and spend exports send them",
+    summary: "a JSON list of records, as webhooks and spend exports send them",
     sniff: |shape| shape.text().is_some_and(|text| text.starts_with(b"[") && text.ends_with(b"]")),
     content: Content::Plain,
     peel,

@@ -12,11 +12,13 @@ mod eventbridge;
 mod fluent;
 mod journald;
 mod kafka_connect;
+mod lambda;
 mod list;
 mod packed;
 mod page;
 mod pubsub;
 mod records;
+mod sns;
 mod splunk_hec;
 mod syslog;
 mod vector;
@@ -66,6 +68,8 @@ pub const ALL: &[Wrapper] = &[
     cloudwatch::WRAPPER,
     awslogs::WRAPPER,
     eventbridge::WRAPPER,
+    lambda::WRAPPER,
+    sns::WRAPPER,
     records::WRAPPER,
     pubsub::WRAPPER,
     kafka_connect::WRAPPER,

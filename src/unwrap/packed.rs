@@ -3,6 +3,7 @@
 use super::damaged;
 use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::Member;
+use crate::frame::{Block, Documents};
 use crate::json::{Str, Value};
 use crate::record::Reason;
 use base64::Engine;
@@ -38,8 +39,22 @@ pub(super) fn lines(
         data = unfold(name, &data, *room)?;
         *room -= data.len();
     }
-    data.split(|&byte| byte == b'\n').for_each(inner);
+    frames(data, inner);
     Ok(())
+}
+
+/// Hands over the frames of data that are as those of a file: lines, documents over several, several on one.
+fn frames(data: Vec<u8>, inner: &mut dyn FnMut(&[u8])) {
+    let mut documents = Documents::new(UNPACKED_BYTES_MAX);
+    let block = documents.join(Block { bytes: data.into(), ..Block::default() });
+    let rest = documents.finish().unwrap_or_default();
+    for line in block.lines().chain(rest.lines()) {
+        if line.starts_with(b"{") {
+            line.split(|&byte| byte == 0).for_each(&mut *inner);
+        } else {
+            inner(line);
+        }
+    }
 }
 
 fn unfold(name: &'static str, packed: &[u8], room: usize) -> Read<Vec<u8>> {
@@ -85,6 +100,8 @@ pub(super) mod tests {
         for data in [text.to_vec(), gzip(text), [gzip(b"{\"a\":1}\n"), gzip(b"{\"b\":2}")].concat()] {
             assert_eq!(read(&base64(&data), &mut 1000).unwrap(), r#"{"a":1}|{"b":2}"#);
         }
+        let several = b"{\"a\":1}{\"b\":2} {\n\"c\": 3\n}\n";
+        assert_eq!(read(&base64(several), &mut 1000).unwrap(), r#"{"a":1}|{"b":2} ||{"c":3}"#);
         let cut = gzip(text);
         assert!(read(&base64(&cut[..cut.len() - 4]), &mut 1000).unwrap_err().contains("damaged"));
         assert!(read("a!", &mut 1000).unwrap_err().contains("base64"));

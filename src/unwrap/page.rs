@@ -1,23 +1,66 @@
-//! `page`: what an API answers with: `{"data": …}`, one record or a list of them, and what it takes to get the next.
+//! `page`: what an API answers with: one record or a list of them, and what it takes to get the next.
 
 use super::{Content, Wrapper};
 use crate::decode::draft::Read;
 use crate::frame::shape::Shape;
 use crate::json::{Reader, Value};
 
-/// What else stands beside the records.
-const BESIDE: &[&str] = &["data", "object", "has_more", "next_page", "first_id", "last_id", "total_count"];
+/// The names under which records stand, and what else stands beside them: only then is it a page, and no record that
+/// happens to have such a member.
+const PAGES: &[(&str, &[&str])] = &[
+    ("data", BESIDE),
+    // Of Cloudflare.
+    ("result", &["success", "errors", "messages", "result_info"]),
+    // Of Azure, and of everything else that speaks OData.
+    ("value", &["nextLink", "@odata.nextLink", "@odata.context", "@odata.count", "@nextLink", "count"]),
+    // Of Google's logs.
+    ("entries", &["nextPageToken"]),
+    ("items", BESIDE),
+    ("logs", BESIDE),
+];
+
+/// What stands beside the records of others.
+const BESIDE: &[&str] = &[
+    "object",
+    "has_more",
+    "next_page",
+    "first_id",
+    "last_id",
+    "total_count",
+    "total",
+    "total_pages",
+    "count",
+    "page",
+    "page_size",
+    "per_page",
+    "limit",
+    "offset",
+    "next",
+    "next_cursor",
+    "nextPageToken",
+    "kind",
+    "meta",
+    "success",
+    "error",
+];
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "page",
-    summary: "an API's answer: {\"data\": record or list of records, \"has_more\": …}",
-    sniff: |shape| shape.has("data") && shape.has_only(BESIDE),
+    summary: "an API's answer: {\"data\", \"result\", \"value\", \"entries\", \"items\" or \"logs\": records, \"has_more\": …}",
+    sniff: |shape| PAGES.iter().any(|page| is_page(shape, page)),
     content: Content::Plain,
     peel,
 };
 
+fn is_page(shape: &Shape<'_>, (name, beside): &(&str, &[&str])) -> bool {
+    // What Cloudflare answers always says whether it could.
+    shape.has(name)
+        && shape.has_only(&[&[*name], *beside].concat())
+        && (*name != "result" || shape.has("success"))
+}
+
 fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    match shape.member("data") {
+    match PAGES.iter().find_map(|(name, _)| shape.member(name)) {
         Some((Value::Array, list)) => {
             let mut reader = Reader::new(list);
             reader.enter_array();
@@ -44,6 +87,24 @@ mod tests {
         );
         assert_eq!(peel(r#"{"data":{"a":1}}"#), inside(&[r#"{"a":1}"#]));
         assert_eq!(peel(r#"{"data":[]}"#), inside(&[]));
+        for text in [
+            r#"{"result":[{"a":1}],"success":true,"errors":[],"messages":[],"result_info":{"page":1}}"#,
+            r#"{"value":[{"a":1}],"@odata.nextLink":"https://example.org/next"}"#,
+            r#"{"value":[{"a":1}]}"#,
+            r#"{"entries":[{"a":1}],"nextPageToken":"t"}"#,
+            r#"{"items":[{"a":1}],"total":1}"#,
+            r#"{"logs":[{"a":1}],"next_cursor":null}"#,
+        ] {
+            assert_eq!(peel(text), inside(&[r#"{"a":1}"#]), "{text}");
+        }
+        for text in [
+            r#"{"result":[{"a":1}]}"#,
+            r#"{"value":1,"unit":"ms"}"#,
+            r#"{"logs":[],"model":"m"}"#,
+            r#"{"entries":[],"total":1}"#,
+        ] {
+            assert_eq!(peel(text), None, "{text}");
+        }
         assert_eq!(peel(r#"{"data":{},"time":1}"#), None);
     }
 }

@@ -1,15 +1,15 @@
 //! `pubsub`: a message of Google Cloud Pub/Sub, as it is pushed, pulled, or stored.
 
 use super::packed::decode;
-use super::{Content, Wrapper, broken, damaged};
+use super::{Content, Wrapper, broken, damaged, each};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Shape, member};
 use crate::json::Value;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "pubsub",
-    summary: "Google Pub/Sub: {\"message\": {\"data\": base64}, \"subscription\" or \"ackId\": …}, or the message alone",
-    sniff: |shape| is_delivered(shape) || is_message(shape),
+    summary: "Google Pub/Sub: {\"message\": {\"data\": base64}, \"subscription\" or \"ackId\": …}, a list of these as pulled, or the message alone",
+    sniff: |shape| is_delivered(shape) || is_message(shape) || is_pulled(shape),
     content: Content::Encoded,
     peel,
 };
@@ -22,8 +22,22 @@ fn is_message(shape: &Shape<'_>) -> bool {
     shape.has("data") && (shape.has("messageId") || shape.has("message_id"))
 }
 
+fn is_pulled(shape: &Shape<'_>) -> bool {
+    shape.has_only(&["receivedMessages"]) && shape.has("receivedMessages")
+}
+
 fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let message = match shape.member("message") {
+    match shape.member("receivedMessages") {
+        Some(list) => each("receivedMessages", list, |delivered| message(delivered, inner)),
+        None => message(shape.whole(), inner),
+    }
+}
+
+fn message(text: &[u8], inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    if !text.starts_with(b"{") {
+        return Err(damaged("receivedMessages", text, "holds what is no object"));
+    }
+    let message = match member(text, "message").map_err(broken(text))? {
         Some((Value::Object, message)) => message,
         Some((_, other)) => return Err(damaged("message", other, "is no object")),
         None => shape.whole(),
@@ -46,6 +60,7 @@ mod tests {
         for text in [
             format!(r#"{{"message":{message},"subscription":"projects/p/subscriptions/s"}}"#),
             format!(r#"{{"ackId":"x","message":{message}}}"#),
+            format!(r#"{{"receivedMessages":[{{"ackId":"x","message":{message}}}]}}"#),
             message,
         ] {
             assert_eq!(peel(&text), Some(("pubsub", vec!["{\"a\": 1}\n".to_owned()])), "{text}");

@@ -1,5 +1,7 @@
-//! `records`: a list of records under that name: files of AWS CloudTrail, Azure's event hubs, Amazon Data Firehose.
+//! `records`: a list of records under that name: files of AWS CloudTrail, Azure's event hubs, Amazon Data Firehose,
+//! and what calls AWS Lambda functions.
 
+use super::lambda::Element;
 use super::packed::{UNPACKED_BYTES_MAX, lines};
 use super::{Content, Wrapper, broken, each, hand};
 use crate::decode::draft::Read;
@@ -22,7 +24,7 @@ const BESIDE_DATA: &[&[u8]] = &[b"recordId", b"approximateArrivalTimestamp", b"k
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "records",
-    summary: "{\"Records\": […]} or {\"records\": […]}: CloudTrail files, Azure Event Hubs, Firehose (data unpacked)",
+    summary: "{\"Records\": […]} or {\"records\": […]}: CloudTrail files, Azure Event Hubs, Firehose, Lambda (data unpacked)",
     sniff,
     content: Content::Packed,
     peel,
@@ -42,29 +44,31 @@ fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) 
     let Some(list) = shape.member("Records").or_else(|| shape.member("records")) else { return Ok(()) };
     let mut room = UNPACKED_BYTES_MAX;
     each("records", list, |raw| match Reader::new(raw).value() {
-        Some(Value::Object) => record(raw, &mut room, inner),
+        Some(Value::Object) => record(raw, &mut room, scratch, inner),
         value => hand("records", value.map(|value| (value, raw)), scratch, inner),
     })
 }
 
-fn record(text: &[u8], room: &mut usize, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn record(text: &[u8], room: &mut usize, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let (mut data, mut is_firehose, mut is_insight) = (None, true, false);
+    let mut element = Element::default();
     members(text, |name, member| match name {
         b"data" => data = Some(member),
         name => {
             is_firehose &= BESIDE_DATA.contains(&name);
             // Insights are numbers of calls over minutes, no calls.
             is_insight |= name == b"eventType" && member.1 == b"\"AwsCloudTrailInsight\"";
+            element.take(name, member);
         }
     })
     .map_err(broken(text))?;
     match data {
         Some(_) if is_firehose => lines("data", data, room, inner),
         _ if is_insight => Ok(()),
-        _ => {
+        _ => element.peel(room, scratch, inner).unwrap_or_else(|| {
             inner(text);
             Ok(())
-        }
+        }),
     }
 }
 
@@ -85,7 +89,7 @@ mod tests {
                 &format!(
                     r#"{{"requestId":"r","timestamp":1,"records":[{{"data":"{plain}"}},{{"data":"{packed}"}}]}}"#
                 ),
-                &[r#"{"a":1}"#, "", r#"{"b":2}"#],
+                &[r#"{"a":1}"#, r#"{"b":2}"#],
             ),
             (&format!(r#"{{"records":[{{"recordId":"1","data":"{packed}"}}]}}"#), &[r#"{"b":2}"#]),
         ] {
