@@ -106,11 +106,17 @@ pub struct FaultParts {
     pub value: Excerpt,
     /// What is wrong and what to do.
     pub message: Cow<'static, str>,
+    /// What else is wrong with the same frame.
+    others: Vec<Fault>,
+    /// How many there are besides, of the same kind.
+    further: usize,
 }
 
 /// The status of a request whose client hung up before the answer was whole: nginx's number for it.
 pub const HUNG_UP: u16 = 499;
 
+/// Faults of one frame that are kept; it may have a million, and of those over the limit only the kind is.
+const OTHERS_MAX: usize = 1024;
 /// Longest excerpt of a value.
 const EXCERPT_MAX: usize = 200;
 /// Longest excerpt of what stands at the place of a mistake.
@@ -126,14 +132,43 @@ impl Fault {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let value = Excerpt::new(value, 0, EXCERPT_MAX);
-        Self(Box::new(FaultParts { reason, field, value, message: message.into() }))
+        Self(Box::new(FaultParts {
+            reason,
+            field,
+            value,
+            message: message.into(),
+            others: Vec::new(),
+            further: 0,
+        }))
     }
 
     /// A fault at one place of a text.
     #[cold]
     pub fn at(reason: Reason, field: &'static str, text: &[u8], place: usize, message: String) -> Self {
         let value = Excerpt::new(text, place, NEAR_MAX);
-        Self(Box::new(FaultParts { reason, field, value, message: message.into() }))
+        let mut fault = Self::new(reason, field, b"", message);
+        fault.0.value = value;
+        fault
+    }
+
+    /// Takes in another fault of the same frame, and those that it has taken in.
+    #[cold]
+    pub fn add(&mut self, other: Self) {
+        for fault in other.each() {
+            if self.0.others.len() < OTHERS_MAX {
+                self.0.others.push(fault);
+            } else {
+                self.0.further += 1;
+            }
+        }
+    }
+
+    /// This fault and those it has taken in.
+    pub fn each(mut self) -> impl Iterator<Item = Self> {
+        let (others, further) = (std::mem::take(&mut self.0.others), std::mem::take(&mut self.0.further));
+        let (reason, field) = (self.0.reason, self.0.field);
+        let like_them = move |_| Self::new(reason, field, b"", "as those before it");
+        std::iter::once(self).chain(others).chain((0..further).map(like_them))
     }
 
     /// What it says.

@@ -199,7 +199,7 @@ impl Decoder {
 /// Turns a fault into a reject: from here on it holds no secret.
 #[cold]
 fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mut Batch) {
-    let FaultParts { reason, field, value, message } = fault.into_parts();
+    let FaultParts { reason, field, value, message, .. } = fault.into_parts();
     let has_room = if settings.keep_rejects {
         batch.reject_bytes < REJECT_BYTES_MAX
     } else {
@@ -392,7 +392,7 @@ impl Context<'_> {
         let may_be_torn = std::mem::take(&mut self.may_be_torn);
         self.torn |= may_be_torn && memchr::memchr(0, self.outside).is_some();
         if !self.torn {
-            reject(self.settings, fault, self.outside, self.batch);
+            fault.each().for_each(|fault| reject(self.settings, fault, self.outside, self.batch));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::json::Value;
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "debezium",
     summary: "Debezium change events: the row after an insert, an update or a snapshot; deletes are passed over",
-    sniff: |shape| shape.has("op") && shape.has("after") && (shape.has("before") || shape.has("source")),
+    sniff: |shape| shape.has("op") && shape.has("after") && shape.has_any(&["before", "source", "ts_ms"]),
     content: Content::Plain,
     peel,
 };

@@ -4,7 +4,7 @@
 //! [`super::records`] takes apart.
 
 use super::packed::{UNPACKED_BYTES_MAX, lines};
-use super::{Content, Wrapper, broken, damaged, each, hand};
+use super::{Content, Wrapper, broken, damaged, each, gather, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Member, member, members};
 use crate::json::Value;
@@ -28,8 +28,7 @@ fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> 
     let mut room = UNPACKED_BYTES_MAX;
     let mut result = Ok(());
     members(topics, |_, list| {
-        let read = each("records", list, |message| message_of_kafka(message, &mut room, inner));
-        result = std::mem::replace(&mut result, Ok(())).and(read);
+        gather(&mut result, each("records", list, |message| message_of_kafka(message, &mut room, inner)));
     })
     .map_err(broken(topics))?;
     result

@@ -104,7 +104,7 @@ fn hand(
     Ok(())
 }
 
-/// Calls `take` with every element of a list. A fault in one does not cost the others; the first is told.
+/// Calls `take` with every element of a list. A fault in one does not cost the others, and each is told.
 fn each<'a>(
     name: &'static str,
     (value, list): Member<'a>,
@@ -117,11 +117,19 @@ fn each<'a>(
     let mut reader = Reader::new(list);
     reader.enter_array();
     while reader.element() {
-        let taken = take(reader.raw());
-        result = result.and(taken);
+        gather(&mut result, take(reader.raw()));
     }
     reader.finish().map_err(broken(list))?;
     result
+}
+
+/// Puts what is wrong with one part of an envelope to what is wrong with others.
+fn gather(result: &mut Read<()>, next: Read<()>) {
+    match (result, next) {
+        (_, Ok(())) => {}
+        (Err(faults), Err(fault)) => faults.add(fault),
+        (result, next) => *result = next,
+    }
 }
 
 #[cold]
@@ -152,6 +160,19 @@ mod tests {
         for (at, wrapper) in ALL.iter().enumerate() {
             assert!(ALL[..at].iter().all(|other| other.name != wrapper.name), "{}", wrapper.name);
             assert!(wrapper.summary.len() > 10, "{}", wrapper.name);
+        }
+    }
+
+    #[test]
+    fn every_broken_part_is_told_however_many_there_are() {
+        for count in [1, 2, 2000] {
+            let list = vec!["7"; count].join(",");
+            let topics = format!(r#"{{"eventSource":"s","records":{{"a":[{list}],"b":[{list}]}}}}"#);
+            for (text, expected) in [(format!(r#"{{"records":[{list}]}}"#), count), (topics, 2 * count)] {
+                let wrapper = find(&Shape::of(text.as_bytes(), false).unwrap()).unwrap();
+                let faults = (wrapper.peel)(text.as_bytes(), &mut Vec::new(), &mut |_| {}).unwrap_err();
+                assert_eq!(faults.each().count(), expected);
+            }
         }
     }
 
