@@ -6,7 +6,7 @@
 use super::packed::{UNPACKED_BYTES_MAX, lines};
 use super::{Content, Wrapper, broken, damaged, each, gather, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::{Member, member, members};
+use crate::frame::shape::{Member, Shape, member, members};
 use crate::json::Value;
 
 /// What stands beside the records of Kafka.
@@ -20,8 +20,8 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let Some((value, topics)) = member(text, "records").map_err(broken(text))? else { return Ok(()) };
+fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let Some((value, topics)) = shape.member("records") else { return Ok(()) };
     if value != Value::Object {
         return Err(damaged("records", topics, "is no object of topics"));
     }

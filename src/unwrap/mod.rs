@@ -114,7 +114,7 @@ fn each<'a>(
         return Err(damaged(name, list, "is no list"));
     }
     let mut result = Ok(());
-    let mut reader = Reader::new(list);
+    let mut reader = Reader::sound(list);
     reader.enter_array();
     while reader.element() {
         gather(&mut result, take(reader.raw()));
@@ -169,8 +169,8 @@ mod tests {
             let list = vec!["7"; count].join(",");
             let topics = format!(r#"{{"eventSource":"s","records":{{"a":[{list}],"b":[{list}]}}}}"#);
             for (text, expected) in [(format!(r#"{{"records":[{list}]}}"#), count), (topics, 2 * count)] {
-                let wrapper = find(&Shape::of(text.as_bytes(), false).unwrap()).unwrap();
-                let faults = (wrapper.peel)(text.as_bytes(), &mut Vec::new(), &mut |_| {}).unwrap_err();
+                let shape = Shape::of(text.as_bytes(), false).unwrap();
+                let faults = (find(&shape).unwrap().peel)(&shape, &mut Vec::new(), &mut |_| {}).unwrap_err();
                 assert_eq!(faults.each().count(), expected);
             }
         }

@@ -62,7 +62,7 @@ fn is_page(shape: &Shape<'_>, (name, beside): &(&str, &[&str])) -> bool {
 fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     match PAGES.iter().find_map(|(name, _)| shape.member(name)) {
         Some((Value::Array, list)) => {
-            let mut reader = Reader::new(list);
+            let mut reader = Reader::sound(list);
             reader.enter_array();
             while reader.element() {
                 inner(reader.raw());

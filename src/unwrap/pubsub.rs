@@ -40,7 +40,7 @@ fn message(text: &[u8], inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let message = match member(text, "message").map_err(broken(text))? {
         Some((Value::Object, message)) => message,
         Some((_, other)) => return Err(damaged("message", other, "is no object")),
-        None => shape.whole(),
+        None => text,
     };
     // A message of attributes alone has no data.
     if let Some(data) = member(message, "data").map_err(broken(message))? {

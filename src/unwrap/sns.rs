@@ -1,8 +1,8 @@
 //! `sns`: a message of Amazon SNS, as it is sent over HTTP and to queues of SQS.
 
-use super::{Content, Wrapper, broken, hand};
+use super::{Content, Wrapper, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::members;
+use crate::frame::shape::Shape;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "sns",
@@ -12,16 +12,12 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(text: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let (mut message, mut is_notification) = (None, true);
-    members(text, |name, member| match name {
-        b"Message" => message = Some(member),
-        // Others say that somebody subscribes or leaves.
-        b"Type" => is_notification = member.1 == b"\"Notification\"",
-        _ => {}
-    })
-    .map_err(broken(text))?;
-    if is_notification { hand("Message", message, scratch, inner) } else { Ok(()) }
+fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    // Others say that somebody subscribes or leaves.
+    if !shape.says("Type", &["Notification"]) {
+        return Ok(());
+    }
+    hand("Message", shape.member("Message"), scratch, inner)
 }
 
 #[cfg(test)]
