@@ -86,6 +86,11 @@ pub fn write_hint(text: &[u8], out: &mut Vec<u8>) {
 /// Appends `...` and the last four characters: what people use to tell their keys apart.
 pub fn write_tail(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"...");
+    if let Some(tail) = text.last_chunk::<4>()
+        && tail.is_ascii()
+    {
+        return out.extend_from_slice(tail);
+    }
     let shown = String::from_utf8_lossy(text);
     let start = shown.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
     out.extend_from_slice(shown[start..].as_bytes());
@@ -96,8 +101,10 @@ fn kind(text: &[u8]) -> Kind {
         return Kind::Hash;
     }
     let masked = || {
-        let dots = memchr::memmem::find(text, b"...").is_some();
-        dots || text.contains(&b'*') || memchr::memmem::find(text, "…".as_bytes()).is_some()
+        memchr::memchr3_iter(b'.', b'*', 0xe2, text).any(|at| {
+            let rest = &text[at..];
+            rest[0] == b'*' || rest.starts_with(b"...") || rest.starts_with("…".as_bytes())
+        })
     };
     // What names keys in the administration interfaces of OpenAI and Anthropic, and what stands for all keys of a
     // project or a workspace.

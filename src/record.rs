@@ -371,10 +371,10 @@ impl Batch {
         }
     }
 
-    /// Appends a record.
+    /// Appends a record that brings the time up to `progress`.
     #[inline]
-    pub(crate) fn push(&mut self, record: UsageRecord) {
-        let minute = record.time.at.0.div_euclid(MINUTE);
+    pub(crate) fn push(&mut self, record: UsageRecord, progress: Timestamp) {
+        let minute = progress.0.div_euclid(MINUTE);
         if self.minutes.last().is_none_or(|&(_, latest)| minute > latest) {
             self.minutes.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), minute));
         }

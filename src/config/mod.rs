@@ -84,7 +84,7 @@ impl Default for InputConfig {
         Self {
             frame_bytes_max: 4 << 20,
             lateness_minutes: 45,
-            join_minutes: 15,
+            join_minutes: 20,
             restate_hours: 96,
             idle_minutes: 2,
             poll_ms: 100,

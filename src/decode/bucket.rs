@@ -2,7 +2,7 @@
 
 use super::draft::{self, Draft, Fault, Read};
 use super::map::Extras;
-use crate::frame::shape::Shape;
+use crate::frame::shape::{Shape, member};
 use crate::json::{Reader, Str, Value};
 use crate::record::Reason;
 use crate::time::{DAY, Stamp};
@@ -12,11 +12,36 @@ pub(super) const ORGANIZATION: &[u8] = b"organization";
 
 /// The first record of a frame: of its `results`, or the frame itself where it is one of them with its bucket's
 /// times. `None` for an empty list.
-pub(super) fn first<'a>(shape: &Shape<'a>) -> Option<Shape<'a>> {
-    let Some((_, list)) = shape.member("results") else { return Some(shape.clone()) };
+pub(super) fn first<'s, 'a>(shape: &'s Shape<'a>) -> Option<First<'s, 'a>> {
+    let Some((_, list)) = shape.member("results") else { return Some(First::Frame(shape)) };
     let mut reader = Reader::sound(list);
     reader.enter_array();
-    if reader.element() { Shape::of(reader.raw(), false).ok() } else { None }
+    if reader.element() { Some(First::Result(reader.raw())) } else { None }
+}
+
+/// The first record of a frame.
+pub(super) enum First<'s, 'a> {
+    /// It is the frame.
+    Frame(&'s Shape<'a>),
+    /// It is the first of several, as written.
+    Result(&'a [u8]),
+}
+
+impl<'a> First<'_, 'a> {
+    /// Its member of this name.
+    pub(super) fn member(&self, name: &str) -> Option<Value<'a>> {
+        let found = match self {
+            Self::Frame(shape) => shape.member(name),
+            Self::Result(raw) if raw.starts_with(b"{") => member(raw, name).ok().flatten(),
+            Self::Result(_) => None,
+        };
+        found.map(|(value, _)| value)
+    }
+
+    /// Whether it has a member of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.member(name).is_some()
+    }
 }
 
 /// The plain text of a value; empty for anything else.

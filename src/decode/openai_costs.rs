@@ -34,7 +34,8 @@ pub(super) fn format() -> Format {
 
 fn sniff(shape: &Shape<'_>) -> bool {
     shape.has_any(&["object", "results"])
-        && first(shape).is_some_and(|result| plain(result.member("object").map(|(value, _)| value)) == OBJECT)
+        && !shape.has("starting_at")
+        && first(shape).is_some_and(|result| plain(result.member("object")) == OBJECT)
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {

@@ -61,13 +61,13 @@ pub(super) fn format() -> Format {
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {
-    if !shape.has_any(&["object", "results"]) {
+    if !shape.has_any(&["object", "results"]) || shape.has("starting_at") {
         return false;
     }
     match first(shape) {
         Some(result) => {
             let is_listed = !shape.has("results") && shape.says("object", INVENTORY);
-            is_listed || operation(plain(result.member("object").map(|(value, _)| value))).is_some()
+            is_listed || operation(plain(result.member("object"))).is_some()
         }
         // Of a bucket of nothing nobody can tell whose it is.
         None => shape.says("object", &["bucket"]) && shape.has("start_time"),

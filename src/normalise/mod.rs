@@ -21,6 +21,7 @@ use addresses::Client;
 use memo::Memo;
 use prices::PricedModel;
 use siphasher::sip::SipHasher13;
+use siphasher::sip128;
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub const FUTURE_MAX: i64 = 5 * MINUTE;
 
 /// The widest stretch of time that a bucket may tell of, in days: what is wider says nothing about a day.
 const WIDTH_DAYS_MAX: i64 = 31;
+/// The same for a counter that is told again and again: only what it gained since then counts.
+const RUN_DAYS_MAX: i64 = 10 * 366;
 
 /// Longest text that a record keeps, in bytes; more is cut. The longest real one, a client's name, is about 200.
 const TEXT_MAX: usize = 512;
@@ -55,6 +58,8 @@ pub struct Normaliser {
     rules: Arc<Rulebook>,
     /// Fingerprints of identifiers, and whether these may be shown.
     keys: Memo<(KeyId, bool)>,
+    /// The same for full keys, by a hash of theirs.
+    secrets: Memo<(KeyId, bool)>,
     models: Memo<(u64, Option<PricedModel>)>,
     /// Texts known to hold no secret.
     clean: Memo<()>,
@@ -67,6 +72,7 @@ impl Normaliser {
         Self {
             rules,
             keys: Memo::new(4096),
+            secrets: Memo::new(1024),
             models: Memo::new(256),
             clean: Memo::new(1024),
             scratch: Vec::new(),
@@ -87,6 +93,10 @@ impl Normaliser {
         let (cost, cost_source) = self.cost(draft, time, priced, &tokens);
         let address = self.address(draft.source_ip, batch);
         let (kind, width_s) = kind(draft, time)?;
+        // The bucket that is being filled ends in the future; a counter ends when it was read.
+        if let Some(end) = draft.end.filter(|end| draft.cumulative && end.at > now.plus(FUTURE_MAX)) {
+            return Err(future(end, now));
+        }
         let (mut request_hash, request_id) = self.request(draft.request_id, batch);
         if matches!(kind, Kind::Bucket | Kind::Invoice) {
             request_hash = self.bucket(draft, kind, (time, width_s), key);
@@ -118,12 +128,13 @@ impl Normaliser {
             request_hash,
             line: batch.lines,
         };
-        batch.push(record);
+        // A counter starts long before it is told: how far time has come is told by where it ends.
+        batch.push(record, if draft.cumulative { record.end() } else { time.at });
         Ok(())
     }
 
     fn key(&mut self, written: Str<'_>, batch: &mut Batch) -> Read<(KeyId, Text)> {
-        let Self { rules, keys, scratch, .. } = self;
+        let Self { rules, keys, secrets, scratch, .. } = self;
         let text = without_scheme(written.resolve(scratch).trim_ascii());
         if text.is_empty() {
             let message = "names no key; every record needs one (its last four characters do)";
@@ -131,7 +142,14 @@ impl Normaliser {
         }
         // An identifier that holds a key all the same is not shown; the last four characters of a key always may be.
         let name = || Ok::<_, ()>((rules.namer.id(text), !rules.redactor.finds(text)));
-        let named = if may_be_secret(text) { Err(()) } else { keys.get(text, name) };
+        let named = if may_be_secret(text) {
+            // A key itself is kept nowhere, not even here: its fingerprint is remembered by another one.
+            let (k0, k1) = rules.hash_key;
+            let tag = sip128::SipHasher13::new_with_keys(k0, k1).hash(text).as_bytes();
+            secrets.get(&tag, || Ok::<_, ()>((rules.namer.id(text), true)))
+        } else {
+            keys.get(text, name)
+        };
         let (id, may_be_shown) = named.unwrap_or_else(|()| (rules.namer.id(text), true));
         let hint = batch.store(|out| {
             if may_be_shown {
@@ -282,7 +300,7 @@ fn kind(draft: &Draft<'_>, start: Stamp) -> Read<(Kind, u32)> {
     if width <= 0 {
         return refuse("is not after the start of the bucket");
     }
-    if width > WIDTH_DAYS_MAX * DAY {
+    if width > if draft.cumulative { RUN_DAYS_MAX } else { WIDTH_DAYS_MAX } * DAY {
         return refuse("makes a bucket of more than 31 days, which says nothing about a day; ask for days");
     }
     Ok((kind, u32::try_from((width / SECOND).max(1)).unwrap_or(u32::MAX)))
