@@ -280,7 +280,7 @@ fn halves_that_are_delivered_twice_count_once() {
 
 /// Requests, seconds between two halves of one, and seconds by which records are delivered out of the order of
 /// their times.
-const APART: [(usize, i64, i64); 2] = [(10_000, 900, 1), (2000, 840, 60)];
+const APART: [(usize, i64, i64); 2] = [(10_000, 900, 1), (2000, 900, 60)];
 
 #[test]
 fn halves_up_to_fifteen_minutes_apart_are_joined_whichever_comes_first() {

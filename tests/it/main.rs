@@ -17,6 +17,8 @@ mod laws;
 mod live;
 mod metrics;
 mod odd_places;
+mod reports;
+mod samples;
 mod secrets;
 mod tidy;
 mod tokens;
