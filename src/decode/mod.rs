@@ -188,7 +188,7 @@ impl Decoder {
             content: Content::Plain,
         };
         if valid || simdutf8::basic::from_utf8(frame.text).is_ok() {
-            context.descend(frame, scratches);
+            context.descend(frame, false, scratches);
         } else {
             context.fault(not_utf8(frame.text));
         }
@@ -292,7 +292,8 @@ struct Context<'c> {
 }
 
 impl Context<'_> {
-    fn descend(&mut self, frame: Frame<'_>, scratches: &mut [Vec<u8>]) {
+    /// Decodes a frame, or what is inside of it; `sound` where it is known to be JSON.
+    fn descend(&mut self, frame: Frame<'_>, sound: bool, scratches: &mut [Vec<u8>]) {
         if self.may_be_canonical && frame.text.starts_with(b"{") {
             // Most frames are canonical records laid out like one before.
             let mut draft = Draft::default();
@@ -301,7 +302,7 @@ impl Context<'_> {
             }
         }
         let mut room = self.rooms.pop().unwrap_or_default();
-        match Shape::within(&mut room, frame.text, frame.header.is_some()) {
+        match Shape::within(&mut room, frame.text, frame.header.is_some(), sound) {
             Ok(shape) => {
                 self.known(frame, &shape, scratches);
                 room.give_back(shape);
@@ -356,10 +357,11 @@ impl Context<'_> {
             if simdutf8::basic::from_utf8(text).is_err() {
                 self.fault(not_utf8(text));
             } else if !text.is_empty() {
+                let sound = shape.holds(text);
                 let frame = Frame { text, header: frame.header };
                 match wrapper.content {
-                    Content::Plain => self.descend(frame, deeper),
-                    content => self.inside(text, content).descend(frame, deeper),
+                    Content::Plain => self.descend(frame, sound, deeper),
+                    content => self.inside(text, content).descend(frame, sound, deeper),
                 }
             }
         };

@@ -50,11 +50,12 @@ impl Room {
 impl<'a> Shape<'a> {
     /// The shape of `text`; `row` says that it belongs to a file with a CSV header.
     pub fn of(text: &'a [u8], row: bool) -> Result<Self, Error> {
-        Self::within(&mut Room::default(), text, row)
+        Self::within(&mut Room::default(), text, row, false)
     }
 
-    /// The same, in memory that has been used before.
-    pub fn within(room: &mut Room, text: &'a [u8], row: bool) -> Result<Self, Error> {
+    /// The same, in memory that has been used before; `sound` where the text is known to be JSON, and need not be
+    /// checked again.
+    pub fn within(room: &mut Room, text: &'a [u8], row: bool, sound: bool) -> Result<Self, Error> {
         if !text.starts_with(b"{") {
             let kind = if row { Kind::Row } else { Kind::Text };
             return Ok(Self {
@@ -67,7 +68,7 @@ impl<'a> Shape<'a> {
         }
         let mut members = room.take();
         let mut has_odd_names = false;
-        let mut reader = Reader::new(text);
+        let mut reader = if sound { Reader::sound(text) } else { Reader::new(text) };
         reader.enter_object();
         while let Some(key) = reader.key() {
             let Some(member) = reader.member() else { break };
@@ -90,6 +91,13 @@ impl<'a> Shape<'a> {
     pub fn whole(&self) -> &'a [u8] {
         self.looked_into.set(true);
         self.text
+    }
+
+    /// Whether `part` is a stretch of this object as it is written. If it begins like an object then, it is one and has
+    /// been checked: in a text that stands there without escapes there are no quotes, and so no members.
+    pub fn holds(&self, part: &[u8]) -> bool {
+        let (whole, part) = (self.text.as_ptr_range(), part.as_ptr_range());
+        self.kind == Kind::Object && whole.start <= part.start && part.end <= whole.end
     }
 
     /// The members of an object, in order; one that stands twice is there twice.

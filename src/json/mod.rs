@@ -6,6 +6,7 @@
 mod number;
 mod reader;
 mod scan;
+mod skip;
 
 pub use number::{Decimal, NumberError, number_length, small_count, small_nano};
 pub use reader::Reader;

@@ -1,6 +1,7 @@
 //! The reader: what it hands out, what it passes over, where it stops.
 
 use super::scan::{self, find_bracket, find_special};
+use super::skip::nested_end;
 use super::{DEPTH_MAX, Error, Str, TOO_DEEP, Value, number_length};
 
 /// Reads one JSON text from left to right.
@@ -231,11 +232,20 @@ impl<'a> Reader<'a> {
         Some((value, &self.text[start..self.at]))
     }
 
-    /// Walks a nested value with one bit of memory per level: set for an object, clear for an array.
+    /// Passes over a nested value.
     fn skip_nested(&mut self) {
         if self.sound {
             return self.skip_sound();
         }
+        match nested_end(self.text, self.at) {
+            Some(end) => (self.at, self.fresh) = (end, false),
+            None => self.tell_what_is_wrong(),
+        }
+    }
+
+    /// Goes over a nested value step by step, up to where it stops being one.
+    #[cold]
+    fn tell_what_is_wrong(&mut self) {
         let mut objects: u128 = 0;
         let mut depth: u32 = 0;
         loop {

@@ -147,6 +147,15 @@ proptest! {
             prop_assert_eq!(trusting.error(), Ok(()));
             prop_assert_eq!(trusting.position(), checking.position());
         }
+        // Fast or step by step, a nested value is one or it is none.
+        let start = text.len() - text.trim_start_matches([' ', '\n', '\t', '\r']).len();
+        if matches!(text.as_bytes().get(start), Some(b'{' | b'[')) {
+            let mut stepping = Reader::new(text.as_bytes());
+            stepping.space();
+            stepping.tell_what_is_wrong();
+            let end = stepping.error().is_ok().then(|| stepping.position());
+            prop_assert_eq!(nested_end(text.as_bytes(), start), end);
+        }
         // Whatever else it is, it ends.
         Reader::sound(text.as_bytes()).skip();
     }
