@@ -209,7 +209,8 @@ impl Normaliser {
         }
         match priced {
             Some(model) if tokens.input() > 0 || tokens.output.get().is_some() => {
-                let bought = Bought { tier: draft.tier, context: context(draft) };
+                let (context, spread) = (context(draft), draft.end.is_some());
+                let bought = Bought { tier: draft.tier, context, spread };
                 let (cost, source) = self.rules.prices.cost(model, time.at, bought, tokens);
                 (cost, if draft.priced_in_part { CostSource::Partial } else { source })
             }

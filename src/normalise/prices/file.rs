@@ -1,58 +1,13 @@
 //! Our own price lists: one TOML file per provider, USD per million tokens.
 
-use super::{ModelPrices, PicoPerToken, Rates};
+use super::Tier;
+use super::error::PriceError;
+use super::hours::Hours;
+use super::rates::{Class, Line, ModelPrices, Offer, PicoPerToken, Rates, Sheet};
 use crate::time::{DAY, Timestamp, days_from_civil};
 use serde::Deserialize;
-use thiserror::Error;
-
-/// A price list that cannot be used.
-#[derive(Debug, Error)]
-pub enum PriceError {
-    /// Not TOML of the right shape.
-    #[error("{file}:{line}: {message}")]
-    Toml {
-        /// The list.
-        file: String,
-        /// Where in it.
-        line: usize,
-        /// What is wrong.
-        message: String,
-    },
-    /// Not JSON of the right shape.
-    #[error("{file}: {error}")]
-    Json {
-        /// The list.
-        file: String,
-        /// What is wrong, with line and column.
-        error: serde_json::Error,
-    },
-    /// A price that cannot be.
-    #[error(
-        "{file}: model `{model}`: `{field}` is {value}; a price is a number of dollars from 0 to 1000000"
-    )]
-    Price {
-        /// The list.
-        file: String,
-        /// The model.
-        model: String,
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: f64,
-    },
-    /// A list without a price: some other file.
-    #[error("{file}: no model with a price in it; is it LiteLLM's model_prices_and_context_window.json?")]
-    Empty {
-        /// The list.
-        file: String,
-    },
-    /// More models than the table can number.
-    #[error("{file}: more than 65535 models in all price lists")]
-    TooMany {
-        /// The list.
-        file: String,
-    },
-}
+use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use std::fmt;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,31 +32,144 @@ struct Model {
     cache_write: Option<f64>,
     cache_write_1h: Option<f64>,
     reasoning: Option<f64>,
-    #[allow(dead_code, reason = "read when records carry audio tokens apart")]
+    #[allow(dead_code, reason = "for the reader of the list: records do not carry audio tokens apart")]
     audio_input: Option<f64>,
-    #[allow(dead_code, reason = "read when records carry audio tokens apart")]
+    #[allow(dead_code, reason = "for the reader of the list: records do not carry audio tokens apart")]
     audio_output: Option<f64>,
-    batch: Option<f64>,
-    priority: Option<f64>,
-    flex: Option<f64>,
+    batch: Option<Discount>,
+    priority: Option<Discount>,
+    flex: Option<Discount>,
+    balanced: Option<Discount>,
+    ultrafast: Option<Discount>,
     #[serde(default)]
-    above: Vec<Change>,
+    above: Vec<Above>,
     #[serde(default)]
-    since: Vec<Change>,
+    since: Vec<Since>,
+    #[serde(default)]
+    off_peak: Vec<OffPeak>,
 }
 
-/// Prices that replace others, from a number of input tokens or from a day.
-#[derive(Deserialize)]
+/// Prices of classes; those left out stay as they are.
+#[derive(Clone, Copy, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct Change {
-    input_tokens: Option<u64>,
-    date: Option<toml::value::Datetime>,
+struct Dollars {
     input: Option<f64>,
     output: Option<f64>,
     cached_input: Option<f64>,
     cache_write: Option<f64>,
     cache_write_1h: Option<f64>,
     reasoning: Option<f64>,
+}
+
+/// Prices of requests with more input tokens than this.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Above {
+    input_tokens: u64,
+    input: Option<f64>,
+    output: Option<f64>,
+    cached_input: Option<f64>,
+    cache_write: Option<f64>,
+    cache_write_1h: Option<f64>,
+    reasoning: Option<f64>,
+}
+
+/// Prices from a day on, of all requests or of those with more input tokens than this.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    date: toml::value::Datetime,
+    #[serde(default)]
+    input_tokens: u64,
+    input: Option<f64>,
+    output: Option<f64>,
+    cached_input: Option<f64>,
+    cache_write: Option<f64>,
+    cache_write_1h: Option<f64>,
+    reasoning: Option<f64>,
+}
+
+/// Prices at some hours of some days of the week.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OffPeak {
+    /// Monday is 1.
+    weekdays: Vec<u64>,
+    /// Such as `10:00-00:00`.
+    hours_utc: Vec<String>,
+    input: Option<f64>,
+    output: Option<f64>,
+    cached_input: Option<f64>,
+    cache_write: Option<f64>,
+    cache_write_1h: Option<f64>,
+    reasoning: Option<f64>,
+}
+
+macro_rules! dollars {
+    ($($of:ident),*) => { $(
+        impl $of {
+            fn dollars(&self) -> Dollars {
+                Dollars {
+                    input: self.input,
+                    output: self.output,
+                    cached_input: self.cached_input,
+                    cache_write: self.cache_write,
+                    cache_write_1h: self.cache_write_1h,
+                    reasoning: self.reasoning,
+                }
+            }
+        }
+    )* };
+}
+dollars!(Above, Since, OffPeak, Own);
+
+/// Prices of another tier.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    input: Option<f64>,
+    output: Option<f64>,
+    cached_input: Option<f64>,
+    cache_write: Option<f64>,
+    cache_write_1h: Option<f64>,
+    reasoning: Option<f64>,
+    #[serde(default)]
+    above: Vec<Above>,
+}
+
+/// A share of the standard price, or a table of prices.
+enum Discount {
+    Factor(f64),
+    Own(Own),
+}
+
+impl<'de> Deserialize<'de> for Discount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DiscountVisitor)
+    }
+}
+
+struct DiscountVisitor;
+
+impl<'de> Visitor<'de> for DiscountVisitor {
+    type Value = Discount;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a share of the standard price, such as 0.5, or a table of prices")
+    }
+
+    fn visit_f64<E>(self, share: f64) -> Result<Discount, E> {
+        Ok(Discount::Factor(share))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "whatever is not small is refused later")]
+    fn visit_i64<E>(self, share: i64) -> Result<Discount, E> {
+        Ok(Discount::Factor(share as f64))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Discount, A::Error> {
+        Own::deserialize(MapAccessDeserializer::new(map)).map(Discount::Own)
+    }
 }
 
 /// The models of a list with their aliases.
@@ -116,20 +184,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<(ModelPrices, Vec<Strin
 }
 
 fn convert(file: &str, provider: &str, model: Model) -> Result<(ModelPrices, Vec<String>), PriceError> {
-    let price = |field, value| pico(file, &model.name, field, value);
-    let rates = |change: &Change| -> Result<Rates, PriceError> {
-        Ok(Rates {
-            input: price("input", change.input)?,
-            output: price("output", change.output)?,
-            cached_input: price("cached_input", change.cached_input)?,
-            cache_write: price("cache_write", change.cache_write)?,
-            cache_write_1h: price("cache_write_1h", change.cache_write_1h)?,
-            reasoning: price("reasoning", change.reasoning)?,
-        })
-    };
-    let base = Change {
-        input_tokens: None,
-        date: None,
+    let place = Place { file, model: &model.name };
+    let base = Dollars {
         input: Some(model.input),
         output: Some(model.output),
         cached_input: model.cached_input,
@@ -137,40 +193,123 @@ fn convert(file: &str, provider: &str, model: Model) -> Result<(ModelPrices, Vec
         cache_write_1h: model.cache_write_1h,
         reasoning: model.reasoning,
     };
-    let since = model.since.iter().map(|change| Ok((from(change), rates(change)?)));
-    let above = model.above.iter().map(|change| Ok((change.input_tokens.unwrap_or(0), rates(change)?)));
-    let prices = ModelPrices {
-        name: model.name.clone(),
-        provider: provider.to_owned(),
-        base: rates(&base)?,
-        since: since.collect::<Result<_, PriceError>>()?,
-        above: above.collect::<Result<_, PriceError>>()?,
-        batch: model.batch,
-        priority: model.priority,
-        flex: model.flex,
-    };
-    Ok((prices, model.aliases))
-}
-
-fn from(change: &Change) -> Timestamp {
-    let date = change.date.as_ref().and_then(|date| date.date);
-    date.map_or(Timestamp::MIN, |date| {
-        let days = days_from_civil(date.year.into(), date.month.into(), date.day.into());
-        Timestamp(days.saturating_mul(DAY))
-    })
-}
-
-/// Pico-dollars per token of dollars per million tokens.
-pub(super) fn pico(
-    file: &str,
-    model: &str,
-    field: &'static str,
-    usd: Option<f64>,
-) -> Result<Option<PicoPerToken>, PriceError> {
-    let Some(value) = usd else { return Ok(None) };
-    if !(0.0..=1_000_000.0).contains(&value) {
-        return Err(PriceError::Price { file: file.to_owned(), model: model.to_owned(), field, value });
+    let mut list = sheet(place, base, &model.above)?;
+    for change in &model.since {
+        let (from, rates) = (place.day(change.date)?, place.rates(change.dollars())?);
+        list.add(Line { above: change.input_tokens, from, hours: None, rates });
     }
-    #[allow(clippy::cast_possible_truncation)]
-    Ok(Some((value * 1e6).round() as PicoPerToken))
+    for cheap in &model.off_peak {
+        let (hours, rates) = (place.hours(cheap)?, place.rates(cheap.dollars())?);
+        list.add(Line { hours: Some(hours), ..Line::above(0, rates) });
+    }
+    let tiers = [
+        (Tier::Batch, "batch", &model.batch),
+        (Tier::Priority, "priority", &model.priority),
+        (Tier::Flex, "flex", &model.flex),
+        (Tier::Balanced, "balanced", &model.balanced),
+        (Tier::Ultrafast, "ultrafast", &model.ultrafast),
+    ];
+    let mut offers = Vec::new();
+    for (tier, field, discount) in tiers {
+        match discount {
+            Some(Discount::Factor(share)) => offers.push((tier, Offer::Factor(place.factor(field, *share)?))),
+            Some(Discount::Own(own)) => {
+                offers.push((tier, Offer::Own(sheet(place, own.dollars(), &own.above)?)));
+            }
+            None => {}
+        }
+    }
+    let (name, provider) = (model.name.clone(), provider.to_owned());
+    Ok((ModelPrices { name, provider, list, offers, in_part: false }, model.aliases))
+}
+
+fn sheet(place: Place<'_>, base: Dollars, above: &[Above]) -> Result<Sheet, PriceError> {
+    let mut sheet = Sheet::default();
+    sheet.add(Line::above(0, place.rates(base)?));
+    for longer in above {
+        if longer.input_tokens == 0 {
+            return Err(place.wrong("above.input_tokens", "0", "a number of tokens above 0"));
+        }
+        sheet.add(Line::above(longer.input_tokens, place.rates(longer.dollars())?));
+    }
+    Ok(sheet)
+}
+
+/// Where we are, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub file: &'a str,
+    pub model: &'a str,
+}
+
+impl Place<'_> {
+    fn rates(self, dollars: Dollars) -> Result<Rates, PriceError> {
+        let mut rates = Rates::default();
+        for (class, field, price) in [
+            (Class::Input, "input", dollars.input),
+            (Class::Output, "output", dollars.output),
+            (Class::CachedInput, "cached_input", dollars.cached_input),
+            (Class::CacheWrite, "cache_write", dollars.cache_write),
+            (Class::CacheWrite1h, "cache_write_1h", dollars.cache_write_1h),
+            (Class::Reasoning, "reasoning", dollars.reasoning),
+        ] {
+            rates.set(class, price.map(|usd| self.pico(field, usd)).transpose()?);
+        }
+        Ok(rates)
+    }
+
+    /// Pico-dollars per token of dollars per million tokens.
+    pub fn pico(self, field: &str, usd: f64) -> Result<PicoPerToken, PriceError> {
+        if !(0.0..=1_000_000.0).contains(&usd) {
+            return Err(self.wrong(field, &usd.to_string(), "a number of dollars from 0 to 1000000"));
+        }
+        #[allow(clippy::cast_possible_truncation)]
+        Ok((usd * 1e6).round() as PicoPerToken)
+    }
+
+    fn factor(self, field: &str, share: f64) -> Result<u32, PriceError> {
+        if !(0.0..=100.0).contains(&share) {
+            return Err(self.wrong(field, &share.to_string(), "a share of the standard price from 0 to 100"));
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Ok((share * f64::from(super::rates::ONE)).round() as u32)
+    }
+
+    fn day(self, date: toml::value::Datetime) -> Result<Timestamp, PriceError> {
+        let Some(day) = date.date else {
+            return Err(self.wrong("since.date", &date.to_string(), "a day such as 2026-11-01"));
+        };
+        let days = days_from_civil(day.year.into(), day.month.into(), day.day.into());
+        Ok(Timestamp(days.saturating_mul(DAY)))
+    }
+
+    fn hours(self, cheap: &OffPeak) -> Result<Hours, PriceError> {
+        let mut hours = Hours::default();
+        for span in &cheap.hours_utc {
+            self.add_hours(&mut hours, &cheap.weekdays, span)?;
+        }
+        Ok(hours)
+    }
+
+    pub fn add_hours(self, hours: &mut Hours, weekdays: &[u64], span: &str) -> Result<(), PriceError> {
+        if hours.add(weekdays, span) {
+            return Ok(());
+        }
+        let written = format!("{span} on days {weekdays:?}");
+        Err(self.wrong(
+            "hours_utc",
+            &written,
+            "hours such as 22:00-00:00 on days from 1 to 7, Monday being 1",
+        ))
+    }
+
+    pub fn wrong(self, field: &str, value: &str, wanted: &'static str) -> PriceError {
+        PriceError::Price {
+            file: self.file.to_owned(),
+            model: self.model.to_owned(),
+            field: field.to_owned(),
+            value: value.to_owned(),
+            wanted,
+        }
+    }
 }

@@ -1,0 +1,97 @@
+//! Prices, tried on the lists that come with the program and on one of our own making.
+
+use super::*;
+use crate::record::Count;
+use crate::time::parse;
+
+fn cost(model: &str, at: &str, tier: Tier, tokens: Tokens) -> (i64, CostSource) {
+    let prices = Prices::builtin().unwrap();
+    let at = parse(at.as_bytes()).unwrap().at;
+    let (cost, source) =
+        prices.cost(prices.resolve(model).unwrap(), at, Bought { tier, ..Bought::default() }, &tokens);
+    (cost.0, source)
+}
+
+fn tokens(input: u64, output: u64) -> Tokens {
+    Tokens { input_uncached: Count::of(input), output: Count::of(output), ..Tokens::default() }
+}
+
+const NOW: &str = "2026-11-01T00:00:00Z";
+
+#[test]
+fn list_prices_to_the_nano_dollar() {
+    use CostSource::Computed;
+    // gpt-4o: 2.50 and 10 dollars per million.
+    assert_eq!(cost("gpt-4o", NOW, Tier::Standard, tokens(10, 20)), (225_000, Computed));
+    assert_eq!(cost("gpt-4o", NOW, Tier::Batch, tokens(10, 20)), (112_500, Computed));
+    let cached = Tokens { cache_read: Count::of(1000), ..tokens(0, 0) };
+    assert_eq!(cost("gpt-4o", NOW, Tier::Standard, cached), (1_250_000, Computed));
+}
+
+#[test]
+fn long_context_has_its_own_price() {
+    let short = cost("gemini-2.5-pro", NOW, Tier::Standard, tokens(200_000, 0));
+    let long = cost("gemini-2.5-pro", NOW, Tier::Standard, tokens(200_001, 0));
+    assert_eq!(short, (250_000_000, CostSource::Computed));
+    assert_eq!(long, (500_002_500, CostSource::Computed));
+}
+
+#[test]
+fn a_sum_of_many_requests_is_no_long_context() {
+    let prices = Prices::builtin().unwrap();
+    let of = |context| {
+        let model = prices.resolve("gemini-2.5-pro").unwrap();
+        let at = parse(NOW.as_bytes()).unwrap().at;
+        let bought = Bought { context, ..Bought::default() };
+        let (cost, source) = prices.cost(model, at, bought, &tokens(1_000_000, 0));
+        (cost.0, source)
+    };
+    assert_eq!(of(Context::Unknown), (1_250_000_000, CostSource::Partial));
+    assert_eq!(of(Context::Short), (1_250_000_000, CostSource::Computed));
+    assert_eq!(of(Context::Long), (2_500_000_000, CostSource::Computed));
+}
+
+#[test]
+fn a_price_holds_from_its_day() {
+    let before = cost("o3", "2025-06-01T00:00:00Z", Tier::Standard, tokens(1_000_000, 0));
+    let after = cost("o3", "2025-06-11T00:00:00Z", Tier::Standard, tokens(1_000_000, 0));
+    assert_eq!((before.0, after.0), (10_000_000_000, 2_000_000_000));
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    use CostSource::Partial;
+    let no_output = Tokens { input_uncached: Count::of(10), ..Tokens::default() };
+    assert_eq!(cost("gpt-4o", NOW, Tier::Standard, no_output), (25_000, Partial));
+    // gpt-4 has no cache price: its cached tokens count in full.
+    let cached = Tokens { cache_read: Count::of(1000), ..tokens(0, 0) };
+    assert_eq!(cost("gpt-4", NOW, Tier::Standard, cached), (30_000_000, Partial));
+}
+
+#[test]
+fn names_and_aliases_are_unique() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (file, text) in BUILTIN {
+        for (model, aliases) in file::read(file, text).unwrap() {
+            for name in std::iter::once(model.name).chain(aliases) {
+                assert!(seen.insert(name.clone()), "{file}: `{name}` stands twice");
+            }
+        }
+    }
+    assert!(seen.len() > 200, "{}", seen.len());
+}
+
+#[test]
+fn a_later_list_wins() {
+    let mut prices = Prices::builtin().unwrap();
+    let own = "provider = \"us\"\nas_of = 2026-01-01\n[[model]]\nname = \"gpt-4o\"\ninput = 1\noutput = 1\n";
+    prices.add_toml("own.toml", own).unwrap();
+    let model = prices.resolve("gpt-4o").unwrap();
+    assert_eq!(prices.provider(model), "us");
+    let json = r#"{"sample_spec": {}, "gpt-4o": {"litellm_provider": "openai", "mode": "chat",
+        "input_cost_per_token": 3e-06, "output_cost_per_token": 1.2e-05}}"#;
+    prices.add_litellm("litellm.json", json).unwrap();
+    let model = prices.resolve("gpt-4o-2024-08-06").unwrap();
+    let (cost, _) = prices.cost(model, Timestamp(0), Bought::default(), &tokens(1000, 1000));
+    assert_eq!(cost, NanoUsd(15_000_000));
+}
