@@ -110,7 +110,8 @@ impl Prices {
             .map_or_else(|| models::resolve(written, |name| self.by_name.get(name).copied()), Ok)
     }
 
-    fn route(&self, written: &str) -> Option<PricedModel> {
+    /// The model that a list of routes knows by this name, or by all of it from one of its slashes on.
+    pub fn route(&self, written: &str) -> Option<PricedModel> {
         if self.by_route.is_empty() {
             return None;
         }

@@ -17,6 +17,7 @@ mod laws;
 mod live;
 mod metrics;
 mod odd_places;
+mod prices;
 mod reports;
 mod samples;
 mod secrets;
