@@ -1,9 +1,10 @@
 //! Model names: from what a gateway, cloud or snapshot calls a model to the name its vendor gives it.
 
 /// Region prefixes of Bedrock inference profiles.
-const REGIONS: [&str; 8] = ["us.", "eu.", "apac.", "ap.", "jp.", "au.", "us-gov.", "global."];
+const REGIONS: [&str; 12] =
+    ["us.", "eu.", "apac.", "ap.", "jp.", "au.", "in.", "ca.", "sa.", "uk.", "us-gov.", "global."];
 /// Vendor prefixes of Bedrock model identifiers.
-const VENDORS: [&str; 14] = [
+const VENDORS: [&str; 19] = [
     "anthropic.",
     "amazon.",
     "meta.",
@@ -18,6 +19,11 @@ const VENDORS: [&str; 14] = [
     "google.",
     "minimax.",
     "nvidia.",
+    "zai.",
+    "xai.",
+    "moonshotai.",
+    "twelvelabs.",
+    "stability.",
 ];
 
 /// Finds the canonical name of a model: tries spellings from the written one to the most reduced and returns
@@ -32,9 +38,12 @@ pub fn resolve<T>(written: &str, find: impl Fn(&str) -> Option<T>) -> Result<T, 
     }
     let undated = without_date(&reduced);
     let dashed = |name: &str| name.contains('.').then(|| name.replace('.', "-"));
+    let pointed = with_points(&reduced);
     find(undated)
         .or_else(|| find(&dashed(&reduced)?))
         .or_else(|| find(&dashed(undated)?))
+        .or_else(|| find(pointed.as_deref()?))
+        .or_else(|| find(without_date(pointed.as_deref()?)))
         .ok_or_else(|| if undated.is_empty() { reduced.clone() } else { undated.to_owned() })
 }
 
@@ -43,8 +52,12 @@ pub(super) fn reduce(written: &str) -> String {
     let lower = written.trim().to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or_default();
     let name = REGIONS.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-    let name = VENDORS.iter().chain(&["zai."]).find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-    without_version(name).to_owned()
+    let of_vendor = VENDORS.iter().find_map(|vendor| Some((name.strip_prefix(vendor)?, *vendor)));
+    let (name, vendor) = of_vendor.unwrap_or((name, ""));
+    let name = without_version(name);
+    // Bedrock's newer identifiers of Claude end in `-v1` alone, which is nobody else's way.
+    let short = name.rsplit_once("-v").filter(|(_, version)| vendor == "anthropic." && is_number(version));
+    short.map_or(name, |(stem, _)| stem).to_owned()
 }
 
 /// What follows the colon in the names of routers: a way of serving, not another model.
@@ -70,6 +83,15 @@ fn without_version(name: &str) -> &str {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The name with points where Fireworks writes `p`: `kimi-k2p6` is `kimi-k2.6`. `None` where there are none.
+fn with_points(name: &str) -> Option<String> {
+    let bytes = name.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let is_point = |at: usize| at > 0 && bytes[at] == b'p' && is_digit(at - 1) && is_digit(at + 1);
+    let pointed = name.char_indices().map(|(at, letter)| if is_point(at) { '.' } else { letter }).collect();
+    Some(pointed).filter(|pointed: &String| pointed != name)
 }
 
 /// Drops a trailing snapshot date or release word.

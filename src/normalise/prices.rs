@@ -1,6 +1,6 @@
 //! What a request costs: a dated price table in whole pico-dollars per token.
 //!
-//! Figures are data (`config/prices/*.toml`, USD per million tokens). Lists that come later win over earlier
+//! The figures are data (`config/prices/*.toml`, USD per million tokens). Lists that come later win over earlier
 //! ones, so a user's own list or LiteLLM's price file goes last.
 
 mod bought;

@@ -386,3 +386,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_way_to_write_a_model_leads_to_its_price() {
+    let prices = Prices::builtin().unwrap();
+    let mut wrong = String::new();
+    let lines = include_str!("../prices/names.txt").lines().filter(|line| !line.starts_with('#'));
+    let pairs: Vec<(&str, &str)> = lines.map(|line| line.split_once(' ').unwrap()).collect();
+    assert!(pairs.len() >= 60, "{}", pairs.len());
+    for (written, name) in pairs {
+        let found = prices.resolve(written).map_or("-", |model| prices.name(model));
+        if found != name {
+            wrong += &format!("{written}: {found}, not {name}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}

@@ -95,3 +95,19 @@ fn a_later_list_wins() {
     let (cost, _) = prices.cost(model, Timestamp(0), Bought::default(), &tokens(1000, 1000));
     assert_eq!(cost, NanoUsd(15_000_000));
 }
+
+#[test]
+fn what_the_vendor_lists_for_a_tier_wins_over_its_share() {
+    use CostSource::Computed;
+    let cached = Tokens { cache_read: Count::of(1_000_000), ..tokens(0, 0) };
+    // Half for input and output, but not for the cache.
+    assert_eq!(cost("gemini-2.5-flash", NOW, Tier::Batch, tokens(1000, 0)), (150_000, Computed));
+    assert_eq!(cost("gemini-2.5-flash", NOW, Tier::Batch, cached), (30_000_000, Computed));
+}
+
+#[test]
+fn at_night_it_is_cheaper() {
+    let peak = cost("deepseek-v4-pro", "2026-11-03T02:00:00Z", Tier::Standard, tokens(1000, 0));
+    let night = cost("deepseek-v4-pro", "2026-11-03T10:00:00Z", Tier::Standard, tokens(1000, 0));
+    assert_eq!((peak.0, night.0), (1_320_000, 660_000));
+}
