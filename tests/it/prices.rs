@@ -229,14 +229,13 @@ const TIERS: [(Tier, &str); 6] = [
 /// The price of a class read straight off an entry, in pico-dollars: the name of the greatest size below `input`.
 fn straight(entry: &Map<String, Value>, stem: &str, tier: &str, input: u64) -> Option<(u64, i128)> {
     let sizes = [0, 32, 48, 96, 100, 128, 200, 256, 272, 512].into_iter().rev();
-    let fits = sizes.filter(|size| *size == 0 || input > size * 1000);
-    fits.filter_map(|size| {
+    let mut fits = sizes.filter(|size| *size == 0 || input > size * 1000);
+    fits.find_map(|size| {
         let above = if size == 0 { String::new() } else { format!("_above_{size}k_tokens") };
         let usd = entry.get(&format!("{stem}{above}{tier}"))?.as_f64()?;
         #[allow(clippy::cast_possible_truncation)]
         Some((size, (usd * 1e12).round() as i128))
     })
-    .next()
 }
 
 /// What a request of plain input, cached input and output costs, where the entry says all of it.
@@ -309,7 +308,7 @@ fn a_straight_reading_of_the_table_agrees() {
 /// LiteLLM's own file is not ours to keep here: `KEYHOUND_LITELLM_PRICES` names one.
 #[test]
 fn litellms_own_table_agrees() {
-    let Ok(path) = std::env::var("KEYHOUND_LITELLM_PRICES") else { return };
+    let Some(path) = std::env::var_os("KEYHOUND_LITELLM_PRICES") else { return };
     let text = std::fs::read_to_string(path).unwrap();
     println!("{:?}", agrees_with_the_oracle(&text));
 }
