@@ -120,10 +120,6 @@ fn hash_key(salt: &str) -> (u64, u64) {
 fn prices(config: &Config) -> Result<Prices, ConfigError> {
     let told = |error: crate::normalise::prices::PriceError| ConfigError::new(error.to_string());
     let mut prices = Prices::builtin().map_err(told)?;
-    for path in &config.prices.files {
-        let text = read(path, &["prices", "files"])?;
-        prices.add_toml(&path.display().to_string(), &text).map_err(told)?;
-    }
     let litellm = &config.prices.litellm_file;
     if !litellm.as_os_str().is_empty() {
         let text = read(litellm, &["prices", "litellm_file"])?;
@@ -134,6 +130,11 @@ fn prices(config: &Config) -> Result<Prices, ConfigError> {
                 format!("`prices.litellm_file`: {error}; {hint}"),
             )
         })?;
+    }
+    // Prices of one's own come last, for the last list wins.
+    for path in &config.prices.files {
+        let text = read(path, &["prices", "files"])?;
+        prices.add_toml(&path.display().to_string(), &text).map_err(told)?;
     }
     Ok(prices)
 }

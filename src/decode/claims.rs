@@ -76,8 +76,8 @@ impl Claims {
                 break;
             }
         }
-        let names = shape.members().map(|(name, _)| name.into()).collect();
-        let outside = Outside { is_row: shape.is_row(), names, candidates };
+        let members = shape.members().map(|(name, _)| name.into());
+        let outside = Outside { is_row: shape.is_row(), names: members.collect(), candidates };
         self.last = self.next;
         self.next = (self.next + 1) % OUTSIDES_MAX;
         if self.last < self.known.len() {

@@ -39,9 +39,9 @@ pub(super) fn find_bracket(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word) | SMALL;
-        let marks = zero_bytes(word ^ (ONES * b'{' as u64))
-            | zero_bytes(word ^ (ONES * b'}' as u64))
-            | zero_bytes(word ^ (ONES * b'"' as u64));
+        let marks = zero_bytes(word ^ (ONES * u64::from(b'{')))
+            | zero_bytes(word ^ (ONES * u64::from(b'}')))
+            | zero_bytes(word ^ (ONES * u64::from(b'"')));
         if marks != 0 {
             return at * 8 + (marks.trailing_zeros() / 8) as usize;
         }

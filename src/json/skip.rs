@@ -16,24 +16,20 @@ pub(super) fn nested_end(text: &[u8], start: usize) -> Option<usize> {
             b'{' => {
                 (depth, objects) = deeper(depth, objects << 1 | 1)?;
                 let next = space(text, at + 1);
-                match text.get(next)? {
-                    b'}' => next,
-                    _ => {
-                        at = name(text, next)?;
-                        continue;
-                    }
+                if *text.get(next)? != b'}' {
+                    at = name(text, next)?;
+                    continue;
                 }
+                next
             }
             b'[' => {
                 (depth, objects) = deeper(depth, objects << 1)?;
                 let next = space(text, at + 1);
-                match text.get(next)? {
-                    b']' => next,
-                    _ => {
-                        at = next;
-                        continue;
-                    }
+                if *text.get(next)? != b']' {
+                    at = next;
+                    continue;
                 }
+                next
             }
             b'"' => string(text, at)?,
             b'-' | b'0'..=b'9' => at + number_length(&text[at..])?,

@@ -73,10 +73,7 @@ fn run(polls: &str) -> Ran {
 #[test]
 fn a_stolen_key_shows_in_the_reports_of_its_provider() {
     let ran = run(&polls(1));
-    assert!(
-        ran.accounting().ends_with(")") && ran.accounting().contains(" + 0 late + 0 rejected"),
-        "{ran:?}"
-    );
+    assert!(ran.accounting().contains(" + 0 late + 0 rejected"), "{ran:?}");
     let events = ran.events();
     assert!(events.iter().all(|event| event["api_key_prefix"] == TEAM), "{}", ran.stdout);
     // Within the first 20 minutes of the first hour, by the model; by the money in the second.
