@@ -258,7 +258,9 @@ impl UsageRecord {
             .with(Signals::REQUESTS.when(self.counted))
             .with(Signals::HOUR.when(self.width_s <= 3600))
             .with(Signals::MODEL.when(!self.model.name.is_none()))
-            .with(Signals::COST.when(self.cost_source != CostSource::Unknown))
+            .with(
+                Signals::COST.when(!matches!(self.cost_source, CostSource::Unknown | CostSource::Elsewhere)),
+            )
     }
 }
 

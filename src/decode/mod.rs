@@ -123,7 +123,7 @@ impl Decoder {
     /// rejected.
     pub fn block(&mut self, block: &Block, now: Timestamp) -> Batch {
         let mut batch = Batch::with_capacity(block.bytes.len() / 200);
-        batch.bytes = block.bytes.len() as u64;
+        batch.bytes = block.read.unwrap_or(block.bytes.len()) as u64;
         for _ in 0..block.oversize {
             reject(&self.settings, oversize(self.settings.frame_bytes_max), b"", &mut batch);
             batch.lines += 1;
@@ -417,7 +417,8 @@ impl Context<'_> {
                 reading.near_miss().then(|| reading.record().err()).flatten()
             }
             Some(b'[' | b']' | b'}' | b'"') => {
-                let message = "JSON spread over several lines; write one record per line (`jq -c .`)";
+                let message =
+                    "part of a JSON document whose beginning or end is missing; was the input cut off?";
                 Some(Fault::new(Reason::Unrecognised, "", frame.text, message))
             }
             _ => None,

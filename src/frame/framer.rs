@@ -67,14 +67,15 @@ impl Framer {
         if let Some(block) = rest {
             return Some(self.dress(block));
         }
+        // What these have kept back was counted when it was read.
         if let Some(block) = self.joiner.finish() {
-            return Some(self.documents.join(block));
+            return Some(Block { read: Some(0), ..self.documents.join(block) });
         }
         let last = self.documents.finish();
         if last.is_none() {
             *self = Self::new(self.bytes_max);
         }
-        last
+        last.map(|block| Block { read: Some(0), ..block })
     }
 
     fn dress(&mut self, mut block: Block) -> Block {
@@ -84,6 +85,7 @@ impl Framer {
             block.starts_with_header = self.header.is_some();
         }
         block.header.clone_from(&self.header);
-        self.documents.join(self.joiner.join(block))
+        let read = Some(block.bytes.len());
+        Block { read, ..self.documents.join(self.joiner.join(block)) }
     }
 }

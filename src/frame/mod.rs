@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub struct Block {
     /// The lines; the last one may lack its line feed at the end of the input.
     pub bytes: Bytes,
+    /// How many bytes were read for them, where framing has put others in their place.
+    pub read: Option<usize>,
     /// How many lines before these were longer than the limit and thrown away.
     pub oversize: u32,
     /// The first line is the rest of one that was longer than the limit and is several documents.
