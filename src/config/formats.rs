@@ -1,7 +1,7 @@
 //! `[[format]]`: formats that a configuration writes down as places and names.
 
 use super::ConfigError;
-use crate::decode::{FIELD_NAMES, Format, How, Map, Place, Sniff, Unit, field, nothing_more};
+use crate::decode::{FIELD_NAMES, Format, Map, Place, Unit, field, nothing_more};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -87,10 +87,6 @@ fn format(config: &FormatConfig) -> Result<Format, String> {
     if !config.fields.contains_key("timestamp") {
         return Err("`fields.timestamp` is missing; every record needs a time".to_owned());
     }
-    Ok(Format {
-        name: config.name.clone().into(),
-        summary: "from the configuration".into(),
-        sniff: Sniff::Has(config.when.clone()),
-        read: How::Map(Map::new(&places, nothing_more)),
-    })
+    let map = Map::new(&places, nothing_more);
+    Ok(Format::of_map(&config.name, "from the configuration", config.when.clone(), map))
 }

@@ -116,6 +116,8 @@ pub(super) fn format() -> Format {
     let summary =
         "JSON access logs of nginx, Caddy, Traefik, Envoy: address, client, path, and a key if logged";
     Format::new("access_log", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Time, Field::KeyAlias])
+        .told_by(&["time", "status", "remote_addr"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

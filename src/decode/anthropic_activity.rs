@@ -4,6 +4,7 @@
 //! passed over, unless a key did it.
 
 use super::bucket::plain;
+use super::carries::Counts;
 use super::draft::{Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -100,6 +101,8 @@ pub(super) fn format() -> Format {
     ];
     let summary = "Anthropic activity feed: keys created and revoked, limits and rights; address and client";
     Format::new("anthropic_activity", summary, sniff, How::Map(Map::new(&places, finish)))
+        .counting(&[Counts::Audits])
+        .told_by(&["created_at", "type", "actor", "organization_id"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

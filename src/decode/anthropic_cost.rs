@@ -4,6 +4,7 @@
 
 use super::anthropic_usage::NO_WORKSPACE;
 use super::bucket::{check_times, first, plain};
+use super::carries::Counts;
 use super::draft::{Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, Place, Unit, at};
@@ -27,7 +28,12 @@ pub(super) fn format() -> Format {
     ];
     let summary = "Anthropic cost report: daily bills in cents, by workspace; no report of costs knows keys";
     let map = Map::new(&places, finish).each("results");
-    Format::new("anthropic_cost", summary, sniff, How::Map(map))
+    Format::new("anthropic_cost", summary, sniff, How::Map(map)).counting(&[Counts::Bills]).told_by(&[
+        "starting_at",
+        "results",
+        "amount",
+        "currency",
+    ])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

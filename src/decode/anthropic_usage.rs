@@ -6,6 +6,7 @@
 //! workspace is null as well: group by `api_key_id`.
 
 use super::bucket::{any_of, check_times, first, plain};
+use super::carries::Counts;
 use super::draft::{Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -42,6 +43,9 @@ pub(super) fn format() -> Format {
     let summary = "Anthropic usage report: buckets of tokens by class, by key where grouped by api_key_id";
     let map = Map::new(&places, finish).each("results");
     Format::new("anthropic_usage", summary, sniff, How::Map(map))
+        .carrying(&[Field::ServiceTier, Field::Endpoint])
+        .counting(&[Counts::Buckets])
+        .told_by(&["uncached_input_tokens", "starting_at"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

@@ -5,6 +5,7 @@
 //! The subscription is named by its identifier; its key may stand in a header or in the query of the address, and
 //! neither is read.
 
+use super::carries::Counts;
 use super::cloud::{either_way, free_if_refused, last_part, mentions, part_after, plain, text};
 use super::draft::{self, Draft, Read};
 use super::field::Field;
@@ -71,6 +72,8 @@ pub(super) fn format() -> Format {
     let summary =
         "Azure API Management gateway logs: subscription, address; tokens, joined by correlation id";
     Format::new("apim", summary, sniff, How::Map(Map::new(&places, finish)))
+        .counting(&[Counts::Askers, Counts::Usage])
+        .told_by(&["category", "time"])
 }
 
 fn capital(name: &str) -> String {

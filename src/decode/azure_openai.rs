@@ -6,6 +6,7 @@
 //! A call with one of the two keys of an account does not tell which: the account stands for both. `properties` is
 //! an object in one record and JSON in a text in the next.
 
+use super::carries::Counts;
 use super::cloud::{either_way, free_if_refused, last_part, mentions, plain, text};
 use super::draft::{Draft, Read};
 use super::field::Field;
@@ -52,6 +53,8 @@ pub(super) fn format() -> Format {
     let summary =
         "Azure OpenAI diagnostic logs: address (masked), model; tokens, joined by correlation id; keys read";
     Format::new("azure_openai", summary, sniff, How::Map(Map::new(&places, finish)))
+        .counting(&[Counts::Askers, Counts::Usage, Counts::Audits])
+        .told_by(&["resourceId", "time", "category"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

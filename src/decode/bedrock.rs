@@ -4,6 +4,7 @@
 //! Bodies are logged as the model gave them: a record may have its counts at the top, in the body's `usage`, or in
 //! the last of the events of a stream; and the counts at the top may be nought where `usage` has a total.
 
+use super::carries::Counts;
 use super::draft::{self, Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -57,6 +58,9 @@ pub(super) fn format() -> Format {
         shape.has("schemaType") && shape.has("modelId") && shape.has("requestId")
     };
     Format::new("bedrock", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Status])
+        .counting(&[Counts::Usage])
+        .told_by(&["schemaType", "modelId", "requestId"])
 }
 
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {

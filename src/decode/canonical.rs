@@ -3,8 +3,9 @@
 //! Only `timestamp` and `api_key_prefix` must be there. Unknown fields are skipped, any order is read, and where
 //! a field stands twice the last one counts. The fields are documented in `docs/record.md`.
 
+use super::carries::Counts;
 use super::draft::{Draft, Fault, Read};
-use super::field::{Field, assign, field};
+use super::field::{Field, NAMES, all, assign, field};
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
 use crate::json::{Reader, Str, Value, plain_length, small_count, small_nano};
@@ -19,6 +20,10 @@ pub(super) fn format() -> Format {
     let summary =
         "keyhound's own: JSON Lines with timestamp, api_key_prefix, model, input_tokens, output_tokens, …";
     Format::new(NAME, summary, claims, How::By(decode))
+        .carrying(&all())
+        .counting(&[Counts::Requests, Counts::Buckets])
+        .told_by(&["timestamp", "api_key_prefix"])
+        .reading(NAMES)
 }
 
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {

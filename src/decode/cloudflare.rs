@@ -36,7 +36,14 @@ pub(super) fn format() -> Format {
         at("/success", Field::Extra(1)),
     ];
     let summary = "Cloudflare AI Gateway logs: tokens and costs; a key only where metadata names one";
-    Format::new("cloudflare", summary, sniff, How::Map(Map::new(&places, finish)))
+    Format::new("cloudflare", summary, sniff, How::Map(Map::new(&places, finish))).told_by(&[
+        "created_at",
+        "provider",
+        "tokens_in",
+        "Gateway",
+        "Provider",
+        "StatusCode",
+    ])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

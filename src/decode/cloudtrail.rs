@@ -2,6 +2,7 @@
 //! took stands in the invocation log (`bedrock`) under the same request id. Of IAM and CloudTrail itself, what is
 //! done to keys, rights and logging is told; the events of other services are of something else.
 
+use super::carries::Counts;
 use super::cloud::{free_if_refused, mentions, plain, text};
 use super::draft::{Draft, Read};
 use super::field::Field;
@@ -112,6 +113,9 @@ pub(super) fn format() -> Format {
         shape.has("eventSource") && shape.has("eventName") && shape.has("eventTime")
     };
     Format::new("cloudtrail", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Status])
+        .counting(&[Counts::Askers, Counts::Audits])
+        .told_by(&["eventTime", "eventSource", "eventName"])
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {

@@ -1,8 +1,9 @@
 //! `csv`: comma-separated rows under a header line with the canonical field names.
 
 use super::canonical::complete;
+use super::carries::Counts;
 use super::draft::{Draft, Fault};
-use super::field::{Field, assign, field};
+use super::field::{Field, all, assign, field};
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
 use crate::json::{Str, Value};
@@ -13,6 +14,8 @@ use std::cell::RefCell;
 pub(super) fn format() -> Format {
     let summary = "keyhound's own as CSV with a header line; columns may stand in any order";
     Format::new("csv", summary, is_row, How::By(decode))
+        .carrying(&all())
+        .counting(&[Counts::Requests, Counts::Buckets])
 }
 
 fn is_row(shape: &Shape<'_>) -> bool {

@@ -171,6 +171,11 @@ impl Fault {
         std::iter::once(self).chain(others).chain((0..further).map(like_them))
     }
 
+    /// Whether it is of this kind.
+    pub fn is(&self, reason: Reason) -> bool {
+        self.0.reason == reason
+    }
+
     /// What it says.
     pub fn into_parts(self) -> FaultParts {
         *self.0

@@ -63,7 +63,11 @@ pub(super) fn format() -> Format {
         at("/user_agent", Field::UserAgent),
     ];
     let summary = "Envoy AI Gateway's JSON access log: gen_ai.* or llm_* names, and those of Envoy Gateway";
-    Format::new("envoy_ai", summary, sniff, How::Map(Map::new(&places, finish)))
+    Format::new("envoy_ai", summary, sniff, How::Map(Map::new(&places, finish))).told_by(&[
+        "start_time",
+        "response_code",
+        "gen_ai.request.model",
+    ])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

@@ -155,6 +155,11 @@ pub fn field(name: &[u8]) -> Option<Field> {
     })
 }
 
+/// The fields of all names.
+pub(super) fn all() -> Vec<Field> {
+    NAMES.iter().filter_map(|name| field(name.as_bytes())).collect()
+}
+
 /// Reads `value` into its place in `draft`.
 pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read<()> {
     match field {

@@ -4,6 +4,7 @@
 //!
 //! A call that takes its time is logged when it begins and when it ends, as one operation.
 
+use super::carries::Counts;
 use super::cloud::{free_if_refused, part_after, plain, text};
 use super::draft::{Draft, Read};
 use super::field::Field;
@@ -87,6 +88,9 @@ pub(super) fn format() -> Format {
     ];
     let summary = "Google Cloud audit logs: key, address, client of Vertex AI and Gemini; keys, rights, logging changed";
     Format::new("gcp_audit", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::KeyAlias, Field::Model])
+        .counting(&[Counts::Askers, Counts::Audits])
+        .told_by(&["protoPayload", "insertId"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

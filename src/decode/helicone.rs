@@ -37,6 +37,8 @@ pub(super) fn format() -> Format {
     let summary =
         "Helicone requests: tokens by class; a key only where a hash, an id or a property names one";
     Format::new("helicone", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Status])
+        .told_by(&["request_created_at", "request_id", "response_status"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

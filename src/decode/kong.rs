@@ -49,7 +49,11 @@ pub(super) fn format() -> Format {
         .collect();
     places.extend(pointers.iter().map(|(pointer, field)| at(pointer, *field)));
     let summary = "Kong's http-log and file-log, with the tokens and costs of its AI plugins";
-    Format::new("kong", summary, sniff, How::Map(Map::new(&places, finish)))
+    Format::new("kong", summary, sniff, How::Map(Map::new(&places, finish))).told_by(&[
+        "started_at",
+        "request",
+        "latencies",
+    ])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

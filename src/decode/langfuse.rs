@@ -62,6 +62,8 @@ pub(super) fn format() -> Format {
     let summary =
         "Langfuse observations: generations with usage and costs; a key only where metadata names one";
     Format::new("langfuse", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Status])
+        .told_by(&["traceId", "startTime", "type", "usageDetails"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

@@ -5,9 +5,30 @@
 //! does not begin with `sk-` stands in the record as it is.
 
 use super::draft::{self, Draft, Fault, Read};
+use super::field::Field;
 use crate::frame::shape;
 use crate::json::{Reader, Str, Value};
 use crate::record::{Count, Reason};
+
+/// What both can carry.
+pub(super) const FIELDS: &[Field] = &[
+    Field::Time,
+    Field::Key,
+    Field::KeyAlias,
+    Field::SourceIp,
+    Field::UserAgent,
+    Field::Model,
+    Field::InputTokens,
+    Field::CacheRead,
+    Field::CacheWrite,
+    Field::CacheWrite1h,
+    Field::OutputTokens,
+    Field::Reasoning,
+    Field::Cost,
+    Field::Endpoint,
+    Field::Status,
+    Field::RequestId,
+];
 
 /// The key of records without one: requests to a proxy that asks for none, or that sent none.
 const NO_KEY: &[u8] = b"no-key";

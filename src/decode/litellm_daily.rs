@@ -5,6 +5,7 @@
 //! are refused, as they would count the same use again.
 
 use super::bucket::set_day;
+use super::carries::Counts;
 use super::draft::{self, Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -42,6 +43,9 @@ pub(super) fn format() -> Format {
     ];
     let summary = "LiteLLM daily spend: rows of LiteLLM_DailyUserSpend, one per user, key, model and day";
     Format::new("litellm_daily", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Time, Field::End, Field::Status])
+        .counting(&[Counts::Days])
+        .told_by(&["date", "api_key", "api_requests", "spend"])
 }
 
 /// The columns that tell whose row it is, in tables that tell again what stands under users.

@@ -1,7 +1,7 @@
 //! `litellm`: LiteLLM's `StandardLoggingPayload`, as its callbacks and log files carry it.
 
 use super::draft::{self, Draft, Read};
-use super::litellm::Reading;
+use super::litellm::{FIELDS, Reading};
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
 use crate::json::Value;
@@ -19,6 +19,20 @@ pub(super) fn format() -> Format {
         },
         How::By(decode),
     )
+    .carrying(FIELDS)
+    .told_by(&["call_type", "response_cost", "metadata", "startTime"])
+    .reading(&[
+        "id",
+        "model",
+        "prompt_tokens",
+        "completion_tokens",
+        "requester_ip_address",
+        "user_agent",
+        "status",
+        "cache_hit",
+        "error_information",
+        "request_tags",
+    ])
 }
 
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {

@@ -1,7 +1,7 @@
 //! `litellm_spend`: rows of LiteLLM's `LiteLLM_SpendLogs` table, as its API, exports and change streams give them.
 
 use super::draft::{self, Draft, Fault, Read};
-use super::litellm::Reading;
+use super::litellm::{FIELDS, Reading};
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
 use crate::json::{Reader, Str, Value};
@@ -20,6 +20,19 @@ pub(super) fn format() -> Format {
         },
         How::By(decode),
     )
+    .carrying(FIELDS)
+    .told_by(&["spend", "call_type", "api_key", "startTime"])
+    .reading(&[
+        "request_id",
+        "model",
+        "prompt_tokens",
+        "completion_tokens",
+        "requester_ip_address",
+        "metadata",
+        "status",
+        "cache_hit",
+        "request_tags",
+    ])
 }
 
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {

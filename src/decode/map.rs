@@ -4,6 +4,7 @@
 //! object that no place names, and `@json` for the JSON inside a text. Several places of one field are fall-backs:
 //! the first that holds something counts. One pass reads them all, and what no place leads into is skipped.
 
+use super::carries::Fields;
 use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
 use crate::frame::shape::{Member, Shape};
@@ -103,6 +104,18 @@ impl Map {
         self
     }
 
+    /// The fields that it gives places.
+    pub(super) fn fields(&self) -> Fields {
+        let shared = self.root.add_fields(Fields::NONE);
+        self.each.iter().fold(shared, |fields, each| each.element.add_fields(fields))
+    }
+
+    /// The names at the top level of a frame that it leads into, those of an element that stands alone among them.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let nodes = std::iter::once(&self.root).chain(self.each.iter().map(|each| &each.element));
+        nodes.flat_map(|node| node.members.iter().map(|(name, _)| &**name))
+    }
+
     /// Reads the records of a frame and hands them, or what is wrong with them, to `emit`.
     pub fn decode(&self, shape: &Shape<'_>, emit: super::Emit<'_>) {
         let mut scratches = [const { Vec::new() }; TEXTS_MAX];
@@ -179,6 +192,14 @@ impl Node {
                 &mut self.members[at].1
             }
         }
+    }
+
+    /// These fields and those of every leaf below.
+    fn add_fields(&self, fields: Fields) -> Fields {
+        let fields = self.leaf.iter().fold(fields, |fields, leaf| fields.with(leaf.field));
+        let below = self.members.iter().map(|(_, node)| node);
+        let below = below.chain(self.any.as_deref()).chain(self.inside.as_deref());
+        below.fold(fields, |fields, node| node.add_fields(fields))
     }
 
     #[inline]

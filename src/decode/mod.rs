@@ -15,6 +15,7 @@ mod azure_openai;
 mod bedrock;
 mod bucket;
 mod canonical;
+mod carries;
 mod claims;
 mod cloud;
 mod cloudflare;
@@ -31,6 +32,7 @@ mod litellm_daily;
 mod litellm_payload;
 mod litellm_spend;
 mod map;
+mod nearest;
 mod openai_audit;
 mod openai_costs;
 mod openai_usage;
@@ -40,12 +42,17 @@ mod otel;
 mod otel_metrics;
 mod portkey;
 mod table;
+mod text;
+mod trace;
 mod vertex_log;
 
+pub use carries::{Carries, Counts};
 pub use csv::Header;
 pub use field::{NAMES as FIELD_NAMES, field};
 pub use map::{Map, Place, Unit, nothing_more};
 pub use table::{Emit, Format, Formats, How, Sniff};
+pub use text::trim;
+pub use trace::{Leaf, NOBODY, Trace};
 
 use crate::frame::Block;
 use crate::frame::shape::{Room, Shape};
@@ -57,7 +64,9 @@ use claims::{Claim, Claims};
 use draft::{Draft, Fault, FaultParts, Read};
 use excerpt::Excerpt;
 use layout::Layouts;
+use nearest::nearest;
 use std::sync::Arc;
+use text::{is_packed, is_utf16, not_utf8};
 
 /// One frame: the bytes of a record, and the header of its file if it has one.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +107,8 @@ pub struct Decoder {
     scratches: Vec<Vec<u8>>,
     /// Whether frames may be of our own format.
     may_be_canonical: bool,
+    /// The ways of the frames, for whoever wants to see them.
+    trace: Option<Trace>,
 }
 
 impl Decoder {
@@ -116,7 +127,19 @@ impl Decoder {
             rooms: Vec::new(),
             scratches,
             may_be_canonical,
+            trace: None,
         }
+    }
+
+    /// The same, but it tells the way of every frame; it never takes the short cut.
+    #[must_use]
+    pub fn tracing(self) -> Self {
+        Self { trace: Some(Trace::default()), ..self }
+    }
+
+    /// The ways of the frames of the block that was read last, if they are told.
+    pub fn ways(&mut self, batch: &Batch) -> Vec<Leaf> {
+        self.trace.as_mut().map(|trace| trace.take(batch)).unwrap_or_default()
     }
 
     /// The records of a block. `now` is when it arrived: records from further ahead than clocks are apart are
@@ -171,7 +194,7 @@ impl Decoder {
         now: Timestamp,
         batch: &mut Batch,
     ) -> bool {
-        let Self { settings, normaliser, layouts, claims, rooms, scratches, may_be_canonical } = self;
+        let Self { settings, normaliser, layouts, claims, rooms, scratches, may_be_canonical, trace } = self;
         let (outside, may_be_canonical) = (frame.text, *may_be_canonical);
         let mut context = Context {
             settings,
@@ -180,6 +203,7 @@ impl Decoder {
             claims,
             rooms,
             may_be_canonical,
+            trace: trace.as_mut(),
             now,
             batch,
             outside,
@@ -196,16 +220,20 @@ impl Decoder {
     }
 }
 
+/// Whether one more reject is kept and not only counted.
+fn has_room(settings: &Settings, batch: &Batch) -> bool {
+    if settings.keep_rejects {
+        batch.reject_bytes < REJECT_BYTES_MAX
+    } else {
+        batch.rejects.len() < REJECTS_KEPT
+    }
+}
+
 /// Turns a fault into a reject: from here on it holds no secret.
 #[cold]
 fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mut Batch) {
     let FaultParts { reason, field, value, message, .. } = fault.into_parts();
-    let has_room = if settings.keep_rejects {
-        batch.reject_bytes < REJECT_BYTES_MAX
-    } else {
-        batch.rejects.len() < REJECTS_KEPT
-    };
-    if !has_room {
+    if !has_room(settings, batch) {
         return batch.count_reject(reason);
     }
     let redactor = &settings.rulebook.redactor;
@@ -228,48 +256,6 @@ fn oversize(limit: usize) -> Fault {
     Fault::new(Reason::Oversize, "", b"", message)
 }
 
-fn not_utf8(text: &[u8]) -> Fault {
-    let message = if is_utf16(text) {
-        "UTF-16 text; convert it with `iconv -f UTF-16 -t UTF-8`"
-    } else if is_packed(text) {
-        "compressed data that is not unpacked here; unpack it with `zcat` or `zstdcat` and pipe it in"
-    } else {
-        "not UTF-8 text; convert it with `iconv -t UTF-8`"
-    };
-    Fault::new(Reason::NotUtf8, "", text, message)
-}
-
-/// Whether a text begins with the mark of UTF-16, or with Latin letters in it.
-fn is_utf16(text: &[u8]) -> bool {
-    matches!(
-        text,
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, 1..=255, 0, ..] | [0, 1..=255, 0, 1..=255, ..]
-    )
-}
-
-/// Whether a text is the start of compressed data: of a file that is followed, or packed twice.
-fn is_packed(text: &[u8]) -> bool {
-    text.starts_with(b"\x1f\x8b\x08") || text.starts_with(b"\x28\xb5\x2f\xfd")
-}
-
-/// Drops the zeros that a crash leaves in a file, a byte-order mark, and white space at both ends.
-pub fn trim(line: &[u8]) -> &[u8] {
-    let line = match line {
-        [0, ..] | [.., 0] => without_zeros(line),
-        _ => line,
-    };
-    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
-}
-
-#[cold]
-fn without_zeros(line: &[u8]) -> &[u8] {
-    let is_other = |byte: &u8| *byte != 0;
-    let (Some(start), Some(last)) = (line.iter().position(is_other), line.iter().rposition(is_other)) else {
-        return b"";
-    };
-    &line[start..=last]
-}
-
 /// Decoding of one frame, through its wrappers.
 struct Context<'c> {
     settings: &'c Settings,
@@ -279,6 +265,7 @@ struct Context<'c> {
     /// Memory for the outsides of frames, one for each depth.
     rooms: &'c mut Vec<Room>,
     may_be_canonical: bool,
+    trace: Option<&'c mut Trace>,
     now: Timestamp,
     batch: &'c mut Batch,
     /// The frame as it came.
@@ -316,20 +303,44 @@ impl Context<'_> {
         // That a record is of our own format is for certain, whatever else might claim it.
         if self.may_be_canonical && canonical::claims(shape) {
             let mut reading = canonical::Reading::of(shape);
-            if reading.is_sound() {
+            // Of a short cut there is nothing to see.
+            if reading.is_sound() && self.trace.is_none() {
                 self.layouts.learn(frame.text);
             }
-            return self.record(reading.record());
+            self.enter(canonical::NAME);
+            self.record(reading.record());
+            return self.leave_format();
         }
         let formats = &self.settings.rulebook.formats;
         match self.claims.of(shape, formats, self.settings.format) {
-            Some(Claim::Wrapper(at)) => self.unwrap(&unwrap::ALL[at], frame, shape, scratches),
+            Some(Claim::Wrapper(at)) => {
+                let wrapper = &unwrap::ALL[at];
+                self.enter(wrapper.name);
+                self.unwrap(wrapper, frame, shape, scratches);
+                if let Some(trace) = &mut self.trace {
+                    trace.leave_wrapper(self.batch);
+                }
+            }
             Some(Claim::Format(at)) => {
                 if let Some(format) = formats.get(at) {
+                    self.enter(&format.name);
                     format.decode(&frame, shape, &mut |read| self.record(read));
+                    self.leave_format();
                 }
             }
             None => self.unrecognised(frame, shape),
+        }
+    }
+
+    fn enter(&mut self, name: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.enter(name);
+        }
+    }
+
+    fn leave_format(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.leave_format(self.batch);
         }
     }
 
@@ -379,6 +390,7 @@ impl Context<'_> {
             claims: self.claims,
             rooms: self.rooms,
             may_be_canonical: self.may_be_canonical,
+            trace: self.trace.as_deref_mut(),
             now: self.now,
             batch: self.batch,
             outside: text,
@@ -414,7 +426,11 @@ impl Context<'_> {
         let fault = match frame.text.first() {
             Some(b'{') => {
                 let mut reading = canonical::Reading::of(shape);
-                reading.near_miss().then(|| reading.record().err()).flatten()
+                let miss = reading.near_miss().then(|| reading.record().err()).flatten();
+                // For what is only counted nobody looks for words.
+                let formats = &self.settings.rulebook.formats;
+                let near = has_room(self.settings, self.batch).then(|| nearest(shape, formats)).flatten();
+                near.map_or(miss.clone(), |near| Some(near.fault(miss, frame.text)))
             }
             Some(b'[' | b']' | b'}' | b'"') => {
                 let message =

@@ -4,6 +4,7 @@
 //! event about a key is told of that key; any other of the key that did it, or else of the person.
 
 use super::bucket::plain;
+use super::carries::Counts;
 use super::draft::{Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -104,6 +105,8 @@ pub(super) fn format() -> Format {
     places.extend(ACTOR.iter().map(|pointer| at(pointer, Field::KeyAlias)));
     places.extend(LOGGING.iter().map(|pointer| at(pointer, Field::Extra(0))));
     Format::new("openai_audit", summary, sniff, How::Map(Map::new(&places, finish)))
+        .counting(&[Counts::Audits])
+        .told_by(&["effective_at", "type", "actor", "id"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

@@ -2,6 +2,7 @@
 //! of their bucket beside them. Amounts are in dollars. It is the same use as that of `openai_usage`, once more.
 
 use super::bucket::{ORGANIZATION, check_times, first, plain};
+use super::carries::Counts;
 use super::draft::{Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -30,6 +31,8 @@ pub(super) fn format() -> Format {
     let summary = "OpenAI costs API: daily bills in dollars, by key where grouped by api_key_id";
     let map = Map::new(&places, finish).each("results");
     Format::new("openai_costs", summary, sniff, How::Map(map))
+        .counting(&[Counts::Bills])
+        .told_by(&["object", "results"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

@@ -6,6 +6,7 @@
 //! and spend alerts, is no use and is passed over.
 
 use super::bucket::{ORGANIZATION, any_of, check_times, first, plain};
+use super::carries::Counts;
 use super::draft::{Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -58,6 +59,9 @@ pub(super) fn format() -> Format {
     let summary = "OpenAI usage API: buckets of requests and tokens, by key where grouped by api_key_id";
     let map = Map::new(&places, finish).each("results");
     Format::new("openai_usage", summary, sniff, How::Map(map))
+        .carrying(&[Field::Endpoint])
+        .counting(&[Counts::Buckets])
+        .told_by(&["object", "results", "start_time"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

@@ -30,6 +30,8 @@ pub(super) fn format() -> Format {
         shape.has("native_tokens_prompt") && shape.has("total_cost") && shape.has("created_at")
     };
     Format::new("openrouter", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Status])
+        .told_by(&["native_tokens_prompt", "total_cost", "created_at"])
 }
 
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {

@@ -1,6 +1,7 @@
 //! `openrouter_activity`: rows of OpenRouter's `/api/v1/activity`, one per day, model and endpoint. They name no key.
 
 use super::bucket::set_day;
+use super::carries::Counts;
 use super::draft::{self, Draft, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
@@ -25,6 +26,9 @@ pub(super) fn format() -> Format {
     let summary =
         "OpenRouter activity: requests, tokens and costs of a day by model, without key and address";
     Format::new("openrouter_activity", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Time, Field::End])
+        .counting(&[Counts::Days])
+        .told_by(&["date", "usage", "model_permaslug"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

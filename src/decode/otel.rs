@@ -56,7 +56,11 @@ const AROUND: &[&[u8]] = &[b"execute_tool", b"invoke_agent", b"create_agent", b"
 pub(super) fn format() -> Format {
     let summary =
         "OTLP JSON: spans and log records with gen_ai usage; a key only where an attribute names one";
+    let fields: Vec<Field> = ATTRIBUTES.iter().map(|(_, field)| *field).chain([Field::Time]).collect();
     Format::new("otel", summary, |shape| shape.has_any(&["resourceSpans", "resourceLogs"]), How::By(decode))
+        .carrying(&fields)
+        .told_by(&["resourceSpans"])
+        .reading(&["resourceLogs"])
 }
 
 /// Whether records are told by their operation as well as by their tokens: of log records, every message has one.

@@ -2,6 +2,7 @@
 //! `gen_ai.client.token.usage` is a bucket. Input and output are points of their own, and the requests are those of the
 //! input. Counters of Claude Code are read as well; other metrics are no usage, and nothing is told of them.
 
+use super::carries::Counts;
 use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
 use super::map::NO_KEY;
@@ -41,12 +42,30 @@ const METRICS: &[Metric] = &[
     },
 ];
 
+/// What a point can tell.
+const FIELDS: &[Field] = &[
+    Field::Time,
+    Field::End,
+    Field::Key,
+    Field::KeyAlias,
+    Field::Model,
+    Field::InputTokens,
+    Field::OutputTokens,
+    Field::CacheRead,
+    Field::CacheWrite,
+    Field::Requests,
+    Field::Endpoint,
+];
+
 /// The kinds of data that counts come as.
 const KINDS: &[&[u8]] = &[b"histogram", b"exponentialHistogram", b"sum"];
 
 pub(super) fn format() -> Format {
     let summary = "OTLP JSON metrics: tokens of gen_ai.client.token.usage by model; a key only where an attribute names one";
     Format::new("otel_metrics", summary, |shape| shape.has("resourceMetrics"), How::By(decode))
+        .carrying(FIELDS)
+        .counting(&[Counts::Buckets])
+        .told_by(&["resourceMetrics"])
 }
 
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {

@@ -31,7 +31,11 @@ pub(super) fn format() -> Format {
     ];
     let summary =
         "Portkey log exports: tokens, and costs in cents; a key only where an id or metadata names one";
-    Format::new("portkey", summary, sniff, How::Map(Map::new(&places, finish)))
+    Format::new("portkey", summary, sniff, How::Map(Map::new(&places, finish))).told_by(&[
+        "ai_model",
+        "created_at",
+        "req_units",
+    ])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

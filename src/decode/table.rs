@@ -1,7 +1,10 @@
 //! The table of formats: what each is called, how its frames are told from others, and how they are read.
 
+use super::carries::{Carries, Counts, Fields};
 use super::draft::{Draft, Read};
+use super::field::Field;
 use super::map::Map;
+use super::nearest::Names;
 use super::{
     Frame, access_log, anthropic_activity, anthropic_cost, anthropic_usage, apim, azure_openai, bedrock,
     canonical, cloudflare, cloudtrail, csv, envoy_ai, gcp_audit, helicone, kong, langfuse, litellm_daily,
@@ -21,6 +24,12 @@ pub struct Format {
     pub sniff: Sniff,
     /// How a frame of it is read.
     pub read: How,
+    /// What its records can ever tell.
+    pub carries: Carries,
+    /// The names at the top level that its test asks for, the usual ones of several first.
+    told_by: &'static [&'static str],
+    /// Names at the top level that it reads besides, where no map tells.
+    reads: &'static [&'static str],
 }
 
 /// How a frame is recognised.
@@ -50,7 +59,79 @@ impl Format {
         sniff: fn(&Shape<'_>) -> bool,
         read: How,
     ) -> Self {
-        Self { name: name.into(), summary: summary.into(), sniff: Sniff::By(sniff), read }
+        Self::of(name.into(), summary.into(), Sniff::By(sniff), read)
+    }
+
+    /// A format that a configuration maps, told from others by names which all have to be there.
+    pub fn of_map(name: &str, summary: &'static str, when: Vec<String>, map: Map) -> Self {
+        Self::of(name.to_owned().into(), summary.into(), Sniff::Has(when), How::Map(map))
+    }
+
+    fn of(name: Cow<'static, str>, summary: Cow<'static, str>, sniff: Sniff, read: How) -> Self {
+        let fields = match &read {
+            How::By(_) => Fields::NONE,
+            How::Map(map) => map.fields(),
+        };
+        let mut format = Self {
+            name,
+            summary,
+            sniff,
+            read,
+            carries: Carries { fields, counts: &[Counts::Requests] },
+            told_by: &[],
+            reads: &[],
+        };
+        // Whatever has an end is a bucket.
+        if fields.has(Field::End) {
+            format.carries.counts = &[Counts::Requests, Counts::Buckets];
+        }
+        format
+    }
+
+    /// The same, which carries these fields besides those of its map.
+    #[must_use]
+    pub(super) fn carrying(mut self, fields: &[Field]) -> Self {
+        self.carries.fields = fields.iter().fold(self.carries.fields, |all, field| all.with(*field));
+        self
+    }
+
+    /// The same, which counts something else than requests, or that as well.
+    #[must_use]
+    pub(super) fn counting(mut self, counts: &'static [Counts]) -> Self {
+        self.carries.counts = counts;
+        self
+    }
+
+    /// The same, told from others by these names; of those that stand for each other the usual one comes first.
+    #[must_use]
+    pub(super) fn told_by(mut self, names: &'static [&'static str]) -> Self {
+        self.told_by = names;
+        self
+    }
+
+    /// The same, which reads these names as well.
+    #[must_use]
+    pub(super) fn reading(mut self, names: &'static [&'static str]) -> Self {
+        self.reads = names;
+        self
+    }
+
+    /// The names that its test asks for.
+    pub(super) fn tells(&self) -> Vec<&str> {
+        match &self.sniff {
+            Sniff::By(_) => self.told_by.to_vec(),
+            Sniff::Has(names) => names.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// All names at the top level of a frame that it knows.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let mapped = match &self.read {
+            How::By(_) => None,
+            How::Map(map) => Some(map.names()),
+        };
+        let named = self.tells().into_iter().chain(self.reads.iter().copied()).map(str::as_bytes);
+        named.chain(mapped.into_iter().flatten())
     }
 
     /// Whether a frame of this shape is of this format.
@@ -71,7 +152,10 @@ impl Format {
 }
 
 /// All formats, in the order in which they are tried.
-pub struct Formats(Vec<Format>);
+pub struct Formats {
+    all: Vec<Format>,
+    names: Names,
+}
 
 impl Formats {
     /// The formats of the program.
@@ -113,31 +197,37 @@ impl Formats {
         ];
         let mut all = own;
         all.extend(ours);
-        Self(all)
+        let names = Names::of(&all);
+        Self { all, names }
     }
 
     /// The format of this name.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|format| format.name == name)
+        self.all.iter().position(|format| format.name == name)
     }
 
     /// The format at this place.
     pub fn get(&self, at: usize) -> Option<&Format> {
-        self.0.get(at)
+        self.all.get(at)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// True where there is none, which cannot be.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// Who knows which names.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Format> {
-        self.0.iter()
+        self.all.iter()
     }
 }

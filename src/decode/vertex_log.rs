@@ -5,6 +5,7 @@
 //! Of Gemini the prompt includes what was cached, and the output leaves out the thoughts; Claude counts everything
 //! for itself.
 
+use super::carries::Counts;
 use super::cloud::{last_part, part_after, text};
 use super::draft::{self, Draft, Read};
 use super::field::Field;
@@ -59,6 +60,9 @@ pub(super) fn format() -> Format {
     let summary =
         "Vertex AI request-response logs, responses of Gemini: tokens; joined with gcp_audit by request id";
     Format::new("vertex_log", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::Key])
+        .counting(&[Counts::Requests, Counts::Usage])
+        .told_by(&["full_response", "logging_time", "usageMetadata", "createTime", "modelVersion"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {

@@ -87,6 +87,14 @@ impl<'a> Shape<'a> {
         Ok(shape)
     }
 
+    /// The same with members of these names besides, which hold nothing.
+    pub fn with_names(&self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut shape = self.clone();
+        let nothing: Member<'a> = (Value::Null, b"null");
+        shape.members.extend(names.into_iter().map(|name| (name.as_bytes(), nothing)));
+        shape
+    }
+
     /// The whole frame.
     pub fn whole(&self) -> &'a [u8] {
         self.looked_into.set(true);

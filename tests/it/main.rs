@@ -8,6 +8,7 @@ mod support;
 
 mod bad_inputs;
 mod buckets;
+mod carries;
 mod cases;
 mod commands;
 mod cut_off;
