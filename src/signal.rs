@@ -47,6 +47,12 @@ impl Signals {
         Self(self.0 | other.0)
     }
 
+    /// These, but none of the others.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// Whether all of `needed` is in it.
     pub const fn has(self, needed: Self) -> bool {
         self.0 & needed.0 == needed.0

@@ -2,7 +2,9 @@
 
 mod check;
 mod colour;
+mod detect;
 mod discreet;
+mod formats;
 mod manual;
 mod run;
 mod tables;
@@ -20,6 +22,8 @@ pub mod exit {
     pub const FINDINGS: u8 = 1;
     /// A command line that cannot be used.
     pub const USAGE: u8 = 2;
+    /// An input in which nothing can be read.
+    pub const DATA: u8 = 65;
     /// An input that is not there or cannot be opened.
     pub const NO_INPUT: u8 = 66;
     /// Something outside that is needed and not to be had, such as an address in use.
@@ -48,8 +52,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Say whether a configuration is sound; opens nothing else
     Check(check::CheckArgs),
-    /// List the record formats and the wrappers around them
-    Formats(FormatsArgs),
+    /// List the record formats and the wrappers around them, or tell those of some files
+    Formats(formats::FormatsArgs),
     /// List the detectors
     Detectors,
     /// Write shell completions to standard output
@@ -59,13 +63,6 @@ enum Command {
     },
     /// Write the manual page to standard output
     Man,
-}
-
-#[derive(Debug, clap::Args)]
-struct FormatsArgs {
-    /// The configuration, for formats of its own
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<std::path::PathBuf>,
 }
 
 /// An error with the exit code it deserves.
@@ -101,9 +98,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Check(args) => check::main(&args),
-        Command::Formats(args) => {
-            print(&tables::formats(&check::load(args.config.as_deref())?.1.rulebook.formats))
-        }
+        Command::Formats(args) => formats::main(&args),
         Command::Detectors => print(&tables::detectors()),
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),

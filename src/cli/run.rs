@@ -211,7 +211,7 @@ fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
 }
 
 /// Files that are there and can be read.
-fn files(names: &[String]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files(names: &[String]) -> Result<Vec<PathBuf>, Failure> {
     let paths = expand(names, false).map_err(no_input)?;
     source::check(&paths).map_err(no_input)?;
     Ok(paths)

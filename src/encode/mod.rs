@@ -6,6 +6,6 @@ mod terminal;
 mod visible;
 
 pub use json::write_alert;
-pub use reject::{RejectAt, write_reject};
+pub use reject::{RejectAt, What, write_reject};
 pub use terminal::{Palette, Terminal};
 pub use visible::{Visible, is_invisible};

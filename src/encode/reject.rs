@@ -54,7 +54,18 @@ impl fmt::Display for RejectAt<'_> {
     /// `today.jsonl:17: bad_time: timestamp "yesterday": not a time; …`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, line, reject } = self;
-        write!(f, "{}:{line}: {}: ", Visible(source), reject.reason.label())?;
+        write!(f, "{}:{line}: {}", Visible(source), What(reject))
+    }
+}
+
+/// What is wrong, without where.
+#[derive(Clone, Copy, Debug)]
+pub struct What<'a>(pub &'a Reject);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reject = self.0;
+        write!(f, "{}: ", reject.reason.label())?;
         if !reject.field.is_empty() {
             write!(f, "{} ", reject.field)?;
         }

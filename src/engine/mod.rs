@@ -12,6 +12,7 @@ mod run;
 mod sequence;
 mod shards;
 mod summary;
+pub mod survey;
 mod totals;
 
 pub use egress::{EgressError, Rendering};

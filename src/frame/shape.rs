@@ -88,6 +88,7 @@ impl<'a> Shape<'a> {
     }
 
     /// The same with members of these names besides, which hold nothing.
+    #[must_use]
     pub fn with_names(&self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut shape = self.clone();
         let nothing: Member<'a> = (Value::Null, b"null");

@@ -1,6 +1,8 @@
 //! What every format says that its records can tell, held against what its fixture shows.
 
-use keyhound::decode::Formats;
+use keyhound::config::Plan;
+use keyhound::decode::{Format, Formats};
+use keyhound::detect::Ruleset;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,4 +70,36 @@ fn formats_carry_what_their_fixtures_show() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A row of the table in `docs/formats.md`, without its last cell.
+fn row(format: &Format, rules: &Ruleset) -> String {
+    let columns = format.carries.columns();
+    let carried: Vec<_> = columns.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
+    let blind = rules.blind(format.carries.signals()).join(", ");
+    let blind = if blind.is_empty() { "–".to_owned() } else { blind };
+    format!("| `{}` | {} | {} | {blind} |", format.name, carried.join(" "), format.carries.counted())
+}
+
+#[test]
+fn the_reference_lists_every_format_and_wrapper() {
+    let text = fs::read_to_string("docs/formats.md").unwrap();
+    let rules = Plan::default_plan().unwrap().shard;
+    let formats = Formats::builtin();
+    let rows: Vec<_> = formats.iter().map(|format| row(format, &rules.rules)).collect();
+    let table = text.split("## What each can tell").nth(1).unwrap().split("\n## ").next().unwrap();
+    let listed: Vec<_> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_end_matches('|').rsplit_once('|').unwrap().0.to_owned() + "|")
+        .collect();
+    assert_eq!(listed, rows, "\n{}", rows.join(" … |\n"));
+    let described = text.split("A test holds this table").nth(1).unwrap();
+    for format in formats.iter() {
+        assert!(described.contains(&format!("**`{}`**", format.name)), "{}", format.name);
+    }
+    for wrapper in keyhound::unwrap::ALL {
+        let row = format!("| `{}` | {} |", wrapper.name, wrapper.summary.replace('|', "\\|"));
+        assert!(text.contains(&row), "{row}");
+    }
 }

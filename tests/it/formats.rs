@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 use keyhound::config::Plan;
 use keyhound::decode::{self, Decoder, Settings};
+use keyhound::frame::Block;
 use keyhound::frame::Framer;
 use keyhound::frame::shape::Shape;
 use keyhound::record::{Batch, Count, Kind, Part, UsageRecord};
@@ -11,6 +12,7 @@ use keyhound::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a record says, without what it does not say.
 fn show(record: &UsageRecord, batch: &Batch) -> Value {
@@ -147,5 +149,31 @@ fn no_format_claims_the_records_of_another() {
             claimed += claims.len();
         }
         assert!(claimed > 0, "{name}");
+    }
+}
+
+#[test]
+fn who_looks_at_the_way_sees_all_of_it_and_changes_nothing() {
+    for directory in std::fs::read_dir("tests/formats").unwrap() {
+        let input = std::fs::read(directory.unwrap().path().join("in")).unwrap();
+        let header = input.split(|&byte| byte == b'\n').next().and_then(decode::Header::read).map(Arc::new);
+        let starts_with_header = header.is_some();
+        let block = Block { bytes: input.into(), header, starts_with_header, ..Block::default() };
+        let settings = Settings {
+            rulebook: Plan::default_plan().unwrap().rulebook,
+            format: None,
+            frame_bytes_max: 1 << 20,
+            keep_rejects: true,
+        };
+        let expected = Decoder::new(settings.clone()).block(&block, Timestamp::MAX);
+        let mut tracing = Decoder::new(settings).tracing();
+        let batch = tracing.block(&block, Timestamp::MAX);
+        assert_eq!(batch, expected);
+        let ways = tracing.ways(&batch);
+        let total = |count: fn(&decode::Leaf) -> usize| ways.iter().map(count).sum::<usize>();
+        assert_eq!(total(|way| way.records.len()), batch.records.len());
+        assert_eq!(total(|way| way.rejects.len()), batch.rejects.len());
+        assert_eq!(total(|way| way.rejected as usize), batch.rejected.iter().sum::<u32>() as usize);
+        assert_eq!(total(|way| way.foreign as usize), batch.foreign as usize);
     }
 }
