@@ -1,7 +1,7 @@
 //! A small cache from text to what it stands for: speed only, never meaning.
 
 /// Longest text that is remembered.
-const TEXT_MAX: usize = 55;
+pub(super) const TEXT_MAX: usize = 55;
 
 /// A cache with two places for each text. A newcomer takes the first and moves what was there to the second, so
 /// memory is fixed and nothing is evicted by a rule that could be aimed at. Full keys are never put in here.

@@ -58,11 +58,13 @@ pub struct Normaliser {
     rules: Arc<Rulebook>,
     /// Fingerprints of identifiers, and whether these may be shown.
     keys: Memo<(KeyId, bool)>,
-    /// The same for full keys, by a hash of theirs.
-    secrets: Memo<(KeyId, bool)>,
+    /// The same for full keys and long identifiers, by a hash of theirs.
+    tagged_keys: Memo<(KeyId, bool)>,
     models: Memo<(u64, Option<PricedModel>)>,
     /// Texts known to hold no secret.
     clean: Memo<()>,
+    /// The same for long ones, by a hash of theirs.
+    tagged_clean: Memo<()>,
     scratch: Vec<u8>,
 }
 
@@ -72,9 +74,10 @@ impl Normaliser {
         Self {
             rules,
             keys: Memo::new(4096),
-            secrets: Memo::new(1024),
+            tagged_keys: Memo::new(4096),
             models: Memo::new(256),
             clean: Memo::new(1024),
+            tagged_clean: Memo::new(1024),
             scratch: Vec::new(),
         }
     }
@@ -134,7 +137,7 @@ impl Normaliser {
     }
 
     fn key(&mut self, written: Str<'_>, batch: &mut Batch) -> Read<(KeyId, Text)> {
-        let Self { rules, keys, secrets, scratch, .. } = self;
+        let Self { rules, keys, tagged_keys, scratch, .. } = self;
         let text = without_scheme(written.resolve(scratch).trim_ascii());
         if text.is_empty() {
             let message = "names no key; every record needs one (its last four characters do)";
@@ -144,9 +147,9 @@ impl Normaliser {
         let name = || Ok::<_, ()>((rules.namer.id(text), !rules.redactor.finds(text)));
         let named = if may_be_secret(text) {
             // A key itself is kept nowhere, not even here: its fingerprint is remembered by another one.
-            let (k0, k1) = rules.hash_key;
-            let tag = sip128::SipHasher13::new_with_keys(k0, k1).hash(text).as_bytes();
-            secrets.get(&tag, || Ok::<_, ()>((rules.namer.id(text), true)))
+            tagged_keys.get(&tag(rules, text), || Ok((rules.namer.id(text), true)))
+        } else if text.len() > memo::TEXT_MAX {
+            tagged_keys.get(&tag(rules, text), name)
         } else {
             keys.get(text, name)
         };
@@ -258,9 +261,9 @@ impl Normaliser {
         if written.is_empty() {
             return Text::NONE;
         }
-        let Self { rules, clean, scratch, .. } = self;
+        let Self { rules, clean, tagged_clean, scratch, .. } = self;
         let text = written.resolve(scratch);
-        let as_it_is = text.len() <= TEXT_MAX && is_clean(rules, clean, text);
+        let as_it_is = text.len() <= TEXT_MAX && is_clean(rules, clean, tagged_clean, text);
         batch.store(|out| {
             if as_it_is {
                 out.extend_from_slice(text);
@@ -274,9 +277,19 @@ impl Normaliser {
 
 /// True where `text` holds no secret, which is remembered.
 #[inline]
-fn is_clean(rules: &Rulebook, clean: &mut Memo<()>, text: &[u8]) -> bool {
-    text.len() < SECRET_MIN
-        || clean.get(text, || if rules.redactor.finds(text) { Err(()) } else { Ok(()) }).is_ok()
+fn is_clean(rules: &Rulebook, clean: &mut Memo<()>, tagged: &mut Memo<()>, text: &[u8]) -> bool {
+    let look = || if rules.redactor.finds(text) { Err(()) } else { Ok(()) };
+    match text.len() {
+        ..SECRET_MIN => true,
+        SECRET_MIN..=memo::TEXT_MAX => clean.get(text, look).is_ok(),
+        _ => tagged.get(&tag(rules, text), look).is_ok(),
+    }
+}
+
+/// A fingerprint by which a text is remembered that is too long to be, or must not be.
+fn tag(rules: &Rulebook, text: &[u8]) -> [u8; 16] {
+    let (k0, k1) = rules.hash_key;
+    sip128::SipHasher13::new_with_keys(k0, k1).hash(text).as_bytes()
 }
 
 /// Drops the scheme of an `Authorization` header: the key is what follows, if anything does.
