@@ -79,13 +79,44 @@ impl Framer {
     }
 
     fn dress(&mut self, mut block: Block) -> Block {
-        if self.at_start && !block.bytes.is_empty() {
+        if self.at_start && !(block.bytes.is_empty() && block.oversize == 0) {
             self.at_start = false;
-            self.header = block.lines().next().and_then(Header::read).map(Arc::new);
+            // A line over the limit may be gone before it is seen here: it is no header, and none stands behind it.
+            let first =
+                block.lines().next().filter(|line| block.oversize == 0 && line.len() <= self.bytes_max);
+            self.header = first.and_then(Header::read).map(Arc::new);
             block.starts_with_header = self.header.is_some();
         }
         block.header.clone_from(&self.header);
         let read = Some(block.bytes.len());
         Block { read, ..self.documents.join(self.joiner.join(block)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_over_the_limit_is_none_however_it_arrives() {
+        let header = "timestamp,api_key_prefix,model,input_tokens,output_tokens";
+        let text = format!("{header},{}\n{header}\n", "x".repeat(60));
+        for size in [text.len(), 7] {
+            let (mut framer, mut buffer) = (Framer::new(100), BytesMut::new());
+            let mut headers = 0;
+            for piece in text.as_bytes().chunks(size) {
+                buffer.extend_from_slice(piece);
+                while let Some(block) = framer.next(&mut buffer) {
+                    headers += usize::from(block.header.is_some());
+                }
+            }
+            while let Some(block) = framer.finish(&mut buffer) {
+                headers += usize::from(block.header.is_some());
+            }
+            assert_eq!(headers, 0, "in pieces of {size}");
+        }
+        let mut framer = Framer::new(100);
+        let block = framer.next(&mut BytesMut::from(format!("{header}\n").as_bytes())).unwrap();
+        assert!(block.starts_with_header);
     }
 }
