@@ -7,14 +7,14 @@
 
 use super::bucket::{any_of, check_times, first, plain};
 use super::carries::Counts;
-use super::draft::{Draft, Read};
+use super::draft::{Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
 use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::Str;
 use crate::normalise::Tier;
-use crate::record::Kind;
+use crate::record::{Kind, Reason};
 
 /// The key of what stands under no workspace: the default one has no name, and neither has what is not grouped.
 pub(super) const NO_WORKSPACE: &[u8] = b"no-workspace";
@@ -58,6 +58,11 @@ fn sniff(shape: &Shape<'_>) -> bool {
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     check_times(draft, "starting_at", "ending_at")?;
+    let tokens = &draft.tokens;
+    if tokens.input_uncached.get().is_none() && tokens.output.get().is_none() {
+        let message = "is missing, and output_tokens as well; a result without tokens tells nothing";
+        return Err(Fault::new(Reason::MissingField, "uncached_input_tokens", b"", message));
+    }
     draft.kind = Kind::Bucket;
     draft.endpoint = Str::plain(b"messages");
     if draft.key.is_empty() {

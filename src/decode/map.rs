@@ -160,12 +160,20 @@ impl Map {
         let mut reader = Reader::sound(list);
         reader.enter_array();
         while reader.element() {
+            let raw = reader.raw();
+            if !raw.starts_with(b"{") {
+                emit(Err(Fault::new(
+                    Reason::BadField,
+                    each.name,
+                    raw,
+                    "is no record; an object is expected",
+                )));
+                continue;
+            }
             let mut scratches = [const { Vec::new() }; TEXTS_MAX];
             let mut found = shared.clone();
-            found.element(&each.element, &mut reader);
-            if reader.error().is_ok() {
-                emit(found.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
-            }
+            found.element(&each.element, &mut Reader::sound(raw));
+            emit(found.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
         }
     }
 }
@@ -251,9 +259,6 @@ impl<'a, 'm> Found<'a, 'm> {
 
     /// Takes the element of a list at the reader.
     fn element(&mut self, node: &'m Node, reader: &mut Reader<'a>) {
-        if reader.value() != Some(Value::Object) {
-            return reader.skip();
-        }
         reader.enter_object();
         while let Some(name) = reader.key() {
             let Some(member) = reader.member() else { return };
@@ -318,6 +323,10 @@ impl<'a, 'm> Found<'a, 'm> {
             }
             Value::Object | Value::Array => {
                 reader.skip();
+                // An amount that cannot be read must not pass for none.
+                if node.leaf.is_some_and(|leaf| leaf.field.is_amount()) {
+                    self.scalar(node, value);
+                }
             }
             Value::Null => {}
             _ => self.scalar(node, value),
