@@ -57,8 +57,9 @@ impl OctetsCodec {
     pub fn decode(&mut self, buffer: &mut BytesMut, at_end: bool) -> Option<Block> {
         let mut out = Vec::new();
         loop {
-            let feeds = buffer.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-            buffer.advance(feeds);
+            // Zeros are what a crash leaves: a hole may be longer than any message.
+            let between = buffer.iter().take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
+            buffer.advance(between);
             if buffer.is_empty() || !self.next(buffer, at_end, &mut out) {
                 break;
             }
@@ -212,6 +213,7 @@ mod tests {
         check(&format!("6 <1>{{\"a\":1}}{rest}"), &with(&["<1>{\"a", "\":1}"]), 0);
         check(&format!("what is this\n{rest}"), &with(&["what is this"]), 0);
         check(&format!("{}{rest}", "x".repeat(200)), &with(&[]), 1);
+        check(&format!("5 <1>ab{}what\n{rest}", "\0".repeat(200)), &with(&["<1>ab", "what"]), 0);
         check(&format!("{rest}50 <1>{{\"a\":"), &["<2>{\"b\":2}", "<3>{\"c\":3}", "<1>{\"a\":"], 0);
     }
 

@@ -35,7 +35,7 @@ impl Default for Limits {
         Self {
             state_bytes_max: 256 << 20,
             dedup_entries_max: 4_000_000,
-            bucket_entries_max: 1_000_000,
+            bucket_entries_max: 900_000,
             join_entries_max: 200_000,
         }
     }
