@@ -34,15 +34,23 @@ impl Joiner {
     /// The block with its pieces joined; what kind of input it is shows in its first line. Lines over the limit
     /// are left as they are: whether they get here or are dropped before depends on how the bytes arrive.
     pub fn join(&mut self, block: Block) -> Block {
+        // A line that was cut stands alone in its block.
+        if block.is_cut {
+            return block;
+        }
+        let start = if block.is_rest { rest_bytes(&block.bytes) } else { 0 };
+        let (rest, bytes) = (block.bytes.slice(..start), block.bytes.slice(start..));
+        let lines = Block { bytes, ..Block::default() };
         let telling = |line: &&[u8]| (1..=self.bytes_max).contains(&line.len());
-        let Some(first) = block.lines().find(telling) else { return block };
+        let Some(first) = lines.lines().find(telling) else { return block };
         let kind = *self.kind.get_or_insert_with(|| kind(first));
-        if kind == Kind::Other || (self.pending.is_empty() && !block.lines().any(|line| is_piece(kind, line)))
+        if kind == Kind::Other || (self.pending.is_empty() && !lines.lines().any(|line| is_piece(kind, line)))
         {
             return block;
         }
         let mut out = Vec::with_capacity(block.bytes.len());
-        for line in block.lines() {
+        out.extend_from_slice(&rest);
+        for line in lines.lines() {
             self.line(kind, line, &mut out);
             out.push(b'\n');
         }
@@ -78,6 +86,11 @@ impl Joiner {
             }
         }
     }
+}
+
+/// How much of a block is the rest of a line over the limit.
+fn rest_bytes(bytes: &[u8]) -> usize {
+    memchr::memchr(b'\n', bytes).map_or(bytes.len(), |feed| feed + 1)
 }
 
 fn kind(first: &[u8]) -> Kind {

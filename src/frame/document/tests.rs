@@ -208,6 +208,18 @@ fn pretty(document: &Value, indent: &[u8]) -> String {
     String::from_utf8(out).unwrap()
 }
 
+#[test]
+fn what_is_cut_from_a_line_over_the_limit_is_no_piece_of_a_container_line() {
+    let line = "{\"log\":\"one\\n\",\"stream\":\"stdout\",\"time\":\"t1\"}";
+    let piece = "{\"log\":\"{}\",\"stream\":\"stdout\",\"time\":\"t2\"}";
+    let input = format!("{line}\n{piece}{piece}{piece}\n{line}\n");
+    let (whole, _) = frames_of(input.as_bytes(), &[input.len()], 100);
+    let texts: Vec<_> = whole.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts, [line, piece, piece, piece, line]);
+    let (other, _) = frames_of(input.as_bytes(), &[16], 100);
+    assert_eq!(other.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), texts);
+}
+
 proptest! {
     #[test]
     fn printing_over_several_lines_changes_nothing(
