@@ -195,6 +195,12 @@ impl Fault {
             [b'N', b'a', b'N', ..] | [b'I', b'n', b'f', ..] => "JSON has no NaN or Infinity; write null",
             [b'\'', ..] => "JSON strings take double quotes",
             [b','] => "is this a list over several lines? `jq -c '.[]'` writes one record per line",
+            [b',', ..] if before.ends_with(b"}") => {
+                "a list without its brackets? write `[` before and `]` behind it"
+            }
+            [b'}' | b']', ..] if before.trim_ascii_end().ends_with(b",") => {
+                "the comma before it has nothing behind it; leave it out"
+            }
             [b'{', ..] if before.contains(&b'\r') => {
                 "lines that end in a carriage return alone; convert them with `tr '\\r' '\\n'`"
             }

@@ -251,8 +251,10 @@ fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mut Batch) {
 }
 
 fn oversize(limit: usize) -> Fault {
-    let message =
-        format!("longer than {limit} bytes; raise `input.frame_bytes_max` if such records are real");
+    let message = format!(
+        "longer than {limit} bytes; raise `input.frame_bytes_max` if such records are real, or write each record of a \
+         list on a line of its own (`jq -c '.[]'`)"
+    );
     Fault::new(Reason::Oversize, "", b"", message)
 }
 

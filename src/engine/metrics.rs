@@ -103,7 +103,7 @@ impl Page {
                     where a price was missing (at least this much), and invoiced, which is the same use once more.";
         let cost = GaugeVec::new(Opts::new("keyhound_cost_usd", help), &["source"])?;
         let help = "Requests by how far their cost is known: elsewhere is in another record of the same request. A \
-                    bucket that does not count its requests is one.";
+                    bucket that does not tell how many it holds counts as one.";
         let requests = IntGaugeVec::new(Opts::new("keyhound_requests", help), &["cost"])?;
         for source in CostSource::ALL {
             let (at, label) = (*source as usize, source.label());

@@ -95,6 +95,7 @@ fn unknown_costs(totals: &Totals) -> Option<String> {
     }
     let requests = if count == 1 { "request" } else { "requests" };
     let of = match names.len() {
+        0 if count == 1 => " that names no model".to_owned(),
         0 => " that name no model".to_owned(),
         1 => format!(" of 1 model: {}", shown.join(", ")),
         _ if totals.unpriced.overflowed => {
