@@ -161,7 +161,7 @@ impl<'a> Point<'_, 'a> {
         let mut attributes = *self.shared;
         let mut own = Own { dimensions: self.about.wrapping_add(hash(self.metric.name)), ..Own::default() };
         let (mut start, mut end) = (Value::Null, Value::Null);
-        let (mut sum, mut count) = (None, None);
+        let (mut sum, mut count, mut flags) = (None, None, None);
         members(reader, |name, reader| match name {
             b"startTimeUnixNano" => start = reader.scalar().unwrap_or(Value::Null),
             b"timeUnixNano" => end = reader.scalar().unwrap_or(Value::Null),
@@ -169,13 +169,14 @@ impl<'a> Point<'_, 'a> {
                 sum = reader.scalar().filter(|value| *value != Value::Null).or(sum);
             }
             b"count" => count = reader.scalar(),
+            b"flags" => flags = reader.scalar(),
             b"attributes" => {
                 own.take(&mut reader.clone(), self.metric);
                 attributes.take(reader, 0);
             }
             _ => reader.skip(),
         });
-        let Some(sum) = sum else { return Ok(None) };
+        let Some(sum) = sum else { return without_sum(count, flags) };
         if own.class.is_empty() {
             let message = "is missing; without it input and output cannot be told apart";
             return Err(Fault::new(Reason::MissingField, "gen_ai.token.type", b"", message));
@@ -225,6 +226,20 @@ impl<'a> Point<'_, 'a> {
         draft.end = (end.at > start.at).then_some(end);
         Ok(())
     }
+}
+
+/// A point without a sum, or with something else in its place: nothing is lost with it only if it counted nothing, or
+/// says that nothing was recorded.
+fn without_sum<'a>(count: Option<Value<'a>>, flags: Option<Value<'a>>) -> Read<Option<Draft<'a>>> {
+    let number = |value: Option<Value<'a>>| match value {
+        Some(Value::Number(digits)) => digits,
+        value => value.map_or(&b""[..], plain),
+    };
+    if number(count) == b"0" || number(flags) == b"1" {
+        return Ok(None);
+    }
+    let message = "is missing or no number; without it nobody can tell how many tokens were used";
+    Err(Fault::new(Reason::MissingField, "sum", b"", message))
 }
 
 /// Requests behind a point: those of a histogram of input. A counter does not tell them.
