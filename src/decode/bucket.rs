@@ -2,7 +2,7 @@
 
 use super::draft::{self, Draft, Fault, Read};
 use super::map::Extras;
-use crate::frame::shape::{Shape, member};
+use crate::frame::shape::{Shape, first_member};
 use crate::json::{Reader, Str, Value};
 use crate::record::Reason;
 use crate::time::{DAY, Stamp};
@@ -32,7 +32,7 @@ impl<'a> First<'_, 'a> {
     pub(super) fn member(&self, name: &str) -> Option<Value<'a>> {
         let found = match self {
             Self::Frame(shape) => shape.member(name),
-            Self::Result(raw) if raw.starts_with(b"{") => member(raw, name).ok().flatten(),
+            Self::Result(raw) if raw.starts_with(b"{") => first_member(raw, name),
             Self::Result(_) => None,
         };
         found.map(|(value, _)| value)

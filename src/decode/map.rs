@@ -248,7 +248,13 @@ impl<'a, 'm> Found<'a, 'm> {
     /// Takes a member at the top level of a frame.
     #[inline]
     fn named(&mut self, root: &'m Node, name: Str<'a>, (value, raw): Member<'a>) {
-        let Some(node) = root.member(name) else { return };
+        if let Some(node) = root.member(name) {
+            self.at(node, (value, raw));
+        }
+    }
+
+    #[inline]
+    fn at(&mut self, node: &'m Node, (value, raw): Member<'a>) {
         match value {
             // It has been read once, so it is sound.
             Value::Object | Value::Array => self.walk(node, &mut Reader::sound(raw)),
@@ -268,13 +274,16 @@ impl<'a, 'm> Found<'a, 'm> {
 
     /// Takes a member of an element.
     fn of_element(&mut self, node: &'m Node, name: Str<'a>, member: Member<'a>) {
-        let leaf = node.member(name).and_then(|node| node.leaf);
+        let known = node.member(name);
+        let leaf = known.and_then(|node| node.leaf);
         if matches!(member.0, Value::Str(_) | Value::Bool(_))
             && leaf.is_none_or(|leaf| !leaf.field.is_amount())
         {
             self.dimension(name.as_plain().unwrap_or_default(), member.0);
         }
-        self.named(node, name, member);
+        if let Some(known) = known {
+            self.at(known, member);
+        }
     }
 
     fn dimension(&mut self, name: &[u8], value: Value<'a>) {

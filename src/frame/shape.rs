@@ -197,6 +197,19 @@ pub fn member<'a>(text: &'a [u8], name: &str) -> Result<Option<Member<'a>>, Erro
     Ok(found)
 }
 
+/// The first member of this name: for a guess, which need not look at all the others.
+pub fn first_member<'a>(text: &'a [u8], name: &str) -> Option<Member<'a>> {
+    let mut reader = Reader::sound(text);
+    reader.enter_object();
+    while let Some(key) = reader.key() {
+        if key.as_plain().is_some_and(|key| same(key, name.as_bytes())) {
+            return reader.member();
+        }
+        reader.skip();
+    }
+    None
+}
+
 /// One member of a text that may be an object, or anything else.
 pub fn member_of_any<'a>(text: &'a [u8], name: &str) -> Result<Option<Member<'a>>, Error> {
     let mut found = None;

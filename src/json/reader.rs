@@ -1,7 +1,7 @@
 //! The reader: what it hands out, what it passes over, where it stops.
 
-use super::scan::{self, find_bracket, find_special};
-use super::skip::nested_end;
+use super::scan::{self, find_special};
+use super::skip::{nested_end, sound_end};
 use super::{DEPTH_MAX, Error, Str, TOO_DEEP, Value, number_length};
 
 /// Reads one JSON text from left to right.
@@ -234,10 +234,8 @@ impl<'a> Reader<'a> {
 
     /// Passes over a nested value.
     fn skip_nested(&mut self) {
-        if self.sound {
-            return self.skip_sound();
-        }
-        match nested_end(self.text, self.at) {
+        let end = if self.sound { sound_end(self.text, self.at) } else { nested_end(self.text, self.at) };
+        match end {
             Some(end) => (self.at, self.fresh) = (end, false),
             None => self.tell_what_is_wrong(),
         }
@@ -277,30 +275,6 @@ impl<'a> Reader<'a> {
                 }
             }
             self.space();
-        }
-    }
-
-    /// The same where only the closing bracket has to be found.
-    fn skip_sound(&mut self) {
-        let mut depth: u32 = 0;
-        loop {
-            self.at += find_bracket(&self.text[self.at..]);
-            match self.text.get(self.at) {
-                Some(b'"') => {
-                    if self.quoted().is_none() {
-                        return;
-                    }
-                    continue;
-                }
-                Some(b'{' | b'[') => depth += 1,
-                Some(_) => depth = depth.saturating_sub(1),
-                None => return self.fail::<()>("expected a closing bracket").unwrap_or_default(),
-            }
-            self.at += 1;
-            if depth == 0 {
-                self.fresh = false;
-                return;
-            }
         }
     }
 
