@@ -101,7 +101,8 @@ impl OctetsCodec {
         let feed = memchr::memchr(b'\n', buffer);
         let next = next_message(&buffer[..feed.unwrap_or(buffer.len())], from);
         if let Some(end) = next.or(feed) {
-            if std::mem::take(&mut self.discarding) {
+            // Whether it is seen whole or was thrown away in pieces, it is one text over the limit.
+            if std::mem::take(&mut self.discarding) || end > self.bytes_max {
                 self.oversize += 1;
             } else {
                 write(&buffer[..end], out);
@@ -115,7 +116,9 @@ impl OctetsCodec {
             buffer.advance(done);
         }
         if at_end {
-            if !self.discarding {
+            if buffer.len() > self.bytes_max {
+                self.discarding = true;
+            } else if !self.discarding {
                 write(buffer, out);
             }
             buffer.clear();

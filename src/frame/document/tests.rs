@@ -220,6 +220,16 @@ fn what_is_cut_from_a_line_over_the_limit_is_no_piece_of_a_container_line() {
     assert_eq!(other.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), texts);
 }
 
+#[test]
+fn documents_between_counted_messages_are_one_text_over_the_limit() {
+    let input = format!("6 <1>one{}\n6 <1>two", "{\"a\": \"text\"}".repeat(10));
+    for size in [input.len(), 16, 3] {
+        let (found, oversize) = frames_of(input.as_bytes(), &[size], 100);
+        let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!((texts, oversize), (vec!["<1>one", "<1>two"], 1), "in pieces of {size}");
+    }
+}
+
 proptest! {
     #[test]
     fn printing_over_several_lines_changes_nothing(
