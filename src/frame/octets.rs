@@ -56,18 +56,22 @@ impl OctetsCodec {
     /// The messages in the buffer, those that are whole; `at_end` what is left as well.
     pub fn decode(&mut self, buffer: &mut BytesMut, at_end: bool) -> Option<Block> {
         let mut out = Vec::new();
-        loop {
+        // What is over the limit is told of with the messages behind it, never with those before.
+        let mut behind = 0;
+        while behind == 0 {
             // Zeros are what a crash leaves: a hole may be longer than any message.
             let between = buffer.iter().take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
             buffer.advance(between);
+            let known = self.oversize;
             if buffer.is_empty() || !self.next(buffer, at_end, &mut out) {
                 break;
             }
+            behind = if out.is_empty() { 0 } else { self.oversize - known };
         }
-        if at_end && std::mem::take(&mut self.discarding) {
+        if at_end && out.is_empty() && std::mem::take(&mut self.discarding) {
             self.oversize += 1;
         }
-        let oversize = std::mem::take(&mut self.oversize);
+        let oversize = std::mem::replace(&mut self.oversize, behind) - behind;
         let is_empty = out.is_empty() && oversize == 0;
         (!is_empty).then(|| Block { bytes: Bytes::from(out), oversize, ..Block::default() })
     }
@@ -158,8 +162,7 @@ mod tests {
         let mut codec = OctetsCodec::new(bytes_max);
         let mut buffer = BytesMut::new();
         let (mut lines, mut oversize) = (Vec::new(), 0);
-        let mut take = |block: Option<Block>| {
-            let Some(block) = block else { return };
+        let mut take = |block: Block| {
             oversize += block.oversize;
             for line in block.lines() {
                 if line.len() > bytes_max {
@@ -175,10 +178,14 @@ mod tests {
             let size = sizes.next().map_or(1, |size| *size).clamp(1, rest.len());
             buffer.extend_from_slice(&rest[..size]);
             rest = &rest[size..];
-            take(codec.decode(&mut buffer, false));
+            while let Some(block) = codec.decode(&mut buffer, false) {
+                take(block);
+            }
             assert!(buffer.len() <= bytes_max + 2 * START_BYTES_MAX, "{} bytes are kept", buffer.len());
         }
-        take(codec.decode(&mut buffer, true));
+        while let Some(block) = codec.decode(&mut buffer, true) {
+            take(block);
+        }
         (lines, oversize)
     }
 

@@ -228,6 +228,15 @@ fn documents_between_counted_messages_are_one_text_over_the_limit() {
         let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!((texts, oversize), (vec!["<1>one", "<1>two"], 1), "in pieces of {size}");
     }
+    // It ends the document before it, and not one behind it.
+    let input = format!("6 <1>one{{\n{}\n\"b\": 1}}\n6 <1>two\n{{\n\"c\": 1}}\n", "x".repeat(120));
+    let whole = frames_of(input.as_bytes(), &[input.len()], 100);
+    for size in [16, 3] {
+        let found = frames_of(input.as_bytes(), &[size], 100);
+        let texts =
+            |frames: &[(usize, String)]| frames.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
+        assert_eq!((texts(&found.0), found.1), (texts(&whole.0), 1), "in pieces of {size}");
+    }
 }
 
 proptest! {
