@@ -105,6 +105,7 @@ struct OffPeak {
     reasoning: Option<f64>,
 }
 
+// The prices stand in each of these tables by themselves: what `serde` flattens cannot refuse unknown fields.
 macro_rules! dollars {
     ($($of:ident),*) => { $(
         impl $of {
