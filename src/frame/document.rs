@@ -88,7 +88,9 @@ impl Documents {
             last = if inside.is_empty() { last } else { inside };
             start = at + 1;
         }
-        !is_open(last)
+        // What stands behind the zeros that a crash left may be open where the whole is not: see `leave`.
+        let torn = memchr::memrchr(0, last).map_or(last, |zero| &last[zero + 1..]);
+        !is_open(last) && !is_open(torn)
     }
 
     fn read(&mut self, line: &[u8], is_long: bool, out: &mut Vec<u8>) {

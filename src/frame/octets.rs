@@ -59,9 +59,12 @@ impl OctetsCodec {
         // What is over the limit is told of with the messages behind it, never with those before.
         let mut behind = 0;
         while behind == 0 {
-            // Zeros are what a crash leaves: a hole may be longer than any message.
-            let between = buffer.iter().take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
-            buffer.advance(between);
+            // Zeros are what a crash leaves: a hole may be longer than any message. In what is thrown away a line feed
+            // is its end, and is left to be found.
+            if !self.discarding {
+                let between = buffer.iter().take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
+                buffer.advance(between);
+            }
             let known = self.oversize;
             if buffer.is_empty() || !self.next(buffer, at_end, &mut out) {
                 break;
