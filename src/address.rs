@@ -1,5 +1,6 @@
 //! `Address`: where a request came from, in 16 bytes whatever was written there.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -8,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 ///
 /// IP addresses are their 16 IPv6 bytes, IPv4 mapped (`::ffff:a.b.c.d`). Other texts live under first bytes that no
 /// address on the internet has: 0x01 and 0x02 (`100::/8` and `200::/8`, reserved or withdrawn by the IETF).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Address([u8; 16]);
 
 /// First byte of a text that is kept whole.

@@ -1,10 +1,11 @@
 //! `KeyId`: an API key by fingerprint. The key itself never gets past this file.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The fingerprint of an API key: 128 bits of a keyed BLAKE3 hash.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct KeyId(pub [u8; 16]);
 
 impl KeyId {
@@ -12,6 +13,21 @@ impl KeyId {
     pub fn spread(self) -> u64 {
         leading_u64(&self.0)
     }
+
+    /// Which of `of` shards owns the key. Sixteen bits of the fingerprint decide, those that [`KeyId::mark`] shows.
+    pub fn shard(self, of: u64) -> u64 {
+        shard_of_mark(self.mark(), of)
+    }
+
+    /// The bits of the fingerprint that decide who owns the key.
+    pub fn mark(self) -> u16 {
+        u16::from_le_bytes([self.0[0], self.0[1]])
+    }
+}
+
+/// Which of `of` shards owns the keys with this [`KeyId::mark`].
+pub fn shard_of_mark(mark: u16, of: u64) -> u64 {
+    u64::from(mark) % of.max(1)
 }
 
 impl fmt::Display for KeyId {

@@ -18,6 +18,7 @@ pub mod money;
 pub mod time;
 pub mod json;
 pub mod heap;
+pub mod save;
 pub mod frame;
 pub mod unwrap;
 pub mod decode;

@@ -1,11 +1,12 @@
 //! Money as whole nano-dollars: sums never depend on their order.
 
 use crate::json::{Decimal, NumberError};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
 /// An amount in nano-USD (10⁻⁹ US dollar). Sums saturate at about 9.2 billion dollars.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct NanoUsd(pub i64);
 
 impl NanoUsd {

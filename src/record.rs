@@ -5,12 +5,13 @@ use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::signal::Signals;
 use crate::time::{MINUTE, SECOND, Stamp, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A text in its batch: where it starts and how long it is, in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Text {
     at: u32,
     length: u32,
@@ -27,7 +28,7 @@ impl Text {
 }
 
 /// A count that a record may not have: absent is not zero.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Count(u64);
 
 impl Count {
@@ -59,7 +60,7 @@ impl Default for Count {
 }
 
 /// Token counts. The three input classes are disjoint: their sum is what went in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Tokens {
     /// Input that was neither read from nor written to a cache.
     pub input_uncached: Count,
@@ -84,7 +85,7 @@ impl Tokens {
 }
 
 /// How far a cost can be trusted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum CostSource {
     /// The record said it.
     Reported,
@@ -124,7 +125,7 @@ impl CostSource {
 }
 
 /// Some clouds write one request into two logs: who asked into one, what it took into the other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Part {
     /// A whole record.
     #[default]
@@ -136,7 +137,7 @@ pub enum Part {
 }
 
 /// What a record counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Kind {
     /// One request, or several that were made at one time.
     #[default]
@@ -152,7 +153,7 @@ pub enum Kind {
 macro_rules! actions {
     ($($name:ident $label:literal $doc:literal,)*) => {
         /// What was done to a key or to the rules it is under: the values of the `action` label.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         pub enum Action { $(#[doc = $doc] $name,)* }
 
         impl Action {
@@ -181,7 +182,7 @@ actions! {
 }
 
 /// The model of a record: what it is for comparisons, and what to call it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Model {
     /// Fingerprint of the canonical name: equal for all aliases and dated snapshots of one model.
     pub id: u64,
@@ -190,7 +191,7 @@ pub struct Model {
 }
 
 /// One record of API usage. Texts live in the [`Batch`] it came in; no text holds a key.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct UsageRecord {
     /// Event time.
     pub time: Stamp,
@@ -317,11 +318,12 @@ reasons! {
 }
 
 /// Records decoded from one block of input, with their texts, in input order.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// The records.
     pub records: Vec<UsageRecord>,
     /// The frames that were no records, as many as there is room for.
+    #[serde(skip)]
     pub rejects: Vec<Reject>,
     /// Bytes that `rejects` take.
     pub reject_bytes: usize,

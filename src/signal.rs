@@ -1,7 +1,9 @@
 //! What records can tell besides whose key was used and when: without it, a detector is blind and not content.
 
+use serde::{Deserialize, Serialize};
+
 /// A set of signals.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Signals(u8);
 
 impl Signals {

@@ -4,6 +4,7 @@ use crate::heap;
 use crate::money::NanoUsd;
 use crate::time::Day;
 use crate::window::{Amounts, OpenDay, changed};
+use serde::{Deserialize, Serialize};
 
 /// Days that are kept: the newest and the 31 before it.
 const DAYS_MAX: i32 = 32;
@@ -17,7 +18,7 @@ const HOURS_BITS: u32 = 5;
 const GROWTH: usize = 8;
 
 /// A day's totals, in 16 bytes: there are 32 of them for every key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DayTotals {
     /// Money spent.
     pub cost: NanoUsd,
@@ -44,7 +45,7 @@ impl DayTotals {
 }
 
 /// Totals of the latest days, oldest first. Only days and hours with records take memory.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct History {
     days: Vec<DayTotals>,
     /// Hour and count, packed; day after day, in the order of `days`. Requests of buckets wider than an hour are not in it.

@@ -33,7 +33,7 @@ impl Default for BaselineSettings {
 
 /// What is normal for a key. Days without use do not count, as in the seed; days of which nobody counted the requests,
 /// not for those; and requests of which the hour is not known, not for the active hours.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Baseline {
     /// The last day it was built from.
     pub last_day: Day,
@@ -106,7 +106,7 @@ fn median(sorted: &[NanoUsd]) -> NanoUsd {
 }
 
 /// The baseline in force and the one that takes over.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Baselines {
     current: Option<Box<Baseline>>,
     /// With the first day it is for.

@@ -3,11 +3,12 @@
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::time::{Day, Stamp, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// How bad.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Severity {
     /// Worth a look when there is time.
     Low,

@@ -72,7 +72,7 @@ const CHECK_RUNAWAY: &[&str] = &[
 
 /// Detectors that are switched on, with their settings, in the order of [`ALL`].
 pub struct Ruleset {
-    rules: Vec<(&'static Detector, Box<dyn Rule>)>,
+    rules: Vec<(u16, &'static Detector, Box<dyn Rule>)>,
 }
 
 impl Ruleset {
@@ -84,9 +84,9 @@ impl Ruleset {
             }
         }
         let mut rules = Vec::new();
-        for detector in ALL {
+        for (number, detector) in (0..).zip(ALL) {
             if let Some(rule) = load(detector, table.get(detector.name))? {
-                rules.push((detector, rule));
+                rules.push((number, detector, rule));
             }
         }
         Ok(Self { rules })
@@ -94,7 +94,12 @@ impl Ruleset {
 
     /// The loaded detectors.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Detector, &dyn Rule)> {
-        self.rules.iter().map(|(detector, rule)| (*detector, &**rule))
+        self.numbered().map(|(_, detector, rule)| (detector, rule))
+    }
+
+    /// The same, each with its place in [`ALL`].
+    fn numbered(&self) -> impl Iterator<Item = (u16, &'static Detector, &dyn Rule)> {
+        self.rules.iter().map(|(number, detector, rule)| (*number, *detector, &**rule))
     }
 
     /// The names of the loaded detectors that can see nothing in records with these signals only.

@@ -4,17 +4,27 @@ use super::{Alert, AlertId, Detector, Explanation, Finding, KeyView, Ruleset, Se
 use crate::money::NanoUsd;
 use crate::signal::Signals;
 use crate::time::Stamp;
+use serde::{Deserialize, Serialize};
 
 /// An alert that has been given and whose day is still open.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Raised {
-    /// Position of the detector in the rule set.
+    /// Place of the detector in [`super::ALL`].
     rule: u16,
     revision: u32,
     detected_at: Stamp,
     updated_at: Stamp,
     severity: Severity,
     extent: f64,
+}
+
+impl Raised {
+    /// Gives the detector the place that `place` says it has now; `false` where it has none any more.
+    pub fn renumber(&mut self, place: impl Fn(u16) -> Option<u16>) -> bool {
+        let found = place(self.rule);
+        self.rule = found.unwrap_or(self.rule);
+        found.is_some()
+    }
 }
 
 /// An open alert is told again when its extent has grown by this factor. Twice would be a flood on the terminal
@@ -31,10 +41,8 @@ pub fn evaluate(
     raised: &mut Vec<Raised>,
     out: &mut Vec<Alert>,
 ) {
-    for (number, (detector, rule)) in rules.iter().enumerate() {
+    for (number, detector, rule) in rules.numbered() {
         let Some(finding) = rule.test(view) else { continue };
-        #[allow(clippy::cast_possible_truncation)]
-        let number = number as u16;
         if let Some(alert) = raise(number, finding, at, raised) {
             let blind = rules.blind(view.signals);
             out.push(Alert { blind, ..describe(detector, view, &rule.explain(view), alert, Status::Open) });
@@ -66,8 +74,8 @@ fn raise(rule: u16, finding: Finding, at: Stamp, raised: &mut Vec<Raised>) -> Op
 
 /// Closes the alerts of a day: `final` where the detector still holds, `withdrawn` where it does not.
 pub fn close(rules: &Ruleset, view: &KeyView<'_>, raised: &[Raised], out: &mut Vec<Alert>) {
-    for (number, (detector, rule)) in rules.iter().enumerate() {
-        let Some(open) = raised.iter().find(|open| usize::from(open.rule) == number) else { continue };
+    for (number, detector, rule) in rules.numbered() {
+        let Some(open) = raised.iter().find(|open| open.rule == number) else { continue };
         let finding = rule.test(view);
         let status = if finding.is_some() { Status::Final } else { Status::Withdrawn };
         let severity = finding.map_or(open.severity, |finding| finding.severity);

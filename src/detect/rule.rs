@@ -9,8 +9,8 @@ use crate::money::NanoUsd;
 use crate::signal::Signals;
 use crate::time::{Stamp, Timestamp};
 use crate::window::{Generation, Known, OpenDay};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A detector with its settings.
@@ -43,7 +43,7 @@ pub struct Explanation {
 }
 
 /// Who the key is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KeyProfile {
     /// Fingerprint.
     pub id: KeyId,
@@ -51,9 +51,11 @@ pub struct KeyProfile {
     pub hint: Arc<str>,
     /// The owner's name for it; may be empty.
     pub alias: Arc<str>,
-    /// Number of its zone.
+    /// Number of its zone. This and the amounts are the configuration's, and are looked up anew for a saved key.
+    #[serde(skip)]
     pub zone: u16,
     /// Daily amounts at which its owner wants to hear of spending; empty for the defaults.
+    #[serde(skip)]
     pub amounts: Arc<[NanoUsd]>,
 }
 

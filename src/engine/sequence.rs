@@ -8,6 +8,7 @@ use super::clock::Arrival;
 use crate::join::Joined;
 use crate::record::{Batch, Mark, Run};
 use crate::time::{MINUTE, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Records that one step carries at most.
@@ -52,7 +53,7 @@ impl Step {
 }
 
 /// Event time of a stream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Passage {
     lateness: i64,
     /// The latest minute seen.

@@ -8,9 +8,11 @@
 
 use crate::key::KeyId;
 use crate::record::{Batch, Mark, Part, Run, Text, UsageRecord};
+use crate::save::{Reader, Unreadable, Writer};
 use crate::time::{MINUTE, Stamp};
 use ahash::RandomState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ pub struct JoinSettings {
 }
 
 /// What became of halves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Joined {
     /// Found their other half.
     pub joined: u64,
@@ -52,6 +54,7 @@ pub struct Join {
     counts: Joined,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Asker {
     time: Stamp,
     key: KeyId,
@@ -59,6 +62,7 @@ struct Asker {
     alias: Box<str>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Held {
     record: UsageRecord,
     texts: [Box<str>; TEXTS],
@@ -117,6 +121,23 @@ impl Join {
             self.advance(mark, &mut out);
         }
         (*runs, *marks) = out.finish();
+    }
+
+    /// Writes everything that waits or is waited for.
+    pub fn save(&self, out: &mut Writer) {
+        out.put(&sorted(&self.known));
+        out.put(&sorted(&self.held));
+        out.put(&self.by_minute);
+        out.put(&self.entries);
+    }
+
+    /// Takes over what was saved.
+    pub fn restore(&mut self, saved: &mut Reader<'_>) -> Result<(), Unreadable> {
+        self.known = saved.take::<Vec<_>>()?.into_iter().collect();
+        self.held = saved.take::<Vec<_>>()?.into_iter().collect();
+        self.by_minute = saved.take()?;
+        self.entries = saved.take()?;
+        Ok(())
     }
 
     /// Lets everything go that is held: nothing comes any more.
@@ -264,6 +285,13 @@ impl Placing {
         };
         (self.pieces.into_iter().map(run).collect(), self.marks)
     }
+}
+
+/// In an order that does not depend on the table.
+fn sorted<V>(table: &HashMap<u64, V, RandomState>) -> Vec<(u64, &V)> {
+    let mut entries: Vec<_> = table.iter().map(|(id, value)| (*id, value)).collect();
+    entries.sort_unstable_by_key(|(id, _)| *id);
+    entries
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use crate::money::NanoUsd;
 use crate::record::{Action, CostSource};
 use crate::signal::Signals;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What became of the records a shard was given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Counted in a window, or learned from as history.
     pub processed: u64,
@@ -95,7 +96,7 @@ impl Gauges {
 }
 
 /// The models of which the cost is not known, by name, with how many requests; no more names than there is room for.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Unpriced {
     models: BTreeMap<Box<str>, i64>,
     /// Some name did not fit.

@@ -223,6 +223,29 @@ impl Keys {
         Some(slot)
     }
 
+    /// Every key, those first that may have to give way, in the order in which they would.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (&KeyState, bool)> {
+        let newcomers = self.newcomers.iter().filter_map(|slot| self.at(*slot)).map(|state| (state, true));
+        let is_newcomer: std::collections::HashSet<u32> = self.newcomers.iter().map(|slot| slot.0).collect();
+        let others = (0..).zip(&self.states).filter(move |(slot, _)| !is_newcomer.contains(slot));
+        newcomers.chain(others.filter_map(|(_, state)| Some((state.as_deref()?, false))))
+    }
+
+    fn at(&self, slot: Slot) -> Option<&KeyState> {
+        self.states.get(slot.0 as usize)?.as_deref()
+    }
+
+    /// Puts a key back that was saved.
+    pub(super) fn put_back(&mut self, state: KeyState, is_newcomer: bool) {
+        let Ok(slot) = u32::try_from(self.states.len()).map(Slot) else { return };
+        self.table.insert(state.profile.id, slot);
+        self.states.push(Some(Box::new(state)));
+        if is_newcomer {
+            self.newcomers.push_back(slot);
+        }
+        self.account(slot);
+    }
+
     /// Drops the oldest newcomer that is not established; `None` where there is none.
     fn evict(&mut self) -> Option<()> {
         loop {

@@ -5,6 +5,7 @@
 mod buckets;
 mod counts;
 mod keys;
+mod saved;
 mod state;
 
 pub use counts::{Counts, Gauges, Unpriced};
@@ -187,7 +188,7 @@ impl Shard {
                 while let Some(mark) = marks.next_if(|mark| mark.at <= index) {
                     self.advance(index, mark.watermark);
                 }
-                if record.key.spread() % self.of == self.number {
+                if record.key.shard(self.of) == self.number {
                     self.record(index, record, batch);
                 }
                 index += 1;
@@ -279,7 +280,8 @@ impl Shard {
     }
 
     fn is_duplicate(&mut self, hash: u64, record: &UsageRecord) -> bool {
-        let id = hash ^ record.key.spread();
+        // Of a saved identifier it must be known whose shard remembers it.
+        let id = hash << 16 | u64::from(record.key.mark());
         match self.dedup.see(id, content(record), record.time.at) {
             Sighting::New => false,
             Sighting::Duplicate => true,

@@ -14,6 +14,7 @@ use crate::record::{Batch, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Local, Stamp, Timestamp, Zones};
 use crate::window::{Generation, Known, OpenDay};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ const OPEN_DAYS_MAX: usize = 34;
 const CLOSING_BYTES: usize = 40;
 
 /// The state of one key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct KeyState {
     pub(super) profile: KeyProfile,
     /// Day of its first record.
@@ -49,6 +50,7 @@ pub(super) struct KeyState {
     pub(super) signals: Signals,
     open: Vec<OpenDay>,
     /// What it last added to the sums over all keys.
+    #[serde(skip)]
     pub(super) part: Part,
     /// Something grew or shrank since then.
     pub(super) resized: bool,
@@ -256,6 +258,19 @@ impl KeyState {
         self.addresses.learn(generation, from, to);
         let has_addresses = self.addresses.known(generation).next().is_some();
         Baseline::build(&self.history, from, to, has_addresses)
+    }
+
+    /// Takes over what is configured for a key that was saved, and what its detectors are called by now.
+    pub(super) fn resume(&mut self, rules: &KeyRules, place: impl Fn(u16) -> Option<u16>) {
+        let KeyProfile { id, hint, alias, .. } = &self.profile;
+        self.profile = rules.profile(*id, hint, alias);
+        self.open.iter_mut().for_each(|day| day.raised.retain_mut(|raised| raised.renumber(&place)));
+        self.resized = true;
+    }
+
+    /// The open days: their ends, and which they are.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Day)> {
+        self.open.iter().map(|day| (day.end, day.day))
     }
 
     /// Whether a day is open.

@@ -8,6 +8,7 @@ mod zone;
 pub use parse::{TimeError, parse};
 pub use zone::{Local, ZoneError, Zones};
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Nanoseconds in one second.
@@ -18,7 +19,7 @@ pub const MINUTE: i64 = 60 * SECOND;
 pub const DAY: i64 = 24 * 60 * MINUTE;
 
 /// An instant: nanoseconds since 1970-01-01T00:00:00Z, leap seconds folded into the second before.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
@@ -59,7 +60,7 @@ impl fmt::Display for Timestamp {
 
 /// An instant together with the notation the input used for it, so that an alert can quote a record's
 /// time exactly as a person will find it in the log. Ordered by instant, then by notation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Stamp {
     /// The instant.
     pub at: Timestamp,
@@ -117,7 +118,7 @@ const ZULU: i16 = NO_OFFSET;
 const MINUS_ZERO: i16 = NO_OFFSET + 1;
 
 /// Fraction digits (0–9) and offset of a written time, packed so that a [`Stamp`] stays 16 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 struct Notation(u16);
 
 impl Notation {
@@ -137,7 +138,7 @@ impl Notation {
 }
 
 /// A civil date as days since 1970-01-01.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Day(pub i32);
 
 impl fmt::Display for Day {

@@ -6,6 +6,7 @@ use crate::heap;
 use crate::money::NanoUsd;
 use crate::record::CostSource;
 use crate::time::{Day, Stamp, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// A count after a change; never below nought.
 pub fn changed(count: u32, by: i64) -> u32 {
@@ -14,7 +15,7 @@ pub fn changed(count: u32, by: i64) -> u32 {
 
 /// Counts of a day in the key's zone. Sums and minima only: the order of arrival leaves no trace. Buckets that are told
 /// again may take something back; never below nought.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OpenDay {
     /// The civil date in the key's zone.
     pub day: Day,

@@ -1,5 +1,6 @@
 //! Records that arrive twice: the same request with the same content counts once.
 
+use crate::save::{Reader, Unreadable, Writer};
 use crate::time::{MINUTE, Timestamp};
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -86,6 +87,37 @@ impl Dedup {
                 self.seen.remove(&id);
             }
         }
+    }
+
+    /// Writes everything that is remembered.
+    pub fn save(&self, out: &mut Writer) {
+        out.put(&(self.oldest, self.by_minute.len()));
+        for (minute, ids) in &self.by_minute {
+            out.put(&(minute, ids.len()));
+            for id in ids {
+                out.put(&(id, self.seen.get(id).copied().unwrap_or_default()));
+            }
+        }
+    }
+
+    /// Adds what was saved and `is_ours`.
+    pub fn restore(
+        &mut self,
+        saved: &mut Reader<'_>,
+        is_ours: impl Fn(u64) -> bool,
+    ) -> Result<(), Unreadable> {
+        let (oldest, minutes): (i64, usize) = saved.take()?;
+        self.oldest = self.oldest.max(oldest);
+        for _ in 0..minutes {
+            let (minute, count): (i64, usize) = saved.take()?;
+            for _ in 0..count {
+                let (id, content) = saved.take()?;
+                if is_ours(id) && self.seen.insert(id, content).is_none() {
+                    self.by_minute.entry(minute).or_default().push(id);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Memory on the heap, in bytes.

@@ -2,6 +2,7 @@
 
 use crate::heap;
 use crate::time::Day;
+use serde::{Deserialize, Serialize};
 
 /// Which of two baselines: the one in force, or the one that takes over on a later day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +23,7 @@ impl Generation {
 }
 
 /// The days on which something was seen: a last day and the 31 before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct SeenDays {
     last: Day,
     /// Bit `n` stands for the day `n` days before `last`.
@@ -54,7 +55,7 @@ impl SeenDays {
 }
 
 /// A bounded set of values, each with the days it was seen on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Known<K, V> {
     /// By value.
     entries: Vec<Entry<K, V>>,
@@ -62,7 +63,7 @@ pub struct Known<K, V> {
     pub overflowed: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry<K, V> {
     value: K,
     label: V,

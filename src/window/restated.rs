@@ -8,15 +8,17 @@
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::CostSource;
+use crate::save::{Reader, Unreadable, Writer};
 use crate::time::Timestamp;
 use ahash::RandomState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::{Add, Sub};
 
 /// What a bucket holds, or by how much that changes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Amounts {
     /// Requests.
     pub requests: i64,
@@ -108,7 +110,7 @@ impl Stretch {
 }
 
 /// A bucket as a record tells it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Told {
     /// Whose it is.
     pub key: KeyId,
@@ -148,7 +150,7 @@ pub enum Telling {
 }
 
 /// What is remembered of a bucket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Entry {
     told: Told,
     /// Where its last stretch starts: after its start only for a counter that went on.
@@ -255,6 +257,31 @@ impl Restated {
     /// True where none is.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
+    }
+
+    /// Writes everything that is remembered.
+    pub fn save(&self, out: &mut Writer) {
+        out.put(&self.known.len());
+        let mut entries: Vec<_> = self.known.iter().collect();
+        entries.sort_unstable_by_key(|(id, _)| **id);
+        entries.iter().for_each(|entry| out.put(entry));
+    }
+
+    /// Adds what was saved of keys that are `ours`. The queue of ends holds the last of each bucket, which is due when
+    /// the first would have been found to have moved on.
+    pub fn restore(
+        &mut self,
+        saved: &mut Reader<'_>,
+        is_ours: impl Fn(KeyId) -> bool,
+    ) -> Result<(), Unreadable> {
+        for _ in 0..saved.take::<usize>()? {
+            let (id, entry): (u64, Entry) = saved.take()?;
+            if is_ours(entry.told.key) {
+                self.by_end.push(Reverse((entry.told.end, id)));
+                self.known.insert(id, entry);
+            }
+        }
+        Ok(())
     }
 
     /// Memory on the heap, in bytes.

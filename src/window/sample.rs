@@ -2,10 +2,11 @@
 
 use crate::address::Address;
 use crate::heap;
+use serde::{Deserialize, Serialize};
 
 /// Distinct addresses: all of them up to a limit, beyond it those with the smallest hashes (a KMV sketch), from
 /// which the number of all is estimated. What is kept does not depend on the order of arrival.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct AddressSample {
     /// By hash, smallest first.
     kept: Vec<(u64, Address)>,

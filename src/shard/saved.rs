@@ -1,0 +1,108 @@
+//! The state of a shard as bytes, and back: exactly, however many shards there were and will be.
+
+use super::state::KeyState;
+use super::{Shard, ShardSettings};
+use crate::detect;
+use crate::key::{KeyId, shard_of_mark};
+use crate::save::{Reader, Unreadable, Writer};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+
+/// What a shard remembers besides keys, requests and buckets.
+#[derive(Serialize, Deserialize)]
+struct Rest<'a> {
+    watermark: Timestamp,
+    learning: bool,
+    /// Buckets up to here of keys that are not here have been forgotten.
+    forgotten: Timestamp,
+    evicted: u64,
+    requests_forgotten: u64,
+    buckets_forgotten: u64,
+    /// All detectors: what is saved names them by their place.
+    #[serde(borrow)]
+    detectors: Vec<&'a str>,
+}
+
+impl Shard {
+    /// Everything that it remembers.
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.put(&Rest {
+            watermark: self.watermark,
+            learning: self.learning,
+            forgotten: self.keys.forgotten,
+            evicted: self.keys.evicted,
+            requests_forgotten: self.dedup.forgotten,
+            buckets_forgotten: self.restated.forgotten,
+            detectors: detect::ALL.iter().map(|detector| detector.name).collect(),
+        });
+        self.dedup.save(&mut out);
+        self.restated.save(&mut out);
+        out.put(&self.keys.len());
+        for (state, is_newcomer) in self.keys.in_order() {
+            out.put(&(state.profile.id, is_newcomer));
+            out.sized(|out| out.put(state));
+        }
+        out.into_bytes()
+    }
+
+    /// Takes from what shards have saved whatever is this one's by the settings of now.
+    pub fn restore<'a>(&mut self, saved: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Unreadable> {
+        for shard in saved {
+            self.take_over(Reader::new(shard))?;
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, mut saved: Reader<'_>) -> Result<(), Unreadable> {
+        let rest: Rest<'_> = saved.take()?;
+        self.watermark = self.watermark.max(rest.watermark);
+        self.learning = rest.learning;
+        self.keys.forgotten = self.keys.forgotten.max(rest.forgotten);
+        if self.number == 0 {
+            // Sums over all shards: whose they are does not matter.
+            self.keys.evicted += rest.evicted;
+            self.dedup.forgotten += rest.requests_forgotten;
+            self.restated.forgotten += rest.buckets_forgotten;
+        }
+        let (number, of) = (self.number, self.of);
+        self.dedup.restore(&mut saved, |id| {
+            #[allow(clippy::cast_possible_truncation, reason = "the mark is what stands there")]
+            let mark = id as u16;
+            shard_of_mark(mark, of) == number
+        })?;
+        self.restated.restore(&mut saved, |key| key.shard(of) == number)?;
+        let places = Places::of(&rest.detectors);
+        for _ in 0..saved.take::<usize>()? {
+            let (key, is_newcomer): (KeyId, bool) = saved.take()?;
+            let mut state = saved.sized()?;
+            if key.shard(of) == number {
+                self.put_back(state.take()?, is_newcomer, &places);
+            }
+        }
+        if saved.is_empty() { Ok(()) } else { Err(Unreadable) }
+    }
+
+    fn put_back(&mut self, mut state: KeyState, is_newcomer: bool, places: &Places) {
+        let settings: &ShardSettings = &self.settings;
+        state.resume(&settings.keys, |place| places.now(place));
+        let id = state.profile.id;
+        self.closings.extend(state.ends().map(|(end, day)| Reverse((end, id, day))));
+        self.keys.put_back(state, is_newcomer);
+    }
+}
+
+/// Where the detectors stand now that stood at some place when something was saved.
+struct Places(Vec<Option<u16>>);
+
+impl Places {
+    fn of(names: &[&str]) -> Self {
+        let place = |name: &&str| (0..).zip(detect::ALL).find(|(_, now)| now.name == *name).map(|(at, _)| at);
+        Self(names.iter().map(place).collect())
+    }
+
+    fn now(&self, before: u16) -> Option<u16> {
+        *self.0.get(usize::from(before))?
+    }
+}
