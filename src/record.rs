@@ -365,6 +365,21 @@ impl Batch {
         self.texts.get(start..end).unwrap_or_default()
     }
 
+    /// The records from `from` on, as a batch of which everything else is counted already.
+    #[must_use]
+    pub fn rest(&self, from: usize) -> Self {
+        let skipped = u32::try_from(from).unwrap_or(u32::MAX);
+        let later = self.minutes.iter().filter(|(index, _)| *index >= skipped);
+        let records = self.records.get(from..).unwrap_or_default().to_vec();
+        Self {
+            halves: records.iter().map(|record| u32::from(record.part != Part::Whole)).sum(),
+            records,
+            minutes: later.map(|(index, minute)| (index - skipped, *minute)).collect(),
+            texts: self.texts.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Stores what `write` appends as a text of this batch.
     pub(crate) fn store(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
         let start = self.texts.len();

@@ -31,6 +31,11 @@ impl Writer {
         }
     }
 
+    /// Appends bytes with their length in front.
+    pub fn put_bytes(&mut self, bytes: &[u8]) {
+        self.sized(|inner| inner.0.extend_from_slice(bytes));
+    }
+
     /// What has been written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -81,6 +86,11 @@ impl<'a> Reader<'a> {
         let (inner, rest) = rest.split_at_checked(length).ok_or(Unreadable)?;
         self.0 = rest;
         Ok(Self(inner))
+    }
+
+    /// What is left to read.
+    pub fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     /// Whether everything has been read.

@@ -73,7 +73,7 @@ fn sources(names: &[String]) -> Result<Vec<Box<dyn Source>>, Failure> {
             Err(Failure::new(exit::USAGE, anyhow!(message)))
         }
         names => {
-            let open = |path| Box::new(FileSource::new(path)) as Box<dyn Source>;
+            let open = |path| Box::new(FileSource::new(path, None)) as Box<dyn Source>;
             Ok(run::files(names)?.iter().map(|path| open(path)).collect())
         }
     }

@@ -6,7 +6,9 @@ use super::{Failure, check, exit, tell};
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
-use crate::engine::{self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError};
+use crate::engine::{
+    self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError, StoreError,
+};
 use crate::source::{self, PathError, expand};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -47,6 +49,10 @@ pub(super) struct RunArgs {
     /// Append what could not be read to a file, cleaned of secrets
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    /// Keep checkpoints in this folder, and go on from the last one: nothing is lost or told twice over a crash or a
+    /// restart, and the end of the inputs is not the end of their days
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Serve /metrics, /healthz and /readyz, say on 127.0.0.1:9598
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
@@ -148,6 +154,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         // A shard does a third of a decoder's work.
         shards: threads.div_ceil(4),
         progress,
+        state: args.state,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -175,7 +182,10 @@ fn verdict(outcome: &Outcome, fail_on: Option<FailOn>) -> ExitCode {
 fn failure(error: RunError) -> Failure {
     let code = match &error {
         RunError::OwnInput { .. } => exit::USAGE,
-        RunError::Listen { .. } => exit::UNAVAILABLE,
+        RunError::Listen { .. } | RunError::State(StoreError::InUse { .. }) => exit::UNAVAILABLE,
+        RunError::State(StoreError::Io { .. }) => exit::IO,
+        RunError::State(StoreError::Salt { .. }) => exit::CONFIG,
+        RunError::State(_) => exit::DATA,
         RunError::Start(_) | RunError::Egress(EgressError::Died) => exit::INTERNAL,
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain => exit::IO,
         RunError::Killed => exit::KILLED,
@@ -202,11 +212,20 @@ fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
             if io::stdin().is_terminal() {
                 return usage("nothing to read: name files, or pipe records in (`keyhound run --help`)");
             }
-            Ok(Inputs::Stdin)
+            Ok(standard_input(args))
         }
-        (false, [_]) if stdin == 1 => Ok(Inputs::Stdin),
+        (false, [_]) if stdin == 1 => Ok(standard_input(args)),
         (false, _) if stdin > 0 => usage("`-` stands alone: standard input cannot be merged with files"),
         (false, names) => files(names).map(Inputs::Files),
+    }
+}
+
+/// Standard input. A file that was put there can be read again, which a pipe cannot.
+fn standard_input(args: &RunArgs) -> Inputs {
+    const STDIN: &str = "/dev/stdin";
+    match std::fs::metadata(STDIN) {
+        Ok(found) if found.is_file() && args.state.is_some() => Inputs::Files(vec![PathBuf::from(STDIN)]),
+        _ => Inputs::Stdin,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Config {
     pub timezone: String,
     /// How records are read.
     pub input: InputConfig,
+    /// How the state is kept, where it is (`--state`).
+    pub checkpoint: CheckpointConfig,
     /// How keys are named in the output.
     pub fingerprint: FingerprintConfig,
     /// Settings of single keys.
@@ -49,6 +51,7 @@ impl Default for Config {
         Self {
             timezone: "UTC".to_owned(),
             input: InputConfig::default(),
+            checkpoint: CheckpointConfig::default(),
             fingerprint: FingerprintConfig::default(),
             key: Vec::new(),
             format: Vec::new(),
@@ -89,6 +92,22 @@ impl Default for InputConfig {
             idle_minutes: 2,
             poll_ms: 100,
         }
+    }
+}
+
+/// How the state is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// How often a checkpoint is made, in milliseconds.
+    pub interval_ms: u32,
+    /// The share of the time that checkpoints may take, in percent: where one takes longer, the next comes later.
+    pub time_percent_max: u8,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { interval_ms: 10_000, time_percent_max: 5 }
     }
 }
 

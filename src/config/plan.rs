@@ -20,6 +20,8 @@ pub struct Plan {
     pub shard: Arc<ShardSettings>,
     /// How records are read.
     pub input: super::InputConfig,
+    /// How the state is kept.
+    pub checkpoint: super::CheckpointConfig,
     /// How halves of records meet.
     pub join: JoinSettings,
 }
@@ -70,7 +72,13 @@ impl Plan {
             lateness: i64::from(config.input.lateness_minutes) * MINUTE,
             entries_max: config.limits.join_entries_max,
         };
-        Ok(Self { rulebook: Arc::new(rulebook), shard: Arc::new(shard), input: config.input.clone(), join })
+        Ok(Self {
+            rulebook: Arc::new(rulebook),
+            shard: Arc::new(shard),
+            input: config.input.clone(),
+            checkpoint: config.checkpoint,
+            join,
+        })
     }
 }
 
@@ -82,6 +90,8 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         ("input", "idle_minutes", config.input.idle_minutes.into(), 1, 24 * 60),
         ("input", "poll_ms", config.input.poll_ms.into(), 1, 60_000),
         ("input", "restate_hours", config.input.restate_hours.into(), 0, 31 * 24),
+        ("checkpoint", "interval_ms", config.checkpoint.interval_ms.into(), 1, 3_600_000),
+        ("checkpoint", "time_percent_max", config.checkpoint.time_percent_max.into(), 1, 100),
         ("baseline", "window_days", config.baseline.window_days.into(), 1, 31),
         ("baseline", "rebuild_days", config.baseline.rebuild_days.into(), 1, 31),
         ("baseline", "learning_days", config.baseline.learning_days.into(), 1, 31),

@@ -9,6 +9,7 @@ use crate::frame::shape::Shape;
 use crate::json::{Str, Value};
 use crate::record::Reason;
 use csv_core::{ReadRecordResult, Reader};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
 pub(super) fn format() -> Format {
@@ -23,7 +24,7 @@ fn is_row(shape: &Shape<'_>) -> bool {
 }
 
 /// Columns of a file, by the field they hold.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Header {
     columns: Vec<Option<Field>>,
 }

@@ -5,9 +5,10 @@ use super::draft::{self, Draft, Read};
 use crate::json::Value;
 use crate::normalise::Tier;
 use crate::record::Count;
+use serde::{Deserialize, Serialize};
 
 /// A field of the record, under any of its names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "docs/record.md has them")]
 pub enum Field {
     Time,

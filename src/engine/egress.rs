@@ -1,5 +1,6 @@
 //! What comes out of the shards, put into one order, encoded and written, and everything that is counted.
 
+use super::checkpoint::{Keeper, Kept, Written, length};
 use super::progress::Progress;
 use super::sequence::Loaded;
 use super::shards::{Move, Report};
@@ -8,7 +9,7 @@ use crate::detect::{Severity, Status};
 use crate::encode::{RejectAt, Terminal, write_alert, write_reject};
 use crate::record::Reason;
 use crate::shard::{Gauges, Output};
-use crate::sink::Sink;
+use crate::sink::{AnySink, Sink};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -63,13 +64,13 @@ pub enum EgressError {
 }
 
 /// The end of the pipe.
-pub struct Egress<S> {
+pub struct Egress {
     /// For alerts.
-    pub sink: S,
+    pub sink: AnySink,
     /// Its name in messages.
     pub sink_name: String,
     /// For rejects.
-    pub rejects: Option<(S, String)>,
+    pub rejects: Option<(AnySink, String)>,
     /// How alerts are rendered.
     pub rendering: Rendering,
     /// The progress bar.
@@ -80,9 +81,11 @@ pub struct Egress<S> {
     pub published: watch::Sender<Arc<Totals>>,
     /// The worst severity of an alert that was not withdrawn.
     pub worst: Option<Severity>,
+    /// Writes checkpoints, if they are wanted.
+    pub keeper: Option<Keeper>,
 }
 
-impl<S: Sink> Egress<S> {
+impl Egress {
     /// Carries out every move and what the shards made of it, until there are no more.
     pub async fn run(
         mut self,
@@ -92,11 +95,13 @@ impl<S: Sink> Egress<S> {
         while let Some(moved) = moves.recv().await {
             let mut outputs: Vec<Output> = Vec::new();
             let mut gauges = Gauges::default();
+            let mut saved = Vec::new();
             for report in &mut reports {
                 let Some(report) = report.recv().await else { return Err((self, EgressError::Died)) };
                 outputs.extend(report.outputs);
                 self.totals.count_records(&report.counts, &report.unpriced);
                 gauges.add(report.gauges);
+                saved.extend(report.saved);
             }
             self.totals.gauges = gauges;
             // Stable: alerts of one record stay in the order of the detectors.
@@ -104,10 +109,66 @@ impl<S: Sink> Egress<S> {
             if let Err(error) = self.carry_out(&moved, &outputs).await {
                 return Err((self, error));
             }
+            if let Move::Checkpoint(feed) = &*moved
+                && let Err(error) = self.keep(feed.clone(), saved).await
+            {
+                return Err((self, error));
+            }
             self.publish();
         }
         self.progress.finish();
+        match self.settle().await {
+            Ok(()) => Ok(self),
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    /// The end. Where the inputs are complete, what they do not lead to is taken away again.
+    pub fn finish(mut self, is_complete: bool) -> Result<Self, EgressError> {
+        if !is_complete || self.keeper.is_none() {
+            return Ok(self);
+        }
+        if let Some(file) = self.sink.file() {
+            file.finish().map_err(|error| failed(&self.sink_name, error))?;
+        }
+        if let Some((sink, name)) = &mut self.rejects
+            && let Some(file) = sink.file()
+        {
+            file.finish().map_err(|error| failed(name, error))?;
+        }
         Ok(self)
+    }
+
+    /// Saves everything as it is now.
+    async fn keep(&mut self, feed: Vec<u8>, shards: Vec<Vec<u8>>) -> Result<(), EgressError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let rejects = self.rejects.as_mut().map(|(sink, _)| sink);
+        let files = [Some(&mut self.sink), rejects].map(|sink| sink.and_then(AnySink::file));
+        let [alerts, rejects] = files.each_ref().map(|file| file.as_ref().map(|file| length(file.length())));
+        let outputs = files.iter().flatten().map(|file| file.file()).collect();
+        let (mut counts, mut unpriced) = (*self.totals.earlier).clone();
+        counts.add(&self.totals.records);
+        unpriced.add(&self.totals.unpriced);
+        let egress = Written { alerts, rejects, counts, unpriced };
+        let kept =
+            keeper.keep(feed, shards, egress, outputs).await.map_err(|error| failed("state", error))?;
+        self.note(kept);
+        // Nothing is written before the first is on disk.
+        if self.totals.checkpoints.is_some_and(|(made, _)| made == 0) { self.settle().await } else { Ok(()) }
+    }
+
+    /// Waits for the last checkpoint to be on disk.
+    async fn settle(&mut self) -> Result<(), EgressError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let kept = keeper.settle().await.map_err(|error| failed("state", error))?;
+        self.note(kept);
+        Ok(())
+    }
+
+    fn note(&mut self, kept: Option<Kept>) {
+        if let (Some(kept), Some((made, last))) = (kept, &mut self.totals.checkpoints) {
+            (*made, *last) = (*made + 1, kept);
+        }
     }
 
     async fn carry_out(&mut self, moved: &Move, outputs: &[Output]) -> Result<(), EgressError> {
@@ -125,6 +186,7 @@ impl<S: Sink> Egress<S> {
         }
         match moved {
             Move::EndOfHistory | Move::End => self.totals.ready = true,
+            Move::Checkpoint(_) => {}
             Move::Failed => self.totals.failed_inputs += 1,
             Move::Step { step, watermark, latest } => {
                 (self.totals.watermark, self.totals.latest) = (*watermark, *latest);

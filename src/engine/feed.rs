@@ -1,7 +1,9 @@
 //! From inputs to steps: opens inputs, takes their batches, and puts them in order.
 
+use super::checkpoint::Due;
 use super::clock;
-use super::intake::{self, Appetite, Decoded, Decoders, Delivery};
+use super::intake::{self, Appetite, Decoded, Decoders, Delivery, ReadTo, Tracking};
+use super::resume::{Standing, Standpoint};
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
 use crate::encode::Visible;
@@ -70,59 +72,96 @@ pub struct Feed {
     pub idle_minutes: u32,
     /// Files that are written to: a pattern that matches them must not make inputs of them.
     pub outputs: Vec<FileId>,
+    /// Where an earlier process stopped, as far as it is not taken up yet.
+    pub standing: Standing,
+    /// When checkpoints are made, if they are.
+    pub checkpoints: Option<Due>,
     /// A thread has died, which is a mistake of ours: the run must not end as if nothing were missing.
     pub died: bool,
 }
 
-/// An input that is being read.
+/// An input that is read, was read, or will be.
 struct Open {
     name: Arc<str>,
-    deliveries: mpsc::Receiver<Delivery>,
+    path: Option<PathBuf>,
+    /// `None` before it is opened and after its end.
+    deliveries: Option<mpsc::Receiver<Delivery>>,
     lines: u64,
+    /// How far its records have been taken.
+    read_to: Option<ReadTo>,
+    ended: bool,
 }
 
 impl Open {
-    fn load(&mut self, decoded: Decoded) -> Loaded {
-        load(&self.name, &mut self.lines, decoded)
+    fn load(&mut self, Decoded { batch, arrived }: Decoded, read_to: Option<Box<ReadTo>>) -> Loaded {
+        let lines_before = self.lines;
+        self.lines += u64::from(batch.lines);
+        self.read_to = read_to.map(|read_to| *read_to).or(self.read_to.take());
+        Loaded { batch: Arc::new(batch), source: Arc::clone(&self.name), lines_before, arrived }
     }
-}
 
-fn load(name: &Arc<str>, lines: &mut u64, Decoded { batch, arrived }: Decoded) -> Loaded {
-    let lines_before = *lines;
-    *lines += u64::from(batch.lines);
-    Loaded { batch: Arc::new(batch), source: Arc::clone(name), lines_before, arrived }
+    /// Where it stands, if somebody else can go on there.
+    fn standpoint(&self, latest: i64, rest: Option<Batch>) -> Option<Standpoint> {
+        Some(Standpoint::new(self.path.as_ref()?, self.lines, latest, self.read_to.clone()?, rest))
+    }
 }
 
 impl Feed {
     /// Reads finite inputs to their end, merged by event time.
     pub async fn merge(&mut self, inputs: &Inputs) -> io::Result<End> {
-        let starts = match inputs {
-            Inputs::Files(paths) if paths.len() > 1 => self.starts(paths).await,
-            _ => vec![Timestamp::MIN],
+        let paths = match inputs {
+            Inputs::Files(paths) => &paths[..],
+            _ => &[],
         };
+        let mut rests: Vec<Option<Batch>> = Vec::new();
+        let mut open: Vec<Open> = Vec::new();
+        for path in paths {
+            let (input, rest) = self.known(path);
+            open.push(input);
+            rests.push(rest);
+        }
+        let starts = self.starts(paths, &open).await;
         let appetite = Appetite::of(starts.len());
-        let mut open: Vec<Option<Open>> = starts.iter().map(|_| None).collect();
         let mut merge = Merge::new(starts, self.lateness_minutes);
+        if let Some(passage) = self.standing.passage.take() {
+            merge.resume(passage, self.standing.latest);
+        }
+        for (input, rest) in rests.into_iter().enumerate() {
+            match rest {
+                Some(rest) => merge.give_rest(input, rest),
+                None if open[input].read_to.is_some() => merge.wake(input),
+                None => {}
+            }
+        }
         loop {
             match merge.need() {
-                Need::End => return Ok(self.end()),
-                Need::Wake(input) => {
-                    open[input] = Some(self.open(source_of(inputs, input), appetite)?);
-                    merge.wake(input);
+                Need::End => {
+                    let end = self.end();
+                    return Ok(if self.checkpoint(true, || merged(&merge, &open)).await.is_none() {
+                        End::Unwanted
+                    } else {
+                        end
+                    });
                 }
+                Need::Wake(input) => merge.wake(input),
                 Need::Batch(input) => {
-                    if let Some(loaded) = self.next(&mut open[input]).await {
+                    if let Some(loaded) = self.next(&mut open[input], appetite).await? {
                         merge.give(input, loaded);
                     } else if self.died {
                         return Ok(End::Died);
+                    } else if self.stop.is_cancelled() && self.checkpoints.is_some() {
+                        // What comes next in time may be in this input: nothing of the others goes before it.
+                        let told = self.checkpoint(true, || merged(&merge, &open)).await;
+                        return Ok(if told.is_none() { End::Unwanted } else { End::Stopped });
                     } else {
-                        open[input] = None;
                         merge.end(input);
                     }
                 }
                 Need::Nothing => {
                     let step = merge.step();
-                    if self.tell(step, merge.passage()).await.is_none() {
+                    if self.tell(step, merge.passage()).await.is_none()
+                        || self.checkpoint(false, || merged(&merge, &open)).await.is_none()
+                    {
                         return Ok(End::Unwanted);
                     }
                 }
@@ -133,15 +172,17 @@ impl Feed {
     /// Follows files for ever.
     pub async fn follow(&mut self, names: &[String], poll: Duration) -> io::Result<End> {
         let mut live = Live::new(self.lateness_minutes, self.idle_minutes);
+        if let Some(passage) = self.standing.passage.take() {
+            live.resume(passage);
+        }
         let mut streams = StreamMap::new();
-        let mut files: Vec<(PathBuf, Arc<str>, u64)> = Vec::new();
+        let mut files: Vec<Open> = Vec::new();
         let mut tick = tokio::time::interval(TICK);
         loop {
             let step = tokio::select! {
                 biased;
-                Some((input, delivery)) = streams.next() => if let Some(decoded) = self.receive(delivery).await {
-                    let (_, name, lines) = &mut files[input];
-                    live.take(input, load(name, lines, decoded))
+                Some((input, delivery)) = streams.next() => if let Some((decoded, read_to)) = self.receive(delivery).await {
+                    live.take(input, files[input].load(decoded, read_to))
                 } else if self.died {
                     return Ok(End::Died);
                 } else {
@@ -149,24 +190,30 @@ impl Feed {
                     live.end(input);
                     continue;
                 },
-                () = drained(&self.stop) => return Ok(End::Stopped),
+                () = drained(&self.stop) => {
+                    let told = self.checkpoint(true, || followed(&live, &files)).await;
+                    return Ok(if told.is_none() { End::Unwanted } else { End::Stopped });
+                }
                 _ = tick.tick() => {
                     // A pattern that has become invalid cannot be; a missing file is waited for.
                     for path in expand(names, true).unwrap_or_default() {
-                        if files.iter().any(|(known, ..)| *known == path) || self.is_output(&path) {
+                        if files.iter().any(|known| known.path.as_ref() == Some(&path)) || self.is_output(&path) {
                             continue;
                         }
-                        let source = FollowSource::new(&path, poll);
                         let appetite = Appetite::of(files.len() + 1);
-                        let Open { name, deliveries, .. } = self.open(Box::new(source), appetite)?;
-                        let input = live.add(clock::now());
-                        streams.insert(input, ReceiverStream::new(deliveries));
-                        files.push((path, name, 0));
+                        let (mut file, latest) = self.followed(&path, poll, appetite)?;
+                        let input = live.add(clock::now(), latest);
+                        if let Some(deliveries) = file.deliveries.take() {
+                            streams.insert(input, ReceiverStream::new(deliveries));
+                        }
+                        files.push(file);
                     }
                     live.tick(clock::now())
                 }
             };
-            if !step.is_empty() && self.tell(step, live.passage()).await.is_none() {
+            if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
+                || self.checkpoint(false, || followed(&live, &files)).await.is_none()
+            {
                 return Ok(End::Unwanted);
             }
         }
@@ -175,26 +222,89 @@ impl Feed {
     /// Reads standard input as it comes: a finite input whose watermark also passes when it is quiet.
     pub async fn stdin(&mut self) -> io::Result<End> {
         let mut live = Live::new(self.lateness_minutes, self.idle_minutes);
-        let input = live.add(clock::now());
-        let mut open = self.open(Box::new(StdinSource::new()), Appetite::of(1))?;
+        if let Some(passage) = self.standing.passage.take() {
+            live.resume(passage);
+        }
+        let input = live.add(clock::now(), i64::MIN);
+        let (name, mut deliveries) =
+            self.open(Box::new(StdinSource::new()), Appetite::of(1), Tracking::default())?;
+        let mut open = Open { name, path: None, deliveries: None, lines: 0, read_to: None, ended: false };
         let mut tick = tokio::time::interval(TICK);
-        loop {
+        let standing = |live: &Live| Standing { passage: Some(*live.passage()), ..Standing::default() };
+        let end = loop {
             let step = tokio::select! {
                 biased;
-                delivery = open.deliveries.recv() => {
-                    let Some(delivery) = delivery else { return Ok(self.end()) };
+                delivery = deliveries.recv() => {
+                    let Some(delivery) = delivery else { break self.end() };
                     match self.receive(delivery).await {
-                        Some(decoded) => live.take(input, open.load(decoded)),
-                        None => return Ok(self.end()),
+                        Some((decoded, read_to)) => live.take(input, open.load(decoded, read_to)),
+                        None => break self.end(),
                     }
                 }
-                () = drained(&self.stop) => return Ok(End::Stopped),
+                () = drained(&self.stop) => break End::Stopped,
                 _ = tick.tick() => live.tick(clock::now()),
             };
-            if !step.is_empty() && self.tell(step, live.passage()).await.is_none() {
+            if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
+                || self.checkpoint(false, || standing(&live)).await.is_none()
+            {
                 return Ok(End::Unwanted);
             }
+        };
+        Ok(if self.checkpoint(true, || standing(&live)).await.is_none() { End::Unwanted } else { end })
+    }
+
+    /// Asks for a checkpoint before anything is read: how long the outputs were must be known when they grow.
+    pub async fn begin(&mut self) -> Option<()> {
+        if self.checkpoints.is_none() {
+            return Some(());
         }
+        let state = self.standing.save(&self.join);
+        self.fanout.tell(Move::Checkpoint(state)).await
+    }
+
+    /// Asks for a checkpoint of everything that was told so far, if it is time for one.
+    async fn checkpoint(&mut self, is_last: bool, standing: impl FnOnce() -> Standing) -> Option<()> {
+        let Some(due) = &mut self.checkpoints else { return Some(()) };
+        if self.died || !due.is_now(is_last) {
+            return Some(());
+        }
+        let mut standing = standing();
+        standing.inputs.extend(self.standing.others());
+        let state = standing.save(&self.join);
+        self.fanout.tell(Move::Checkpoint(state)).await
+    }
+
+    /// A finite file, from where it was read to, and records of it that were read and not used.
+    fn known(&mut self, path: &Path) -> (Open, Option<Batch>) {
+        let known = self.checkpoints.as_ref().and_then(|_| self.standing.take_file(path));
+        let name = self.clean(&path.display().to_string());
+        let mut open = Open {
+            name,
+            path: Some(path.to_owned()),
+            deliveries: None,
+            lines: 0,
+            read_to: None,
+            ended: false,
+        };
+        let Some(known) = known else { return (open, None) };
+        (open.lines, open.read_to) = (known.lines, Some(known.read_to));
+        (open, known.rest)
+    }
+
+    /// A followed file, opened, and the minute it has reached.
+    fn followed(&mut self, path: &Path, poll: Duration, appetite: Appetite) -> io::Result<(Open, i64)> {
+        let known = self.checkpoints.as_ref().and_then(|_| self.standing.take_followed(path));
+        let (lines, latest) = known.as_ref().map_or((0, i64::MIN), |known| (known.lines, known.latest));
+        let read_to = known.map(|known| known.read_to);
+        let source = FollowSource::new(path, poll, read_to.as_ref().map(|read_to| read_to.place));
+        let tracking = self.tracking(read_to.as_ref());
+        let (name, deliveries) = self.open(Box::new(source), appetite, tracking)?;
+        let path = Some(path.to_owned());
+        Ok((Open { name, path, deliveries: Some(deliveries), lines, read_to, ended: false }, latest))
+    }
+
+    fn tracking(&self, from: Option<&ReadTo>) -> Tracking {
+        Tracking { is_on: self.checkpoints.is_some(), from: from.map(|read_to| read_to.framer.clone()) }
     }
 
     fn is_output(&self, path: &Path) -> bool {
@@ -209,29 +319,58 @@ impl Feed {
         }
     }
 
-    fn open(&self, source: Box<dyn Source>, appetite: Appetite) -> io::Result<Open> {
-        let name = self.decoders.settings.rulebook.redactor.clean(source.name().as_bytes()).into();
-        let deliveries = intake::read(source, appetite, &self.decoders, &self.stop)?;
-        Ok(Open { name, deliveries, lines: 0 })
+    fn clean(&self, name: &str) -> Arc<str> {
+        self.decoders.settings.rulebook.redactor.clean(name.as_bytes()).into()
     }
 
-    async fn next(&mut self, open: &mut Option<Open>) -> Option<Loaded> {
-        let input = open.as_mut()?;
+    fn open(
+        &self,
+        source: Box<dyn Source>,
+        appetite: Appetite,
+        tracking: Tracking,
+    ) -> io::Result<(Arc<str>, mpsc::Receiver<Delivery>)> {
+        let name = self.clean(source.name());
+        let deliveries = intake::read(source, appetite, tracking, &self.decoders, &self.stop)?;
+        Ok((name, deliveries))
+    }
+
+    /// The next batch of a finite input, which is opened for the first; `None` at its end.
+    async fn next(&mut self, input: &mut Open, appetite: Appetite) -> io::Result<Option<Loaded>> {
+        if input.ended {
+            return Ok(None);
+        }
+        if input.deliveries.is_none() {
+            let source: Box<dyn Source> = match &input.path {
+                Some(path) => {
+                    Box::new(FileSource::new(path, input.read_to.as_ref().map(|read_to| read_to.place)))
+                }
+                None => Box::new(StdinSource::new()),
+            };
+            let tracking = self.tracking(input.read_to.as_ref());
+            input.deliveries = Some(self.open(source, appetite, tracking)?.1);
+        }
+        let Some(deliveries) = &mut input.deliveries else { return Ok(None) };
         let delivery = tokio::select! {
             biased;
-            delivery = input.deliveries.recv() => delivery?,
-            () = drained(&self.stop) => return None,
+            delivery = deliveries.recv() => delivery,
+            () = drained(&self.stop) => None,
         };
-        let decoded = self.receive(delivery).await?;
-        Some(input.load(decoded))
+        let received = match delivery {
+            Some(delivery) => self.receive(delivery).await,
+            None => None,
+        };
+        if received.is_none() {
+            (input.deliveries, input.ended) = (None, true);
+        }
+        Ok(received.map(|(decoded, read_to)| input.load(decoded, read_to)))
     }
 
-    async fn receive(&mut self, delivery: Delivery) -> Option<Decoded> {
+    async fn receive(&mut self, delivery: Delivery) -> Option<(Decoded, Option<Box<ReadTo>>)> {
         match delivery {
-            Delivery::Batch(place) => {
+            Delivery::Batch(place, read_to) => {
                 let decoded = place.await.ok();
                 self.died |= decoded.is_none();
-                decoded
+                Some((decoded?, read_to))
             }
             Delivery::Failed(error) => {
                 tracing::error!("{}", Visible(&error.to_string()));
@@ -262,24 +401,41 @@ impl Feed {
     }
 
     /// When the first record of each file is: they need not be read before.
-    async fn starts(&self, paths: &[PathBuf]) -> Vec<Timestamp> {
+    async fn starts(&self, paths: &[PathBuf], open: &[Open]) -> Vec<Timestamp> {
+        if paths.len() < 2 {
+            return vec![Timestamp::MIN; paths.len()];
+        }
         let mut starts = Vec::with_capacity(paths.len());
-        for path in paths {
+        for (path, input) in paths.iter().zip(open) {
             // What comes through a pipe comes once: it is read from the start, like a file whose start is not known.
-            let open = match std::fs::metadata(path) {
-                Ok(metadata) if metadata.is_file() => {
-                    self.open(Box::new(FileSource::new(path)), Appetite::of(usize::MAX)).ok()
+            let is_file = || std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+            let start = if input.read_to.is_none() && is_file() {
+                let source = Box::new(FileSource::new(path, None));
+                match self.open(source, Appetite::of(usize::MAX), Tracking::default()) {
+                    Ok((_, deliveries)) => start_of(deliveries).await,
+                    Err(_) => None,
                 }
-                _ => None,
-            };
-            let start = match open {
-                Some(open) => start_of(open).await,
-                None => None,
+            } else {
+                None
             };
             starts.push(start.unwrap_or(Timestamp::MIN));
         }
         starts
     }
+}
+
+/// Where merged inputs stand.
+fn merged(merge: &Merge, open: &[Open]) -> Standing {
+    let inputs =
+        open.iter().enumerate().filter_map(|(input, open)| open.standpoint(i64::MIN, merge.rest(input)));
+    Standing { passage: Some(*merge.passage()), latest: merge.latest(), inputs: inputs.collect() }
+}
+
+/// Where followed inputs stand.
+fn followed(live: &Live, files: &[Open]) -> Standing {
+    let inputs =
+        files.iter().enumerate().filter_map(|(input, file)| file.standpoint(live.latest(input), None));
+    Standing { passage: Some(*live.passage()), latest: i64::MIN, inputs: inputs.collect() }
 }
 
 /// Waits for a stop, and then for what was being read to arrive.
@@ -288,18 +444,11 @@ async fn drained(stop: &CancellationToken) {
     tokio::time::sleep(DRAIN).await;
 }
 
-fn source_of(inputs: &Inputs, input: usize) -> Box<dyn Source> {
-    match inputs {
-        Inputs::Files(paths) if input < paths.len() => Box::new(FileSource::new(&paths[input])),
-        _ => Box::new(StdinSource::new()),
-    }
-}
-
 /// The time of the first record among the first few blocks. Dropping the input ends its reader.
-async fn start_of(mut open: Open) -> Option<Timestamp> {
+async fn start_of(mut deliveries: mpsc::Receiver<Delivery>) -> Option<Timestamp> {
     const BLOCKS_MAX: usize = 16;
     for _ in 0..BLOCKS_MAX {
-        let Delivery::Batch(place) = open.deliveries.recv().await? else { return None };
+        let Delivery::Batch(place, _) = deliveries.recv().await? else { return None };
         let Batch { records, .. } = place.await.ok()?.batch;
         if let Some(record) = records.first() {
             return Some(record.time.at);

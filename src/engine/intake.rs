@@ -8,8 +8,9 @@ use super::clock::Arrival;
 use crate::decode::{Decoder, Settings};
 use crate::frame::{Block, Framer};
 use crate::record::{Batch, Reason, Reject};
-use crate::source::{Next, Source, SourceError};
+use crate::source::{Next, Place, Source, SourceError};
 use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -24,6 +25,15 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// Batches decoded ahead where an input is alone.
 const AHEAD: usize = 4;
 
+/// How far an input has been read and framed: what another process needs to go on with it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ReadTo {
+    /// What of the file comes next.
+    pub place: Place,
+    /// Where framing stands there.
+    pub framer: Framer,
+}
+
 /// A block that has become records.
 pub struct Decoded {
     /// The records.
@@ -34,8 +44,8 @@ pub struct Decoded {
 
 /// What comes out of an input, in order.
 pub enum Delivery {
-    /// The place where a batch will be.
-    Batch(oneshot::Receiver<Decoded>),
+    /// The place where a batch will be, and how far the input has been read for it, if that is asked for.
+    Batch(oneshot::Receiver<Decoded>, Option<Box<ReadTo>>),
     /// The input failed; nothing follows.
     Failed(SourceError),
 }
@@ -104,16 +114,28 @@ impl Appetite {
     }
 }
 
+/// Whether it has to be known how far an input has been read, and where framing stood if it was read before.
+#[derive(Clone, Default)]
+pub struct Tracking {
+    /// It has to be known.
+    pub is_on: bool,
+    /// Where framing stood.
+    pub from: Option<Framer>,
+}
+
 /// Starts reading an input on a thread of its own.
 pub fn read(
     source: Box<dyn Source>,
     appetite: Appetite,
+    tracking: Tracking,
     decoders: &Decoders,
     stop: &CancellationToken,
 ) -> std::io::Result<mpsc::Receiver<Delivery>> {
     let (queue, deliveries) = mpsc::channel(appetite.ahead);
     let reader = Reader {
-        framer: Framer::new(decoders.settings.frame_bytes_max),
+        framer: tracking.from.unwrap_or_else(|| Framer::new(decoders.settings.frame_bytes_max)),
+        is_tracked: tracking.is_on,
+        place: None,
         source,
         appetite,
         decoders: decoders.clone(),
@@ -127,6 +149,9 @@ pub fn read(
 struct Reader {
     source: Box<dyn Source>,
     framer: Framer,
+    is_tracked: bool,
+    /// What comes behind the bytes that were read last.
+    place: Option<Place>,
     appetite: Appetite,
     decoders: Decoders,
     queue: mpsc::Sender<Delivery>,
@@ -139,7 +164,12 @@ impl Reader {
         // `None` from here on means that nobody listens any more.
         while !self.stop.is_cancelled() {
             let arrived = match self.source.read(&mut buffer, self.appetite.chunk_bytes) {
-                Ok(Next::Bytes) => Arrival::now(),
+                Ok(Next::Bytes) => {
+                    if self.is_tracked {
+                        self.place = self.source.place();
+                    }
+                    Arrival::now()
+                }
                 Ok(Next::Wait(time)) => {
                     self.wait(time);
                     continue;
@@ -160,7 +190,7 @@ impl Reader {
                 }
             };
             while let Some(block) = self.framer.next(&mut buffer) {
-                if self.give(block, arrived).is_none() {
+                if self.give(block, arrived, buffer.len()).is_none() {
                     return;
                 }
             }
@@ -180,7 +210,7 @@ impl Reader {
     fn end_of_file(&mut self, buffer: &mut BytesMut) -> Option<()> {
         let arrived = Arrival::now();
         while let Some(block) = self.framer.finish(buffer) {
-            self.give(block, arrived)?;
+            self.give(block, arrived, buffer.len())?;
         }
         Some(())
     }
@@ -191,14 +221,19 @@ impl Reader {
         if let SourceError::Archive { message, .. } = &error {
             let (answer, place) = oneshot::channel();
             let _ = answer.send(Decoded { batch: bad_archive(message), arrived: Arrival::now() });
-            self.queue.blocking_send(Delivery::Batch(place)).ok()?;
+            self.queue.blocking_send(Delivery::Batch(place, None)).ok()?;
         }
         self.queue.blocking_send(Delivery::Failed(error)).ok()
     }
 
-    fn give(&mut self, block: Block, arrived: Arrival) -> Option<()> {
-        let place = self.decoders.give(block, arrived)?;
-        self.queue.blocking_send(Delivery::Batch(place)).ok()
+    /// Gives a block to a decoder; `left` bytes behind it have been read and not framed.
+    fn give(&mut self, block: Block, arrived: Arrival, left: usize) -> Option<()> {
+        let answer = self.decoders.give(block, arrived)?;
+        let read_to = self.place.map(|place| {
+            let offset = place.offset - left as u64;
+            Box::new(ReadTo { place: Place { offset, ..place }, framer: self.framer.clone() })
+        });
+        self.queue.blocking_send(Delivery::Batch(answer, read_to)).ok()
     }
 }
 

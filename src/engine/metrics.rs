@@ -108,10 +108,13 @@ impl Page {
         for source in CostSource::ALL {
             let (at, label) = (*source as usize, source.label());
             if !matches!(source, CostSource::Unknown | CostSource::Elsewhere) {
-                cost.with_label_values(&[label]).set(totals.records.cost[at].usd());
+                cost.with_label_values(&[label])
+                    .set((totals.earlier.0.cost[at] + totals.records.cost[at]).usd());
             }
             if *source != CostSource::Invoiced {
-                requests.with_label_values(&[label]).set(totals.records.requests[at]);
+                requests
+                    .with_label_values(&[label])
+                    .set(totals.earlier.0.requests[at] + totals.records.requests[at]);
             }
         }
         self.registry.register(Box::new(cost))?;

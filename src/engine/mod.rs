@@ -1,5 +1,6 @@
 //! The shell: threads, queues, the clock, signals and metrics around the pure middle.
 
+mod checkpoint;
 pub mod clock;
 mod egress;
 mod feed;
@@ -7,14 +8,18 @@ mod http;
 mod intake;
 mod memory;
 mod metrics;
+mod outputs;
 mod progress;
+mod resume;
 mod run;
 mod sequence;
 mod shards;
+mod state;
 mod summary;
 pub mod survey;
 mod totals;
 
+pub use checkpoint::StoreError;
 pub use egress::{EgressError, Rendering};
 pub use feed::Inputs;
 pub use memory::peak_bytes;

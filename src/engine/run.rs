@@ -1,29 +1,30 @@
 //! A whole run: starts everything, waits for the end or a signal, and says how it went.
 
+use super::checkpoint::{Due, StoreError};
 use super::clock::Arrival;
 use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
+use super::outputs;
 use super::progress::Progress;
 use super::shards::{Fanout, Move};
+use super::state::State;
 use super::totals::Totals;
 use crate::config::Plan;
 use crate::decode::Settings;
 use crate::detect::Severity;
 use crate::join::Join;
-use crate::sink::{AnySink, FileSink, StdoutSink};
-use crate::source::{FileId, file_id};
-use std::fs::Metadata;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// After a signal, how long what is under way may take to be written.
@@ -62,6 +63,8 @@ pub struct Options {
     pub shards: usize,
     /// The progress bar.
     pub progress: Progress,
+    /// The folder of checkpoints, if the run is to be taken up again.
+    pub state: Option<PathBuf>,
 }
 
 /// How a run went.
@@ -107,6 +110,9 @@ pub enum RunError {
     /// An output cannot be written.
     #[error(transparent)]
     Egress(#[from] EgressError),
+    /// The folder of checkpoints cannot be used.
+    #[error(transparent)]
+    State(#[from] StoreError),
     /// After a signal, not everything could be written in time.
     #[error("stopped, but not everything could be written within {} seconds", DRAIN_WITHIN.as_secs())]
     Drain,
@@ -120,39 +126,41 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     let started = Arrival::now();
     let stop = CancellationToken::new();
     let mut signals = Signals::new().map_err(RunError::Start)?;
-    let settings = Settings {
-        rulebook: Arc::clone(&options.plan.rulebook),
-        format: options.format,
-        frame_bytes_max: options.plan.input.frame_bytes_max,
-        keep_rejects: options.rejects.is_some(),
-    };
-    let learning = !options.history.is_empty();
+    let mut state = State::open(options.state.as_deref(), &options.plan)?;
+    let learning = !options.history.is_empty() && state.earlier.is_none();
+    if !learning && !options.history.is_empty() {
+        tracing::info!("the history was learned before: its files are not read again");
+    }
+    let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
+    let standing = state.standing(&mut join)?;
     let (fanout, fanin) =
-        Fanout::start(&options.plan.shard, options.shards, learning).map_err(RunError::Start)?;
+        Fanout::start(&options.plan.shard, options.shards, learning, &shards).map_err(RunError::Start)?;
+    drop(shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
-    let server = match options.metrics {
-        Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, totals))),
-        None => None,
-    };
-    let egress = egress(&options, published).await?;
-    let outputs = outputs(&options);
-    if let Some(path) = own_input(&options, &outputs) {
+    let server = serve(options.metrics, totals).await?;
+    let due = state.due(options.plan.checkpoint);
+    let egress = outputs::egress(&options, published, state, learning).await?;
+    let outputs = outputs::files(&options);
+    if let Some(path) = outputs::own_input(&options, &outputs) {
         return Err(RunError::OwnInput { path });
     }
     let feed = Feed {
         fanout,
-        decoders: Decoders::start(&settings, options.decoders).map_err(RunError::Start)?,
-        join: Join::new(options.plan.join),
+        decoders: decoders(&options).map_err(RunError::Start)?,
+        join,
         passed: (None, None),
         stop: stop.clone(),
         lateness_minutes: options.plan.input.lateness_minutes,
         idle_minutes: options.plan.input.idle_minutes,
         outputs,
+        standing,
+        checkpoints: None,
         died: false,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
-    let feeding = feed_all(feed, options.history, options.inputs);
+    let history = if learning { options.history } else { Vec::new() };
+    let feeding = feed_all(feed, history, options.inputs, due);
     let work = async {
         // An output that fails ends the run at once, not when the next record comes.
         let (end, written) = tokio::select! {
@@ -161,7 +169,9 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         };
         match (end, written) {
             (End::Died, _) | (_, Err(_)) => Err(RunError::Egress(EgressError::Died)),
-            (end, Ok(Ok(egress) | Err((egress, EgressError::ReaderGone)))) => Ok((end, egress)),
+            (end, Ok(Ok(egress) | Err((egress, EgressError::ReaderGone)))) => {
+                egress.finish(end == End::Complete).map(|egress| (end, egress)).map_err(RunError::Egress)
+            }
             (_, Ok(Err((_, error)))) => Err(RunError::Egress(error)),
         }
     };
@@ -180,6 +190,25 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     })
 }
 
+fn decoders(options: &Options) -> io::Result<Decoders> {
+    let settings = Settings {
+        rulebook: Arc::clone(&options.plan.rulebook),
+        format: options.format,
+        frame_bytes_max: options.plan.input.frame_bytes_max,
+        keep_rejects: options.rejects.is_some(),
+    };
+    Decoders::start(&settings, options.decoders)
+}
+
+/// Serves the metrics, if that is wanted.
+async fn serve(
+    address: Option<SocketAddr>,
+    totals: watch::Receiver<Arc<Totals>>,
+) -> Result<Option<JoinHandle<()>>, RunError> {
+    let Some(address) = address else { return Ok(None) };
+    Ok(Some(tokio::spawn(http::serve(listen(address).await?, totals))))
+}
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).await;
     let listener = bound.map_err(|error| RunError::Listen { address, error })?;
@@ -189,63 +218,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
     Ok(listener)
 }
 
-async fn open(path: &Path) -> Result<AnySink, RunError> {
-    let opened = FileSink::open(path).await.map(AnySink::File);
-    opened.map_err(|error| RunError::Open { path: path.to_owned(), error })
-}
-
-/// Which files are written to.
-fn outputs(options: &Options) -> Vec<FileId> {
-    let alerts = match &options.output {
-        Output::Stdout => Path::new("/dev/stdout"),
-        Output::File(path) => path,
-    };
-    let paths = options.rejects.iter().map(PathBuf::as_path).chain([alerts]);
-    let files = paths.filter_map(|path| std::fs::metadata(path).ok()).filter(Metadata::is_file);
-    files.map(|metadata| file_id(&metadata)).collect()
-}
-
-/// An input that is also written to.
-fn own_input(options: &Options, outputs: &[FileId]) -> Option<PathBuf> {
-    let inputs = match &options.inputs {
-        Inputs::Files(paths) => paths.clone(),
-        Inputs::Stdin => vec![PathBuf::from("/dev/stdin")],
-        Inputs::Follow { .. } => Vec::new(),
-    };
-    let is_own =
-        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| outputs.contains(&file_id(&found)));
-    options.history.iter().cloned().chain(inputs).find(is_own)
-}
-
-/// The egress with its sinks open.
-async fn egress(
-    options: &Options,
-    published: watch::Sender<Arc<Totals>>,
-) -> Result<Egress<AnySink>, RunError> {
-    let (sink, sink_name) = match &options.output {
-        Output::Stdout => (AnySink::Stdout(StdoutSink::new()), "stdout".to_owned()),
-        Output::File(path) => (open(path).await?, path.display().to_string()),
-    };
-    let rejects = match &options.rejects {
-        Some(path) => Some((open(path).await?, path.display().to_string())),
-        None => None,
-    };
-    let totals = Totals { ready: options.history.is_empty(), ..Totals::new() };
-    published.send_replace(Arc::new(totals.clone()));
-    Ok(Egress {
-        sink,
-        sink_name,
-        rejects,
-        rendering: Rendering::Json,
-        progress: Progress::none(),
-        totals,
-        published,
-        worst: None,
-    })
-}
-
 /// History first, then the inputs; dropping the feed at the end lets shards and egress finish.
-async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::Result<End> {
+async fn feed_all(
+    mut feed: Feed,
+    history: Vec<PathBuf>,
+    inputs: Inputs,
+    due: Option<Due>,
+) -> io::Result<End> {
+    let is_kept = due.is_some();
     let mut end = End::Complete;
     if !history.is_empty() {
         end = feed.merge(&Inputs::Files(history)).await?;
@@ -255,12 +235,20 @@ async fn feed_all(mut feed: Feed, history: Vec<PathBuf>, inputs: Inputs) -> io::
             end = End::Unwanted;
         }
     }
+    feed.checkpoints = due;
+    if end == End::Complete && feed.begin().await.is_none() {
+        end = End::Unwanted;
+    }
     if end == End::Complete {
         end = match &inputs {
             Inputs::Stdin => feed.stdin().await?,
             Inputs::Files(_) => feed.merge(&inputs).await?,
             Inputs::Follow { names, poll } => feed.follow(names, *poll).await?,
         };
+    }
+    // Where the run will be taken up again, the end of the inputs is not the end of the records.
+    if is_kept {
+        return Ok(end);
     }
     if feed.end_join().await.is_none() {
         end = End::Unwanted;

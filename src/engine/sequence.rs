@@ -53,7 +53,7 @@ impl Step {
 }
 
 /// Event time of a stream.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Passage {
     lateness: i64,
     /// The latest minute seen.
@@ -171,6 +171,30 @@ impl Merge {
         }
     }
 
+    /// Goes on where another process stopped: with this much of event time seen, and up to this minute.
+    pub fn resume(&mut self, passage: Passage, latest: i64) {
+        self.passage = Passage { lateness: self.passage.lateness, ..passage };
+        self.latest = latest;
+    }
+
+    /// The minute that the merged stream has reached.
+    pub fn latest(&self) -> i64 {
+        self.latest
+    }
+
+    /// Puts records in front of an input that were read by another process.
+    pub fn give_rest(&mut self, input: usize, rest: Batch) {
+        self.heads[input] = Head::Ready(Arc::new(rest), 0);
+    }
+
+    /// The records of an input that have been read and are not in a step yet.
+    pub fn rest(&self, input: usize) -> Option<Batch> {
+        match self.heads.get(input) {
+            Some(Head::Ready(batch, next)) if *next < batch.records.len() => Some(batch.rest(*next)),
+            _ => None,
+        }
+    }
+
     /// The step that is ready.
     pub fn step(&mut self) -> Step {
         std::mem::take(&mut self.step)
@@ -256,10 +280,20 @@ impl Live {
         Self { branches: Vec::new(), passage: Passage::new(lateness_minutes), idle }
     }
 
-    /// Adds an input and says its number.
-    pub fn add(&mut self, now: Timestamp) -> usize {
-        self.branches.push(Branch { latest: i64::MIN, heard: now });
+    /// Goes on where another process stopped: with this much of event time seen.
+    pub fn resume(&mut self, passage: Passage) {
+        self.passage = Passage { lateness: self.passage.lateness, ..passage };
+    }
+
+    /// Adds an input that has reached the minute `latest`, or none yet, and says its number.
+    pub fn add(&mut self, now: Timestamp, latest: i64) -> usize {
+        self.branches.push(Branch { latest, heard: now });
         self.branches.len() - 1
+    }
+
+    /// The latest minute that an input has reached.
+    pub fn latest(&self, input: usize) -> i64 {
+        self.branches.get(input).map_or(i64::MIN, |branch| branch.latest)
     }
 
     /// An input has ended and holds nobody back.

@@ -23,6 +23,8 @@ pub enum Move {
     },
     /// An input could not be read to its end.
     Failed,
+    /// Everything is to be saved as it is now; this is where the feed stands.
+    Checkpoint(Vec<u8>),
     /// The history is complete.
     EndOfHistory,
     /// The inputs are complete.
@@ -39,6 +41,8 @@ pub struct Report {
     pub unpriced: Unpriced,
     /// What the shard holds now.
     pub gauges: Gauges,
+    /// What the shard remembers, where that was asked for.
+    pub saved: Option<Vec<u8>>,
 }
 
 /// The way to all shards and to the egress.
@@ -56,11 +60,12 @@ pub struct Fanin {
 }
 
 impl Fanout {
-    /// Starts `count` shards; `learning` where a history is given first.
+    /// Starts `count` shards; `learning` where a history is given first, with what shards have `saved`.
     pub fn start(
         settings: &Arc<ShardSettings>,
         count: usize,
         learning: bool,
+        saved: &Arc<[Vec<u8>]>,
     ) -> std::io::Result<(Self, Fanin)> {
         let (egress, moves) = mpsc::channel(MOVES_MAX);
         let mut fanout = Self { shards: Vec::new(), egress };
@@ -68,10 +73,17 @@ impl Fanout {
         for number in 0..count.max(1) {
             let (sender, inputs) = mpsc::channel(MOVES_MAX);
             let (outputs, answers) = mpsc::channel(MOVES_MAX);
-            let shard = Shard::new(Arc::clone(settings), number, count, learning);
-            thread::Builder::new()
-                .name(format!("shard-{number}"))
-                .spawn(move || serve(shard, inputs, &outputs))?;
+            let (settings, saved) = (Arc::clone(settings), Arc::clone(saved));
+            thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+                let mut shard = Shard::new(settings, number, count, learning);
+                let restored = shard.restore(saved.iter().map(Vec::as_slice));
+                drop(saved);
+                match restored {
+                    Ok(()) => serve(shard, inputs, &outputs),
+                    // Its checksum was right, so this is a mistake of ours: the run ends as if the thread had died.
+                    Err(error) => tracing::error!("the state cannot be taken up: {error}"),
+                }
+            })?;
             fanout.shards.push(sender);
             reports.push(answers);
         }
@@ -92,12 +104,14 @@ fn serve(mut shard: Shard, mut inputs: mpsc::Receiver<Arc<Move>>, answers: &mpsc
     while let Some(moved) = inputs.blocking_recv() {
         let input = match &*moved {
             Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
-            Move::Failed => Input::Records { runs: &[], marks: &[] },
+            Move::Failed | Move::Checkpoint(_) => Input::Records { runs: &[], marks: &[] },
             Move::EndOfHistory => Input::EndOfHistory,
             Move::End => Input::End,
         };
         let (outputs, counts) = shard.apply(&input);
-        let report = Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges() };
+        let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save());
+        let report =
+            Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges(), saved };
         if answers.blocking_send(report).is_err() {
             return;
         }

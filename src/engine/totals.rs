@@ -1,5 +1,6 @@
 //! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
 
+use super::checkpoint::Kept;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::join::Joined;
 use crate::record::Reason;
@@ -7,6 +8,7 @@ use crate::shard::{Counts, Gauges, Unpriced};
 use crate::time::Timestamp;
 use hdrhistogram::Histogram;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Alerts by detector, severity and status.
@@ -47,6 +49,12 @@ pub struct Totals {
     pub ready: bool,
     /// Latency from reading to writing.
     pub latency: Latency,
+    /// What earlier runs with the same state counted, of what later records may take back.
+    pub earlier: Arc<(Counts, Unpriced)>,
+    /// Checkpoints made by this run, and what the last one took.
+    pub checkpoints: Option<(u64, Kept)>,
+    /// Whether everything waits for room on a disk.
+    pub stalled: Arc<AtomicBool>,
 }
 
 impl Totals {
@@ -69,6 +77,9 @@ impl Totals {
             latest: None,
             ready: false,
             latency: Latency::default(),
+            earlier: Arc::default(),
+            checkpoints: None,
+            stalled: Arc::default(),
         }
     }
 

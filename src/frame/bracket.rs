@@ -4,9 +4,10 @@
 //! finds out. So a wrong value costs its document, and only what makes the end uncertain breaks it off.
 
 use crate::json::{DEPTH_MAX, number_length, plain_length};
+use serde::{Deserialize, Serialize};
 
 /// A place between two lines, or two bytes, of a JSON text.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tracker {
     /// One bit for each open bracket: set for an object, clear for a list.
     objects: u128,

@@ -8,9 +8,10 @@
 use super::Block;
 use super::bracket::{Step, Tracker, opens};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Joins and parts the documents of one input. Costs one search where each has its line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Documents {
     bytes_max: usize,
     /// The document under way. Its last line is not written yet: what follows decides what stands on it.
@@ -22,7 +23,7 @@ pub struct Documents {
 }
 
 /// A document under way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Open {
     tracker: Tracker,
     /// As it was written, while nothing but blank lines follow its first; then without its white space.

@@ -4,11 +4,12 @@ use super::octets::Start;
 use super::{Block, Documents, Joiner, LinesCodec, OctetsCodec};
 use crate::decode::Header;
 use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio_util::codec::Decoder as _;
 
 /// Cuts the bytes of an input into blocks of frames.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Framer {
     bytes_max: usize,
     lines: LinesCodec,

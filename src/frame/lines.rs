@@ -4,6 +4,7 @@ use super::Block;
 use super::document::last_border;
 use super::skip::Skip;
 use bytes::{Buf, BytesMut};
+use serde::{Deserialize, Serialize};
 use std::io;
 use tokio_util::codec::Decoder;
 
@@ -12,7 +13,7 @@ use tokio_util::codec::Decoder;
 /// A block ends at the last line feed seen so far, so that one search serves hundreds of lines; the decoder finds
 /// the others. A line longer than the limit is dropped while it streams past and counted in the next block, unless it
 /// is several JSON documents: then it is cut between them, and dropped is what of it is longer than the limit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinesCodec {
     line_bytes_max: usize,
     /// Inside a line, or a document on it, that is being thrown away.

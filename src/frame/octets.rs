@@ -5,6 +5,7 @@
 
 use super::Block;
 use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 /// Most digits of a count.
 const DIGITS_MAX: usize = 9;
@@ -12,7 +13,7 @@ const DIGITS_MAX: usize = 9;
 const START_BYTES_MAX: usize = DIGITS_MAX + 6;
 
 /// Cuts an input that began with a count into messages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OctetsCodec {
     bytes_max: usize,
     /// Inside something that is no message and too long to be kept.

@@ -8,9 +8,10 @@ use super::shape::member_of_any as member;
 use crate::json::Value;
 use crate::unwrap::cri;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Joins pieces of one input. Costs nothing where the input is not a container log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Joiner {
     kind: Option<Kind>,
     bytes_max: usize,
@@ -18,7 +19,7 @@ pub struct Joiner {
     pending: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Kind {
     Docker,
     Cri,

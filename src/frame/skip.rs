@@ -2,9 +2,10 @@
 
 use super::document::{begins, outer};
 use crate::json::DEPTH_MAX;
+use serde::{Deserialize, Serialize};
 
 /// A line that is thrown away while it streams past.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Skip {
     /// In a document.
     Inside(Brackets),
@@ -16,7 +17,7 @@ pub(super) enum Skip {
 
 /// The open brackets of a document. They are told apart as [`super::bracket::Tracker`] does it: what that cannot
 /// follow is not followed here.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Brackets {
     objects: u128,
     depth: u32,

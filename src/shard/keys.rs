@@ -226,9 +226,14 @@ impl Keys {
     /// Every key, those first that may have to give way, in the order in which they would.
     pub(super) fn in_order(&self) -> impl Iterator<Item = (&KeyState, bool)> {
         let newcomers = self.newcomers.iter().filter_map(|slot| self.at(*slot)).map(|state| (state, true));
-        let is_newcomer: std::collections::HashSet<u32> = self.newcomers.iter().map(|slot| slot.0).collect();
-        let others = (0..).zip(&self.states).filter(move |(slot, _)| !is_newcomer.contains(slot));
-        newcomers.chain(others.filter_map(|(_, state)| Some((state.as_deref()?, false))))
+        let mut is_newcomer = vec![false; self.states.len()];
+        for Slot(slot) in &self.newcomers {
+            if let Some(is_newcomer) = is_newcomer.get_mut(*slot as usize) {
+                *is_newcomer = true;
+            }
+        }
+        let others = self.states.iter().zip(is_newcomer).filter(|(_, is_newcomer)| !is_newcomer);
+        newcomers.chain(others.filter_map(|(state, _)| Some((state.as_deref()?, false))))
     }
 
     fn at(&self, slot: Slot) -> Option<&KeyState> {

@@ -1,8 +1,11 @@
 //! Where encoded events go. Encoding and carrying are two things: a sink takes bytes.
 
+mod file;
+
+pub use file::{FileSink, Resumed, is_full, wait_for_room};
+
 use std::io;
 use std::path::Path;
-use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWriteExt, Stdout};
 
 /// Something that carries encoded events away.
@@ -34,36 +37,47 @@ impl Sink for StdoutSink {
     }
 }
 
-/// A file that is appended to: what an earlier run has written stays.
-pub struct FileSink(File);
+/// A pipe or a device with a name.
+pub struct PipeSink(tokio::fs::File);
 
-impl FileSink {
-    /// Opens or makes the file, readable by its owner only if it is made.
+impl PipeSink {
+    /// Opens it; waits for a reader where it has none.
     pub async fn open(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true).mode(0o600);
-        options.open(path).await.map(Self)
+        tokio::fs::OpenOptions::new().append(true).open(path).await.map(Self)
     }
 }
 
-impl Sink for FileSink {
+impl Sink for PipeSink {
     async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.0.write_all(lines).await?;
         self.0.flush().await
     }
 }
 
-/// A sink of either kind.
+/// A sink of any kind.
 pub enum AnySink {
+    /// A pipe or a device with a name.
+    Pipe(PipeSink),
     /// Standard output.
     Stdout(StdoutSink),
     /// A file.
     File(FileSink),
 }
 
+impl AnySink {
+    /// The file, where it is one.
+    pub fn file(&mut self) -> Option<&mut FileSink> {
+        match self {
+            Self::File(sink) => Some(sink),
+            Self::Pipe(_) | Self::Stdout(_) => None,
+        }
+    }
+}
+
 impl Sink for AnySink {
     async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
+            Self::Pipe(sink) => sink.write(lines).await,
             Self::Stdout(sink) => sink.write(lines).await,
             Self::File(sink) => sink.write(lines).await,
         }

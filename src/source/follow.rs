@@ -3,7 +3,8 @@
 //! It is looked at every `poll` instead of waiting for notifications: those do not come over network file systems
 //! and container mounts, a tenth of a second is soon enough, and a look costs a few microseconds.
 
-use super::{FileId, Next, Source, SourceError, file_id, read_some};
+use super::place::Progress;
+use super::{FileId, Next, Place, Source, SourceError, file_id, read_some, rotated};
 use crate::encode::Visible;
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -24,31 +25,54 @@ pub struct FollowSource {
     path: PathBuf,
     name: String,
     poll: Duration,
+    /// Where to go on, before the first file is opened.
+    from: Option<Place>,
     current: Option<Followed>,
     waiting: VecDeque<Followed>,
     /// How often the old file was at its end since another took its place.
     farewells: u32,
-    /// Bytes that were cut off the file while it was read: at least this much was lost, if it was not read.
+    /// The file that was read before is gone, and what was not read of it is lost.
+    replaced: bool,
+    /// How often a file was found shorter than what had been read of it, or gone.
     pub truncations: u64,
 }
 
-struct Followed {
-    file: File,
+/// A file that is read as it grows.
+pub(super) struct Followed {
+    pub(super) file: File,
     identity: FileId,
-    position: u64,
+    progress: Progress,
+}
+
+impl Followed {
+    /// From the start of `file`.
+    pub(super) fn new(file: File) -> io::Result<Self> {
+        let identity = file_id(&file.metadata()?);
+        Ok(Self { identity, file, progress: Progress::new(identity) })
+    }
+
+    /// From `place` on, which is in `file`.
+    pub(super) fn at(file: File, place: &Place) -> io::Result<Self> {
+        let identity = file_id(&file.metadata()?);
+        let (file, progress) = Progress::seek(file, place)?;
+        Ok(Self { file, identity, progress })
+    }
 }
 
 impl FollowSource {
-    /// Follows `path` from the start of the file that is there, or will be.
-    pub fn new(path: &Path, poll: Duration) -> Self {
+    /// Follows `path` from the start of the file that is there, or will be; or from where another process stopped,
+    /// wherever that file has gone since.
+    pub fn new(path: &Path, poll: Duration, from: Option<Place>) -> Self {
         let name = path.display().to_string();
         Self {
             path: path.to_owned(),
             name,
             poll,
+            from,
             current: None,
             waiting: VecDeque::new(),
             farewells: 0,
+            replaced: false,
             truncations: 0,
         }
     }
@@ -65,7 +89,30 @@ impl FollowSource {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        Ok(Some(Followed { identity: file_id(&file.metadata()?), file, position: 0 }))
+        Followed::new(file).map(Some)
+    }
+
+    /// Finds the file that another process has read, which may have been renamed since, and those that came after it.
+    fn resume(&mut self, place: &Place) -> io::Result<()> {
+        let Some(mut found) = rotated::find(&self.path, place)? else {
+            // Nothing there at all: it may be between two names.
+            if !self.path.exists() {
+                return Ok(());
+            }
+            tracing::warn!(
+                file = %Visible(&self.name), read_before = place.offset,
+                "the file that was read before is gone or was cut off; what was not read of it is lost, reading from the start"
+            );
+            self.from = None;
+            self.replaced = true;
+            self.truncations += 1;
+            self.current = self.open()?;
+            return Ok(());
+        };
+        self.from = None;
+        self.current = found.pop_front();
+        self.waiting = found;
+        Ok(())
     }
 
     /// Opens the file at the path if it is another than the newest one known, and puts it in the queue.
@@ -93,11 +140,12 @@ impl FollowSource {
         let wait = Ok(Next::Wait(self.poll));
         let Some(current) = &mut self.current else { return wait };
         let length = current.file.metadata()?.len();
-        if length < current.position {
+        let read = current.progress.place().offset;
+        if length < read {
             // Truncated: what was written before and not read is lost; what is written now starts at the top.
-            tracing::warn!(file = %Visible(&self.name), lost_at_most = current.position, "file was truncated; reading it from its start");
+            tracing::warn!(file = %Visible(&self.name), read_before = read, "file was truncated; reading it from its start");
             self.truncations += 1;
-            current.position = 0;
+            current.progress = Progress::new(current.identity);
             current.file.seek(SeekFrom::Start(0))?;
             return Ok(Next::NewFile);
         }
@@ -120,16 +168,28 @@ impl Source for FollowSource {
         &self.name
     }
 
+    fn place(&self) -> Option<Place> {
+        self.current.as_ref().map(|current| current.progress.place())
+    }
+
     fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError> {
         if self.current.is_none() {
-            self.current = self.open().map_err(|error| self.fail(error))?;
+            let opened = match self.from {
+                Some(place) => self.resume(&place),
+                None => self.open().map(|opened| self.current = opened),
+            };
+            opened.map_err(|error| self.fail(error))?;
+            if std::mem::take(&mut self.replaced) {
+                return Ok(Next::NewFile);
+            }
         }
         self.notice_rotation().map_err(|error| self.fail(error))?;
         let Some(current) = &mut self.current else { return Ok(Next::Wait(self.poll)) };
+        let before = buffer.len();
         match read_some(&mut current.file, buffer, max) {
             Ok(0) => self.look_around().map_err(|error| self.fail(error)),
-            Ok(read) => {
-                current.position += read as u64;
+            Ok(_) => {
+                current.progress.note(buffer, before);
                 Ok(Next::Bytes)
             }
             Err(error) => Err(self.fail(error)),
@@ -186,7 +246,7 @@ mod tests {
     fn through_the_life_of_a_log() {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("a.log"), dir.path().join("a.log.1"));
-        let mut source = FollowSource::new(&path, Duration::from_millis(1));
+        let mut source = FollowSource::new(&path, Duration::from_millis(1), None);
         assert_eq!(drain(&mut source), "", "not there yet");
         append(&path, "one\n");
         assert_eq!(drain(&mut source), "one\n");
@@ -211,7 +271,7 @@ mod tests {
     fn rotations_in_quick_succession_lose_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
-        let mut source = FollowSource::new(&path, Duration::from_millis(1));
+        let mut source = FollowSource::new(&path, Duration::from_millis(1), None);
         append(&path, "one\n");
         assert_eq!(drain(&mut source), "one\n");
         for (number, text) in ["two\n", "three\n", "four\n"].iter().enumerate() {

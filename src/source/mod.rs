@@ -7,12 +7,15 @@ mod compressed;
 mod file;
 mod follow;
 mod paths;
+mod place;
+mod rotated;
 mod stdin;
 
 pub use compressed::Decompressor;
 pub use file::FileSource;
 pub use follow::FollowSource;
 pub use paths::{FileId, PathError, check, check_followed, expand, file_id};
+pub use place::{Mark, Place};
 pub use stdin::StdinSource;
 
 use bytes::BytesMut;
@@ -23,6 +26,11 @@ use std::time::Duration;
 pub trait Source: Send {
     /// Its name in messages.
     fn name(&self) -> &str;
+
+    /// What comes behind the bytes that were handed out last; `None` where nobody can go on there.
+    fn place(&self) -> Option<Place> {
+        None
+    }
 
     /// Appends what there is to `buffer`, up to about `max` bytes; waits if it cannot do otherwise.
     fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError>;

@@ -264,7 +264,9 @@ impl Restated {
         out.put(&self.known.len());
         let mut entries: Vec<_> = self.known.iter().collect();
         entries.sort_unstable_by_key(|(id, _)| **id);
-        entries.iter().for_each(|entry| out.put(entry));
+        for entry in entries {
+            out.put(&entry);
+        }
     }
 
     /// Adds what was saved of keys that are `ours`. The queue of ends holds the last of each bucket, which is due when

@@ -1,0 +1,132 @@
+//! Everything a run knows at one moment, on disk: what it remembers, how far its inputs are read and how long its
+//! outputs are. From there, another process goes on as if nothing had happened.
+
+mod keeper;
+mod store;
+
+pub use keeper::{Keeper, Kept, length};
+pub use store::{Store, StoreError};
+
+use super::clock::Arrival;
+use crate::config::CheckpointConfig;
+use crate::save::{Reader, Unreadable, Writer};
+use crate::shard::{Counts, Unpriced};
+use crate::source::FileId;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a checkpoint holds.
+#[derive(Default)]
+pub struct Checkpoint {
+    /// What tells whether it can be used by this run.
+    pub origin: Origin,
+    /// Where the feed stands.
+    pub feed: Vec<u8>,
+    /// What each shard remembers.
+    pub shards: Vec<Vec<u8>>,
+    /// What was written and counted.
+    pub egress: Written,
+}
+
+/// Where a checkpoint comes from.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// The version of the program, for people.
+    pub program: String,
+    /// A fingerprint that differs with the salt: keys of another salt would all be new.
+    pub salt: [u8; 16],
+}
+
+/// What was written and counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Written {
+    /// The file with alerts.
+    pub alerts: Option<Length>,
+    /// The file with rejects.
+    pub rejects: Option<Length>,
+    /// Sums that later records may lower again.
+    pub counts: Counts,
+    /// Models without a price.
+    pub unpriced: Unpriced,
+}
+
+/// How long an output is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Length {
+    /// Which file.
+    pub file: FileId,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Checkpoint {
+    /// As bytes.
+    fn save(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.put(&self.origin);
+        out.put(&self.egress);
+        out.put_bytes(&self.feed);
+        out.put(&self.shards.len());
+        self.shards.iter().for_each(|shard| out.put_bytes(shard));
+        out.into_bytes()
+    }
+
+    /// From bytes.
+    fn restore(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let mut saved = Reader::new(bytes);
+        let (origin, egress) = (saved.take()?, saved.take()?);
+        let feed = saved.sized()?.rest().to_vec();
+        let count: usize = saved.take()?;
+        let shards = (0..count).map(|_| saved.sized().map(|shard| shard.rest().to_vec()));
+        let shards = shards.collect::<Result<_, _>>()?;
+        if saved.is_empty() { Ok(Self { origin, feed, shards, egress }) } else { Err(Unreadable) }
+    }
+}
+
+/// What the one who asks for checkpoints and the one who writes them know of each other.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    /// One is being made.
+    busy: Arc<AtomicBool>,
+    /// Milliseconds that the last one took.
+    cost: Arc<AtomicU64>,
+}
+
+impl Pace {
+    /// One has been made, and took this long.
+    pub fn made(&self, took: Duration) {
+        self.cost.store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.busy.store(false, Ordering::Release);
+    }
+}
+
+/// When the next checkpoint is due.
+#[derive(Debug)]
+pub struct Due {
+    every: Duration,
+    /// How many times as long as a checkpoint takes there is none.
+    rest: u64,
+    last: Arrival,
+    pace: Pace,
+}
+
+impl Due {
+    /// As configured.
+    pub fn new(config: CheckpointConfig, pace: Pace) -> Self {
+        let every = Duration::from_millis(config.interval_ms.into());
+        Self { every, rest: 100 / u64::from(config.time_percent_max.max(1)) - 1, last: Arrival::now(), pace }
+    }
+
+    /// Whether it is now; then the time runs anew. The last one is made in any case.
+    pub fn is_now(&mut self, is_last: bool) -> bool {
+        let cost = Duration::from_millis(self.pace.cost.load(Ordering::Relaxed).saturating_mul(self.rest));
+        let is_due =
+            self.last.elapsed() >= self.every.max(cost) && !self.pace.busy.swap(true, Ordering::Acquire);
+        if is_due {
+            self.last = Arrival::now();
+        }
+        is_due || is_last
+    }
+}

@@ -1,0 +1,254 @@
+//! Checkpoints in a folder. Each is written under another name, forced to disk and renamed, and the one before is
+//! kept: a crash at any moment leaves a whole one.
+//!
+//! A file is a line of text with the version of its layout, the length of what follows in eight bytes, the state, and
+//! the BLAKE3 hash of everything before.
+
+use super::Checkpoint;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Goes up with every change of what is saved.
+const VERSION: u32 = 1;
+const MAGIC: &str = "keyhound checkpoint ";
+const HASH_BYTES: usize = 32;
+/// The newest and the one before.
+const KEPT: usize = 2;
+
+/// Why a run cannot use a folder of checkpoints.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be made, read or written.
+    #[error("{path}: {error}", path = path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another process uses it.
+    #[error("{path}: another keyhound is using this state; give each its own folder", path = path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Of another version of the program.
+    #[error(
+        "{path}: a checkpoint of layout {found}, and this keyhound {version} reads layout {VERSION}; run the version that wrote it, or start anew with another folder",
+        path = path.display(), version = env!("CARGO_PKG_VERSION")
+    )]
+    Version {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// Nothing in it can be used.
+    #[error(
+        "{path}: no checkpoint in it is whole; move it away to start anew (the inputs will be read from their start)",
+        path = path.display()
+    )]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Made with another salt.
+    #[error(
+        "{path}: made with another `fingerprint.salt_file`: no key would be known again; put the salt back, or start anew with another folder",
+        path = path.display()
+    )]
+    Salt {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// A folder of checkpoints, ours alone while this value lives.
+pub struct Store {
+    dir: PathBuf,
+    /// Held open: the lock goes with it.
+    _lock: File,
+    /// Number of the newest.
+    newest: u64,
+    /// An earlier one had to do because the newest was damaged.
+    pub fell_back: bool,
+}
+
+impl Store {
+    /// Takes hold of a folder, which is made if need be, and of what it holds.
+    pub fn open(dir: &Path) -> Result<(Self, Option<Checkpoint>), StoreError> {
+        let failed = |error| StoreError::Io { path: dir.to_owned(), error };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        let lock = options.create(true).append(true).mode(0o600).open(dir.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path: dir.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let mut store = Self { dir: dir.to_owned(), _lock: lock, newest: 0, fell_back: false };
+        let numbers = store.numbers().map_err(failed)?;
+        store.newest = numbers.first().copied().unwrap_or(0);
+        let checkpoint = store.load(&numbers)?;
+        Ok((store, checkpoint))
+    }
+
+    /// The newest that is whole. Only what damage cannot explain ends the search: a version is told by a whole file.
+    fn load(&mut self, numbers: &[u64]) -> Result<Option<Checkpoint>, StoreError> {
+        for &number in numbers {
+            let path = self.path(number);
+            let bytes = fs::read(&path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
+            match unpack(&bytes) {
+                Ok(checkpoint) => return Ok(Some(checkpoint)),
+                Err(Broken::Version(found)) => return Err(StoreError::Version { path, found }),
+                Err(Broken::Damaged(why)) => {
+                    tracing::error!("{}: {why}; going back to the checkpoint before it", path.display());
+                    self.fell_back = true;
+                }
+            }
+        }
+        if numbers.is_empty() { Ok(None) } else { Err(StoreError::Damaged { path: self.dir.clone() }) }
+    }
+
+    /// The numbers of the checkpoints that are there, the newest first. What was not renamed was not finished.
+    fn numbers(&self) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("checkpoint-"));
+            numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(numbers)
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("checkpoint-{number:010}"))
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes a checkpoint; when this returns, it is on disk. How many bytes it has.
+    pub fn write(&mut self, checkpoint: &Checkpoint) -> io::Result<u64> {
+        let path = self.path(self.newest + 1);
+        let unfinished = self.dir.join("unfinished");
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let bytes = pack(checkpoint, &mut file)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)?;
+        File::open(&self.dir)?.sync_all()?;
+        self.newest += 1;
+        for number in self.numbers()?.iter().skip(KEPT) {
+            fs::remove_file(self.path(*number))?;
+        }
+        Ok(bytes)
+    }
+}
+
+fn pack(checkpoint: &Checkpoint, out: &mut impl Write) -> io::Result<u64> {
+    let state = checkpoint.save();
+    let mut hasher = blake3::Hasher::new();
+    let head = format!("{MAGIC}{VERSION}\n");
+    let length = (state.len() as u64).to_le_bytes();
+    for part in [head.as_bytes(), &length, &state] {
+        hasher.update(part);
+        out.write_all(part)?;
+    }
+    out.write_all(hasher.finalize().as_bytes())?;
+    Ok((head.len() + length.len() + state.len() + HASH_BYTES) as u64)
+}
+
+enum Broken {
+    Version(u32),
+    Damaged(&'static str),
+}
+
+fn unpack(bytes: &[u8]) -> Result<Checkpoint, Broken> {
+    let damaged = Broken::Damaged;
+    let Some((whole, hash)) = bytes.split_at_checked(bytes.len().saturating_sub(HASH_BYTES)) else {
+        return Err(damaged("is cut off"));
+    };
+    if blake3::hash(whole).as_bytes() != hash {
+        return Err(damaged("its checksum does not fit: it is damaged or cut off"));
+    }
+    let rest = whole.strip_prefix(MAGIC.as_bytes()).ok_or(damaged("is no checkpoint"))?;
+    let end = memchr::memchr(b'\n', rest).ok_or(damaged("is no checkpoint"))?;
+    let version = std::str::from_utf8(&rest[..end]).ok().and_then(|version| version.parse().ok());
+    match version {
+        Some(VERSION) => {}
+        Some(other) => return Err(Broken::Version(other)),
+        None => return Err(damaged("is no checkpoint")),
+    }
+    let (length, state) = rest[end + 1..].split_first_chunk().ok_or(damaged("is cut off"))?;
+    if u64::from_le_bytes(*length) != state.len() as u64 {
+        return Err(damaged("is cut off"));
+    }
+    Checkpoint::restore(state).map_err(|_| damaged("cannot be understood"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(text: &str) -> Checkpoint {
+        Checkpoint { feed: text.as_bytes().to_vec(), shards: vec![vec![1, 2, 3]], ..Checkpoint::default() }
+    }
+
+    fn feed(dir: &Path) -> Option<String> {
+        let found = Store::open(dir).unwrap().1?;
+        assert_eq!(found.shards, [[1, 2, 3]]);
+        Some(String::from_utf8(found.feed).unwrap())
+    }
+
+    #[test]
+    fn the_newest_whole_one_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        assert_eq!(feed(dir), None);
+        for text in ["one", "two", "three"] {
+            Store::open(dir).unwrap().0.write(&checkpoint(text)).unwrap();
+            assert_eq!(feed(dir).as_deref(), Some(text));
+        }
+        let names = |dir| Store::open(dir).unwrap().0.numbers().unwrap();
+        assert_eq!(names(dir), [3, 2]);
+        // What was never renamed is never used, whatever it holds.
+        fs::copy(dir.join("checkpoint-0000000002"), dir.join("unfinished")).unwrap();
+        assert_eq!(feed(dir).as_deref(), Some("three"));
+        let newest = dir.join("checkpoint-0000000003");
+        let whole = fs::read(&newest).unwrap();
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            fs::write(&newest, &flipped).unwrap();
+            assert_eq!(feed(dir).as_deref(), Some("two"), "a bit of byte {at}");
+            fs::write(&newest, &whole[..at]).unwrap();
+            assert_eq!(feed(dir).as_deref(), Some("two"), "cut off at {at}");
+        }
+        assert!(Store::open(dir).unwrap().0.fell_back);
+        fs::write(dir.join("checkpoint-0000000002"), "").unwrap();
+        assert!(matches!(Store::open(dir), Err(StoreError::Damaged { .. })));
+    }
+
+    #[test]
+    fn other_versions_and_second_users_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(dir.path()).unwrap();
+        store.write(&checkpoint("one")).unwrap();
+        assert!(matches!(Store::open(dir.path()), Err(StoreError::InUse { .. })));
+        drop(store);
+        let path = dir.path().join("checkpoint-0000000001");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.truncate(bytes.len() - HASH_BYTES);
+        let later = String::from_utf8_lossy(&bytes).replacen("checkpoint 1", "checkpoint 7", 1).into_bytes();
+        let hash = blake3::hash(&later);
+        fs::write(&path, [&later[..], hash.as_bytes()].concat()).unwrap();
+        let error = Store::open(dir.path()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("layout 7") && error.contains("reads layout 1"), "{error}");
+    }
+}

@@ -1,0 +1,196 @@
+//! A file that is appended to: what an earlier run has written stays.
+//!
+//! A run that goes on from a checkpoint makes again what was written since then. It is compared with what is there
+//! and not written twice, so that whoever reads along sees every line once.
+
+use super::Sink;
+use crate::encode::Visible;
+use crate::source::{FileId, file_id};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a full disk is given before it is tried again.
+const FULL_FOR: Duration = Duration::from_millis(500);
+
+/// A file that is appended to.
+pub struct FileSink {
+    /// Shared with whoever forces it to disk.
+    file: Arc<File>,
+    name: String,
+    id: FileId,
+    /// How long it is, without what is still to be compared.
+    length: u64,
+    /// What was written behind the checkpoint, to be compared with what comes.
+    written: Option<Written>,
+    /// Whether the disk is full and everything waits.
+    stalled: Arc<AtomicBool>,
+}
+
+struct Written {
+    file: File,
+    bytes: u64,
+}
+
+/// How an output goes on that an earlier run has written to.
+#[derive(Clone, Copy, Debug)]
+pub struct Resumed {
+    /// Which file, and how long it was.
+    pub at: Option<(FileId, u64)>,
+    /// Whether what comes repeats what was written since: so it is where all inputs can be read again.
+    pub repeats: bool,
+}
+
+impl FileSink {
+    /// Opens or makes the file, readable by its owner only if it is made.
+    pub fn open(path: &Path, resumed: Option<Resumed>, stalled: &Arc<AtomicBool>) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).mode(0o600).open(path)?;
+        let metadata = file.metadata()?;
+        let mut sink = Self {
+            name: path.display().to_string(),
+            id: file_id(&metadata),
+            length: metadata.len(),
+            file: Arc::new(file),
+            written: None,
+            stalled: Arc::clone(stalled),
+        };
+        if let Some(resumed) = resumed.filter(|_| metadata.is_file()) {
+            sink.resume(path, resumed)?;
+        }
+        Ok(sink)
+    }
+
+    fn resume(&mut self, path: &Path, Resumed { at, repeats }: Resumed) -> io::Result<()> {
+        if !repeats {
+            return self.cut_torn_line(path);
+        }
+        let Some((id, length)) = at else { return Ok(()) };
+        if id != self.id || length > self.length {
+            tracing::warn!(
+                "{}: not the file that was written before, or cut off since; alerts may stand twice, told by their `id`",
+                Visible(&self.name)
+            );
+            return self.cut_torn_line(path);
+        }
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(length))?;
+        let bytes = self.length - length;
+        self.written = (bytes > 0).then_some(Written { file, bytes });
+        self.length = length;
+        Ok(())
+    }
+
+    /// Takes away what a crash left of a line that was being written.
+    fn cut_torn_line(&mut self, path: &Path) -> io::Result<()> {
+        const PIECE: u64 = 64 << 10;
+        let mut reader = File::open(path)?;
+        let mut end = self.length;
+        let whole = loop {
+            let start = end.saturating_sub(PIECE);
+            let mut piece = Vec::new();
+            reader.seek(SeekFrom::Start(start))?;
+            (&mut reader).take(end - start).read_to_end(&mut piece)?;
+            if let Some(at) = memchr::memrchr(b'\n', &piece) {
+                break start + at as u64 + 1;
+            }
+            if start == 0 {
+                break 0;
+            }
+            end = start;
+        };
+        if whole < self.length {
+            tracing::warn!(
+                "{}: took away {} bytes of a line that a crash cut off",
+                Visible(&self.name),
+                self.length - whole
+            );
+            self.file.set_len(whole)?;
+            self.length = whole;
+        }
+        Ok(())
+    }
+
+    /// Which file it is, and how long.
+    pub fn length(&self) -> (FileId, u64) {
+        (self.id, self.length)
+    }
+
+    /// The file itself, to be forced to disk.
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// How many of `bytes` stand in the file already.
+    fn compare(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(written) = &mut self.written else { return Ok(0) };
+        let wanted = bytes.len().min(usize::try_from(written.bytes).unwrap_or(usize::MAX));
+        let mut there = vec![0; wanted];
+        written.file.read_exact(&mut there)?;
+        let same = there.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        written.bytes -= same as u64;
+        self.length += same as u64;
+        if same < wanted {
+            tracing::warn!(
+                "{}: what follows from the inputs differs from what was written by {} bytes at its end, which are written anew",
+                Visible(&self.name),
+                written.bytes
+            );
+            self.file.set_len(self.length)?;
+            self.written = None;
+        } else if written.bytes == 0 {
+            self.written = None;
+        }
+        Ok(same)
+    }
+
+    /// The inputs are at their end: what has not been repeated by now does not follow from them.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if self.written.take().is_some() {
+            tracing::warn!(
+                "{}: more was written than follows from the inputs; it is taken away",
+                Visible(&self.name)
+            );
+            self.file.set_len(self.length)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for FileSink {
+    async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        let same = self.compare(lines)?;
+        let mut rest = &lines[same..];
+        while !rest.is_empty() {
+            match (&*self.file).write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.length += count as u64;
+                    rest = &rest[count..];
+                    self.stalled.store(false, Ordering::Relaxed);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) => wait_for_room(&self.name, &self.stalled).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is no room on the disk: nothing is wrong, and it may pass.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Waits for room on a disk, which is told once.
+pub async fn wait_for_room(name: &str, stalled: &AtomicBool) {
+    if !stalled.swap(true, Ordering::Relaxed) {
+        tracing::error!("{}: the disk is full; reading stops until there is room", Visible(name));
+    }
+    tokio::time::sleep(FULL_FOR).await;
+}

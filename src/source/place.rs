@@ -1,0 +1,145 @@
+//! How far an input has been read, so that another process can go on there.
+
+use super::{Decompressor, FileId, file_id};
+use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+
+/// Bytes at the start of a file that it is recognised by.
+const HEAD_BYTES: usize = 1024;
+
+/// A file by its number in the file system and by what it begins with: names move on, numbers are used again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Mark {
+    id: FileId,
+    head: Head,
+}
+
+impl Mark {
+    /// Its number in the file system.
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+}
+
+/// A hash of the first bytes of a file, decompressed: no more of it is kept, for it may hold secrets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Head {
+    length: u16,
+    hash: [u8; 16],
+}
+
+impl Head {
+    fn of(bytes: &[u8]) -> Self {
+        let bytes = &bytes[..bytes.len().min(HEAD_BYTES)];
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+        Self { length: u16::try_from(bytes.len()).unwrap_or(u16::MAX), hash }
+    }
+}
+
+/// What of a file comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// Which file.
+    pub mark: Mark,
+    /// How many of its bytes, decompressed, were taken.
+    pub offset: u64,
+}
+
+impl Place {
+    /// Whether this is the file that is meant, by what it begins with and, where that is little, by its number.
+    ///
+    /// What was read of it must still be there, too: a file that was cut off and written anew may begin the same.
+    pub fn is_in(&self, file: &mut File) -> io::Result<bool> {
+        self.find_in(file, true)
+    }
+
+    /// The same for a file that is read as it is, compressed or not.
+    pub(super) fn is_in_plain(&self, file: &mut File) -> io::Result<bool> {
+        self.find_in(file, false)
+    }
+
+    fn find_in(&self, file: &mut File, unpack: bool) -> io::Result<bool> {
+        const LITTLE: u16 = 256;
+        let metadata = file.metadata()?;
+        let Head { length, .. } = self.mark.head;
+        if length < LITTLE && file_id(&metadata) != self.mark.id {
+            return Ok(false);
+        }
+        file.seek(SeekFrom::Start(0))?;
+        let mut head = vec![0; usize::from(length)];
+        let mut is_plain = true;
+        let read = if unpack {
+            let mut reader = Decompressor::new(&mut *file)?;
+            is_plain = !reader.is_compressed();
+            reader.read_exact(&mut head)
+        } else {
+            file.read_exact(&mut head)
+        };
+        if let Err(error) = read {
+            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(false) } else { Err(error) };
+        }
+        Ok(Head::of(&head) == self.mark.head && (!is_plain || metadata.len() >= self.offset))
+    }
+}
+
+/// Follows what is read of a file.
+#[derive(Debug)]
+pub(super) struct Progress {
+    id: FileId,
+    head: Vec<u8>,
+    mark: Head,
+    offset: u64,
+}
+
+impl Progress {
+    /// At the start of a file.
+    pub(super) fn new(id: FileId) -> Self {
+        Self { id, head: Vec::new(), mark: Head::of(b""), offset: 0 }
+    }
+
+    /// Notes what has been read: the bytes of `buffer` from `from` on.
+    pub(super) fn note(&mut self, buffer: &BytesMut, from: usize) {
+        let bytes = &buffer[from..];
+        self.offset += bytes.len() as u64;
+        if self.head.len() < HEAD_BYTES {
+            let room = HEAD_BYTES - self.head.len();
+            self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            self.mark = Head::of(&self.head);
+        }
+    }
+
+    /// A plain file at `place`, which is in it.
+    pub(super) fn seek(mut file: File, place: &Place) -> io::Result<(File, Self)> {
+        let id = file_id(&file.metadata()?);
+        let mut head = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        (&mut file).take(place.offset.min(HEAD_BYTES as u64)).read_to_end(&mut head)?;
+        file.seek(SeekFrom::Start(place.offset))?;
+        Ok((file, Self { id, mark: Head::of(&head), head, offset: place.offset }))
+    }
+
+    /// How far it is.
+    pub(super) fn place(&self) -> Place {
+        Place { mark: Mark { id: self.id, head: self.mark }, offset: self.offset }
+    }
+}
+
+/// A file from `place` on, as [`Place::is_in`] has found it.
+pub(super) fn reopen(file: File, place: &Place) -> io::Result<(Decompressor<File>, Progress)> {
+    let (mut file, progress) = Progress::seek(file, place)?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = Decompressor::new(file)?;
+    if let Decompressor::Plain(plain) = reader {
+        let (_, mut file) = plain.into_inner();
+        file.seek(SeekFrom::Start(place.offset))?;
+        return Ok((Decompressor::Plain(Cursor::new(Vec::new()).chain(file)), progress));
+    }
+    let head_bytes = place.offset.min(HEAD_BYTES as u64);
+    let mut head = Vec::new();
+    reader.by_ref().take(head_bytes).read_to_end(&mut head)?;
+    io::copy(&mut reader.by_ref().take(place.offset - head_bytes), &mut io::sink())?;
+    Ok((reader, Progress { mark: Head::of(&head), head, ..progress }))
+}
