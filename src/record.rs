@@ -337,6 +337,9 @@ pub struct Batch {
     pub opaque_addresses: u32,
     /// Records that are half of one.
     pub halves: u32,
+    /// How often the input was cut off before these records, so that some may be lost.
+    #[serde(skip)]
+    pub truncations: u32,
     /// Records of something else than the use of a model: logs of clouds hold many.
     pub foreign: u32,
     /// The records that bring the latest time so far into a new minute: index, and the minute since 1970.

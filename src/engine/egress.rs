@@ -214,6 +214,7 @@ impl Egress {
         let batch = &loaded.batch;
         self.totals.bytes += batch.bytes;
         self.totals.lines += u64::from(batch.lines);
+        self.totals.truncations += u64::from(batch.truncations);
         self.totals.foreign += u64::from(batch.foreign);
         self.totals.opaque_addresses += u64::from(batch.opaque_addresses);
         self.totals.latency.record(loaded.arrived.elapsed(), batch.records.len() as u64);

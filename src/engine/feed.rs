@@ -74,6 +74,10 @@ pub struct Feed {
     pub outputs: Vec<FileId>,
     /// Where an earlier process stopped, as far as it is not taken up yet.
     pub standing: Standing,
+    /// There is a checkpoint to go on from.
+    pub is_resumed: bool,
+    /// Something has been passed on that no checkpoint knows of.
+    pub moved: bool,
     /// When checkpoints are made, if they are.
     pub checkpoints: Option<Due>,
     /// A thread has died, which is a mistake of ours: the run must not end as if nothing were missing.
@@ -255,7 +259,7 @@ impl Feed {
 
     /// Asks for a checkpoint before anything is read: how long the outputs were must be known when they grow.
     pub async fn begin(&mut self) -> Option<()> {
-        if self.checkpoints.is_none() {
+        if self.checkpoints.is_none() || self.is_resumed {
             return Some(());
         }
         let state = self.standing.save(&self.join);
@@ -265,9 +269,10 @@ impl Feed {
     /// Asks for a checkpoint of everything that was told so far, if it is time for one.
     async fn checkpoint(&mut self, is_last: bool, standing: impl FnOnce() -> Standing) -> Option<()> {
         let Some(due) = &mut self.checkpoints else { return Some(()) };
-        if self.died || !due.is_now(is_last) {
+        if self.died || !self.moved || !due.is_now(is_last) {
             return Some(());
         }
+        self.moved = false;
         let mut standing = standing();
         standing.inputs.extend(self.standing.others());
         let state = standing.save(&self.join);
@@ -395,6 +400,7 @@ impl Feed {
     }
 
     async fn pass_on(&mut self, mut step: Step) -> Option<()> {
+        self.moved = true;
         step.joined = self.join.take_counts();
         let (watermark, latest) = self.passed;
         self.fanout.tell(Move::Step { step, watermark, latest }).await

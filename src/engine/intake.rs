@@ -174,8 +174,12 @@ impl Reader {
                     self.wait(time);
                     continue;
                 }
-                Ok(Next::NewFile) => {
-                    if self.end_of_file(&mut buffer).is_none() {
+                Ok(next @ (Next::NewFile | Next::Truncated)) => {
+                    let truncations = u32::from(next == Next::Truncated);
+                    let mut lost = Batch::default();
+                    lost.truncations = truncations;
+                    if self.end_of_file(&mut buffer).is_none() || truncations > 0 && self.say(lost).is_none()
+                    {
                         return;
                     }
                     continue;
@@ -219,11 +223,16 @@ impl Reader {
     /// the same (a CSV row whose last number is cut short), so it is dropped; damaged data is told as a reject.
     fn fail(&self, error: SourceError) -> Option<()> {
         if let SourceError::Archive { message, .. } = &error {
-            let (answer, place) = oneshot::channel();
-            let _ = answer.send(Decoded { batch: bad_archive(message), arrived: Arrival::now() });
-            self.queue.blocking_send(Delivery::Batch(place, None)).ok()?;
+            self.say(bad_archive(message))?;
         }
         self.queue.blocking_send(Delivery::Failed(error)).ok()
+    }
+
+    /// Delivers what no decoder has to look at.
+    fn say(&self, batch: Batch) -> Option<()> {
+        let (answer, place) = oneshot::channel();
+        let _ = answer.send(Decoded { batch, arrived: Arrival::now() });
+        self.queue.blocking_send(Delivery::Batch(place, None)).ok()
     }
 
     /// Gives a block to a decoder; `left` bytes behind it have been read and not framed.

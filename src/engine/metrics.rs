@@ -8,6 +8,7 @@ use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use std::sync::atomic::Ordering;
 
 /// The totals as text; `now` in seconds since 1970.
 pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<String, prometheus::Error> {
@@ -16,6 +17,7 @@ pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<
     page.money(totals)?;
     page.alerts(totals)?;
     page.state(totals, now)?;
+    page.checkpoints(totals)?;
     if let Some(bytes) = resident_bytes {
         page.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", bytes)?;
     }
@@ -58,6 +60,11 @@ impl Page {
             "Inputs that could not be read to their end.",
             totals.failed_inputs,
         )?;
+        self.counter(
+            "keyhound_source_truncations_total",
+            "Followed files that were cut off or gone before they were read to their end: some of them may be lost.",
+            totals.truncations,
+        )?;
         let opts = Opts::new(
             "keyhound_records_total",
             "Records by what became of them; rejected frames are counted apart.",
@@ -94,6 +101,19 @@ impl Page {
         self.registry.register(Box::new(halves))?;
         let opaque = "Client addresses that are no IP address and are compared as texts.";
         self.counter("keyhound_addresses_opaque_total", opaque, totals.opaque_addresses)
+    }
+
+    /// How the state is kept, where it is.
+    fn checkpoints(&self, totals: &Totals) -> Result<(), prometheus::Error> {
+        let help = "1 while the disk is full and reading waits for room, else 0.";
+        self.gauge("keyhound_disk_full", help, totals.stalled.load(Ordering::Relaxed).into())?;
+        let Some((made, last)) = totals.checkpoints else { return Ok(()) };
+        self.counter("keyhound_checkpoints_total", "Checkpoints on disk.", made)?;
+        let help = "How long the last checkpoint took, until it was on disk.";
+        self.seconds("keyhound_checkpoint_duration_seconds", help, last.took.as_secs_f64())?;
+        self.gauge("keyhound_checkpoint_bytes", "Bytes of the last checkpoint.", last.bytes)?;
+        let help = "When the last checkpoint was on disk, in seconds since 1970.";
+        self.seconds("keyhound_checkpoint_timestamp_seconds", help, last.at.as_secs_f64())
     }
 
     /// Gauges, although they mostly grow: a bucket that is told again may take something back, and a counter that

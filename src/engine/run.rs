@@ -138,6 +138,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     drop(shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
     let server = serve(options.metrics, totals).await?;
+    let is_resumed = state.earlier.is_some();
     let due = state.due(options.plan.checkpoint);
     let egress = outputs::egress(&options, published, state, learning).await?;
     let outputs = outputs::files(&options);
@@ -154,6 +155,8 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         idle_minutes: options.plan.input.idle_minutes,
         outputs,
         standing,
+        is_resumed,
+        moved: false,
         checkpoints: None,
         died: false,
     };

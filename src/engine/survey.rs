@@ -153,7 +153,7 @@ impl Survey {
             if let Next::Wait(time) = next {
                 thread::sleep(time);
             }
-            let is_end = matches!(next, Next::End | Next::NewFile);
+            let is_end = matches!(next, Next::End | Next::NewFile | Next::Truncated);
             let mut take = |buffer: &mut BytesMut| {
                 if is_end { framer.finish(buffer) } else { framer.next(buffer) }
             };

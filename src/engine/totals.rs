@@ -33,6 +33,8 @@ pub struct Totals {
     pub opaque_addresses: u64,
     /// Records of something else than the use of a model, passed over.
     pub foreign: u64,
+    /// How often a followed file was cut off, so that some of it may be lost.
+    pub truncations: u64,
     /// What became of records that are half of one.
     pub joined: Joined,
     /// Alerts given, revisions included.
@@ -69,6 +71,7 @@ impl Totals {
             rejects_unkept: 0,
             opaque_addresses: 0,
             foreign: 0,
+            truncations: 0,
             joined: Joined::default(),
             alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
             failed_inputs: 0,

@@ -33,8 +33,6 @@ pub struct FollowSource {
     farewells: u32,
     /// The file that was read before is gone, and what was not read of it is lost.
     replaced: bool,
-    /// How often a file was found shorter than what had been read of it, or gone.
-    pub truncations: u64,
 }
 
 /// A file that is read as it grows.
@@ -73,7 +71,6 @@ impl FollowSource {
             waiting: VecDeque::new(),
             farewells: 0,
             replaced: false,
-            truncations: 0,
         }
     }
 
@@ -105,7 +102,6 @@ impl FollowSource {
             );
             self.from = None;
             self.replaced = true;
-            self.truncations += 1;
             self.current = self.open()?;
             return Ok(());
         };
@@ -144,10 +140,9 @@ impl FollowSource {
         if length < read {
             // Truncated: what was written before and not read is lost; what is written now starts at the top.
             tracing::warn!(file = %Visible(&self.name), read_before = read, "file was truncated; reading it from its start");
-            self.truncations += 1;
             current.progress = Progress::new(current.identity);
             current.file.seek(SeekFrom::Start(0))?;
-            return Ok(Next::NewFile);
+            return Ok(Next::Truncated);
         }
         if self.waiting.is_empty() {
             self.farewells = 0;
@@ -180,7 +175,7 @@ impl Source for FollowSource {
             };
             opened.map_err(|error| self.fail(error))?;
             if std::mem::take(&mut self.replaced) {
-                return Ok(Next::NewFile);
+                return Ok(Next::Truncated);
             }
         }
         self.notice_rotation().map_err(|error| self.fail(error))?;
@@ -230,6 +225,7 @@ mod tests {
             match source.read(&mut buffer, 7).unwrap() {
                 Next::Bytes => text.push_str(std::str::from_utf8(&buffer).unwrap()),
                 Next::NewFile => text.push('|'),
+                Next::Truncated => text.push('!'),
                 Next::Wait(_) => quiet += 1,
                 Next::End => unreachable!("a followed file has no end"),
             }
@@ -259,8 +255,7 @@ mod tests {
         append(&old, "late\n");
         assert_eq!(drain(&mut source), "late\n|four\n");
         fs::write(&path, "5\n").unwrap();
-        assert_eq!(drain(&mut source), "|5\n", "truncated");
-        assert_eq!(source.truncations, 1);
+        assert_eq!(drain(&mut source), "!5\n", "truncated");
         fs::remove_file(&path).unwrap();
         assert_eq!(drain(&mut source), "");
         append(&path, "six\n");

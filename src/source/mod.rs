@@ -45,6 +45,8 @@ pub enum Next {
     Wait(Duration),
     /// What follows belongs to another file: an unfinished line will not be finished.
     NewFile,
+    /// The same, and what had been written and not read of the file before may be lost: it was cut off.
+    Truncated,
     /// The end.
     End,
 }

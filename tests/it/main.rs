@@ -22,6 +22,7 @@ mod prices;
 mod reports;
 mod samples;
 mod secrets;
+mod state;
 mod tidy;
 mod tokens;
 mod tokens_cloud;

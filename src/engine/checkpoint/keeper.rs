@@ -1,8 +1,9 @@
 //! Writes checkpoints behind the back of the egress: while one is forced to disk, records go on.
 
 use super::{Checkpoint, Length, Origin, Pace, Store, Written};
-use crate::engine::clock::Arrival;
+use crate::engine::clock::{Arrival, now};
 use crate::sink::is_full;
+use crate::time::Timestamp;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Kept {
     pub took: Duration,
     /// Its bytes.
     pub bytes: u64,
+    /// When it was on disk.
+    pub at: Timestamp,
 }
 
 impl Keeper {
@@ -79,7 +82,7 @@ impl Keeper {
             // A file that could not be forced to disk once may have lost what it held: it is not tried again.
             outputs.iter().try_for_each(|output| output.sync_data())?;
             let bytes = write(&mut store, &checkpoint, &stalled)?;
-            Ok((store, Kept { took: began.elapsed(), bytes }))
+            Ok((store, Kept { took: began.elapsed(), bytes, at: now() }))
         }));
         Ok(settled)
     }
