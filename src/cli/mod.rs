@@ -5,6 +5,7 @@ mod colour;
 mod detect;
 mod discreet;
 mod formats;
+mod guarantees;
 mod manual;
 mod run;
 mod tables;
@@ -54,6 +55,8 @@ enum Command {
     Check(check::CheckArgs),
     /// List the record formats and the wrappers around them, or tell those of some files
     Formats(formats::FormatsArgs),
+    /// Tell what a run promises between its input and its output, and why
+    Guarantees(Box<guarantees::GuaranteesArgs>),
     /// List the detectors
     Detectors,
     /// Write shell completions to standard output
@@ -99,6 +102,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::main(*args),
         Command::Check(args) => check::main(&args),
         Command::Formats(args) => formats::main(&args),
+        Command::Guarantees(args) => print(&guarantees::main(&args)?),
         Command::Detectors => print(&tables::detectors()),
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),

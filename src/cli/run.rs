@@ -2,10 +2,11 @@
 
 use super::colour::Colour;
 use super::discreet::Stderr;
-use super::{Failure, check, exit, tell};
+use super::{Failure, check, exit, guarantees, tell};
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
+use crate::engine::guarantee::promise;
 use crate::engine::{
     self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError, StoreError,
 };
@@ -14,7 +15,7 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -120,6 +121,34 @@ fn format(name: &str, formats: &Formats) -> Result<usize, Failure> {
     })
 }
 
+impl RunArgs {
+    /// The configuration, if one is named.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Whether the state is kept.
+    pub(super) fn keeps_state(&self) -> bool {
+        self.state.is_some()
+    }
+
+    /// Whether files are followed.
+    pub(super) fn follows(&self) -> bool {
+        self.follow
+    }
+
+    /// Whether what is read can be read only once.
+    pub(super) fn reads_pipe(&self) -> bool {
+        let is_stdin = self.inputs.is_empty() || self.inputs == ["-"];
+        !self.follow && is_stdin && matches!(standard_input(self), Inputs::Stdin)
+    }
+
+    /// The file for alerts, if there is one.
+    pub(super) fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+}
+
 pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     start_log(&args);
     let (config, plan) = check::load(args.config.as_deref())?;
@@ -127,6 +156,8 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     if args.inputs.is_empty() && args.history.len() > 1 {
         args.inputs.extend(args.history.pop());
     }
+    let promise = promise(guarantees::from(&args), guarantees::to(&args), args.keeps_state());
+    guarantees::require(config.checkpoint.require, &promise)?;
     let poll = Duration::from_millis(config.input.poll_ms.into());
     let inputs = inputs(&args, poll)?;
     let history = files(&args.history)?;

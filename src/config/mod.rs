@@ -11,6 +11,7 @@ pub use plan::Plan;
 
 use crate::baseline::BaselineSettings;
 use crate::detect;
+use crate::engine::guarantee::Level;
 use crate::shard::Limits;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -103,11 +104,13 @@ pub struct CheckpointConfig {
     pub interval_ms: u32,
     /// The share of the time that checkpoints may take, in percent: where one takes longer, the next comes later.
     pub time_percent_max: u8,
+    /// What has to be promised; a run that cannot promise it does not start (`keyhound guarantees`).
+    pub require: Level,
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self { interval_ms: 10_000, time_percent_max: 5 }
+        Self { interval_ms: 10_000, time_percent_max: 5, require: Level::AtMostOnce }
     }
 }
 

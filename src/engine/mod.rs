@@ -4,6 +4,7 @@ mod checkpoint;
 pub mod clock;
 mod egress;
 mod feed;
+pub mod guarantee;
 mod http;
 mod intake;
 mod memory;

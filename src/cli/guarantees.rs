@@ -1,0 +1,94 @@
+//! `keyhound guarantees`: what a run with these arguments promises, and why.
+
+use super::run::RunArgs;
+use super::{Failure, check, exit};
+use crate::engine::guarantee::{Level, Promise, Reading, Writing, promise};
+use anyhow::anyhow;
+use clap::Args;
+use std::fmt::Write as _;
+use std::path::Path;
+
+#[derive(Debug, Args)]
+pub(super) struct GuaranteesArgs {
+    /// The arguments of `keyhound run`, none of which is opened
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What it tells.
+pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
+    let (config, _) = check::load(args.run.config())?;
+    let (from, to) = (from(&args.run), to(&args.run));
+    let promise = promise(from, to, args.run.keeps_state());
+    require(config.checkpoint.require, &promise)?;
+    Ok(told(from, to, &promise))
+}
+
+/// Refuses what promises less than is required.
+pub(super) fn require(level: Level, promise: &Promise) -> Result<(), Failure> {
+    if level <= promise.level {
+        return Ok(());
+    }
+    let more = promise.more.map_or(String::new(), |more| format!(" For more: {more}."));
+    let error = anyhow!(
+        "`checkpoint.require` asks for {level}, and this is {}: {}{more}",
+        promise.level,
+        promise.why
+    );
+    Err(Failure::new(exit::CONFIG, error))
+}
+
+pub(super) fn from(args: &RunArgs) -> Reading {
+    match (args.follows(), args.reads_pipe()) {
+        (true, _) => Reading::Followed,
+        (false, true) => Reading::Pipe,
+        (false, false) => Reading::Files,
+    }
+}
+
+pub(super) fn to(args: &RunArgs) -> Writing {
+    let is_file = |path: &Path| std::fs::metadata(path).map_or(true, |found| found.is_file());
+    match args.output() {
+        Some(path) if is_file(path) => Writing::File,
+        _ => Writing::Pipe,
+    }
+}
+
+fn told(from: Reading, to: Writing, promise: &Promise) -> String {
+    let from = match from {
+        Reading::Pipe => "standard input",
+        Reading::Files => "files",
+        Reading::Followed => "followed files",
+    };
+    let to = match to {
+        Writing::File => "a file",
+        Writing::Pipe => "standard output",
+    };
+    let mut text = format!("{from} → {to}: {}\n{}\n", promise.level, wrapped(promise.why, ""));
+    text.push_str("not covered:\n");
+    for except in promise.except {
+        let _ = writeln!(text, "- {}", wrapped(except, "  "));
+    }
+    if let Some(more) = promise.more {
+        let _ = writeln!(text, "for more: {}", wrapped(more, "  "));
+    }
+    text
+}
+
+/// In lines that fit a terminal.
+fn wrapped(text: &str, indent: &str) -> String {
+    const WIDTH: usize = 96;
+    let (mut out, mut width) = (String::new(), indent.len());
+    for word in text.split_ascii_whitespace() {
+        if width + word.len() >= WIDTH {
+            let _ = write!(out, "\n{indent}");
+            width = indent.len();
+        } else if !out.is_empty() {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += word.len();
+    }
+    out
+}

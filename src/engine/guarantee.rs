@@ -1,0 +1,138 @@
+//! What is promised between an input and an output, and why: what people read before they trust a monitor.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How often what follows from a record is in the output, whatever happens.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Once, or not at all where the process is killed.
+    #[default]
+    AtMostOnce,
+    /// Once, or several times under one `id`.
+    AtLeastOnce,
+    /// Once.
+    ExactlyOnce,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AtMostOnce => "at most once",
+            Self::AtLeastOnce => "at least once",
+            Self::ExactlyOnce => "exactly once",
+        })
+    }
+}
+
+/// What is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// A pipe, which cannot be read again.
+    Pipe,
+    /// Files.
+    Files,
+    /// Files that grow.
+    Followed,
+}
+
+/// What is written to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Writing {
+    /// A file of our own.
+    File,
+    /// A pipe or a terminal.
+    Pipe,
+}
+
+/// What is promised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Promise {
+    /// How often.
+    pub level: Level,
+    /// Why that much.
+    pub why: &'static str,
+    /// What it does not cover.
+    pub except: &'static [&'static str],
+    /// What to change to have more.
+    pub more: Option<&'static str>,
+}
+
+/// What is promised between an input and an output, where the state is kept and where it is not.
+pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
+    match (is_kept, from, to) {
+        (true, Reading::Files | Reading::Followed, Writing::File) => Promise {
+            level: Level::ExactlyOnce,
+            why: "State, places in the inputs and lengths of the outputs are one checkpoint. After a crash the inputs \
+                  are read again from there, and what follows is compared with what stands in the output already.",
+            except: match from {
+                Reading::Followed => FOLLOWED,
+                _ => FILES,
+            },
+            more: None,
+        },
+        (true, Reading::Files | Reading::Followed, Writing::Pipe) => Promise {
+            level: Level::AtLeastOnce,
+            why: "State and places in the inputs are one checkpoint. What was written after it is written again after \
+                  a crash, because nobody knows what its reader has seen; it has the same `id` and `revision`.",
+            except: match from {
+                Reading::Followed => FOLLOWED,
+                _ => FILES,
+            },
+            more: Some("name a file by --output, and have it read by whoever reads the pipe now"),
+        },
+        (true, Reading::Pipe, _) => Promise {
+            level: Level::AtMostOnce,
+            why: "A stop by SIGTERM or SIGINT, and the end of the pipe, lose nothing. A process that is killed has \
+                  read records that no checkpoint knows of, and a pipe cannot be read again.",
+            except: &["what was read within `checkpoint.interval_ms` before a crash counts in no window"],
+            more: Some("have the log written to a file, and follow that with --follow"),
+        },
+        (false, Reading::Files | Reading::Followed, _) => Promise {
+            level: Level::AtLeastOnce,
+            why: "Nothing is kept between runs: another run reads everything again that is still there, and tells it \
+                  again under the same `id`.",
+            except: &["files that were rotated away or cut off in the meantime are not read"],
+            more: Some("keep the state with --state DIR"),
+        },
+        (false, Reading::Pipe, _) => Promise {
+            level: Level::AtMostOnce,
+            why: "Nothing is kept between runs, and a pipe cannot be read again.",
+            except: &["windows and baselines begin anew with every run"],
+            more: Some("keep the state with --state DIR, and read a file instead of a pipe"),
+        },
+    }
+}
+
+const FILES: &[&str] = &[
+    "an input or output that somebody else changes or deletes",
+    "a disk that says it has written what it has not",
+];
+
+const FOLLOWED: &[&str] = &[
+    "a log that is cut off in place (copytruncate): what was written since it was last looked at is lost to every \
+     reader; how often that happened is counted in keyhound_source_truncations_total",
+    "a log that is deleted, or renamed to a name that does not begin like its own, while keyhound is not running",
+    "with several followed files: an alert that was written within `checkpoint.interval_ms` before a crash may be \
+     replaced by one in other words, because it depends on which file was read first",
+    "a disk that says it has written what it has not",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_read_again_and_compared_is_exactly_once() {
+        for from in [Reading::Pipe, Reading::Files, Reading::Followed] {
+            for to in [Writing::File, Writing::Pipe] {
+                let kept = promise(from, to, true);
+                let exact = from != Reading::Pipe && to == Writing::File;
+                assert_eq!(kept.level == Level::ExactlyOnce, exact, "{from:?} {to:?}");
+                assert!(promise(from, to, false).level <= kept.level, "{from:?} {to:?}");
+                assert_eq!(kept.more.is_none(), exact, "{from:?} {to:?}");
+            }
+        }
+    }
+}
