@@ -39,6 +39,9 @@ pub(super) fn require(level: Level, promise: &Promise) -> Result<(), Failure> {
 }
 
 pub(super) fn from(args: &RunArgs) -> Reading {
+    if args.reads_journal() {
+        return Reading::Journal;
+    }
     match (args.follows(), args.reads_pipe()) {
         (true, _) => Reading::Followed,
         (false, true) => Reading::Pipe,
@@ -59,6 +62,7 @@ fn told(from: Reading, to: Writing, promise: &Promise) -> String {
         Reading::Pipe => "standard input",
         Reading::Files => "files",
         Reading::Followed => "followed files",
+        Reading::Journal => "the journal",
     };
     let to = match to {
         Writing::File => "a file",

@@ -38,6 +38,10 @@ pub(super) struct RunArgs {
     /// Follow the files for ever, through rotation, like `tail -F`; patterns may match files that come later
     #[arg(short, long)]
     follow: bool,
+    /// Read the journal instead of files, as `journalctl` shows it with these arguments (`--journal '-u assistant'`; ''
+    /// for all of it), and what is written to it from then on
+    #[arg(long, value_name = "ARGUMENTS", conflicts_with_all = ["inputs", "follow"], allow_hyphen_values = true)]
+    journal: Option<String>,
     /// The format of all records, if it is not to be recognised
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
@@ -137,6 +141,11 @@ impl RunArgs {
         self.follow
     }
 
+    /// Whether the journal is read.
+    pub(super) fn reads_journal(&self) -> bool {
+        self.journal.is_some()
+    }
+
     /// Whether what is read can be read only once.
     pub(super) fn reads_pipe(&self) -> bool {
         let is_stdin = self.inputs.is_empty() || self.inputs == ["-"];
@@ -230,6 +239,9 @@ fn no_input(error: PathError) -> Failure {
 
 fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
     let usage = |message: &str| Err(Failure::new(exit::USAGE, anyhow!("{message}")));
+    if let Some(arguments) = &args.journal {
+        return Ok(Inputs::Journal(arguments.split_ascii_whitespace().map(str::to_owned).collect()));
+    }
     let stdin = args.inputs.iter().filter(|name| *name == "-").count();
     match (args.follow, &args.inputs[..]) {
         (true, []) => usage("--follow needs files; a pipe is followed anyway"),
@@ -274,6 +286,7 @@ fn describe(inputs: &Inputs) -> String {
             [path] => path.display().to_string(),
             paths => format!("{} files", paths.len()),
         },
+        Inputs::Journal(_) => "the journal".to_owned(),
         Inputs::Follow { names, .. } => names.join(" "),
     }
 }

@@ -9,7 +9,7 @@ use super::shards::{Fanout, Move};
 use crate::encode::Visible;
 use crate::join::Join;
 use crate::record::Batch;
-use crate::source::{FileId, FileSource, FollowSource, Source, StdinSource, expand, file_id};
+use crate::source::{FileId, FileSource, FollowSource, JournalSource, Source, StdinSource, expand, file_id};
 use crate::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,8 @@ pub enum Inputs {
     Stdin,
     /// Files, each read once.
     Files(Vec<PathBuf>),
+    /// The journal, as `journalctl` shows it with these arguments.
+    Journal(Vec<String>),
     /// Files and patterns, followed for ever.
     Follow {
         /// As written on the command line.
@@ -223,18 +225,15 @@ impl Feed {
         }
     }
 
-    /// Reads standard input as it comes: a finite input whose watermark also passes when it is quiet.
-    pub async fn stdin(&mut self) -> io::Result<End> {
+    /// Reads standard input, or the journal, as it comes: one input whose watermark also passes when it is quiet.
+    pub async fn stream(&mut self, inputs: &Inputs) -> io::Result<End> {
         let mut live = Live::new(self.lateness_minutes, self.idle_minutes);
         if let Some(passage) = self.standing.passage.take() {
             live.resume(passage);
         }
-        let input = live.add(clock::now(), i64::MIN);
-        let (name, mut deliveries) =
-            self.open(Box::new(StdinSource::new()), Appetite::of(1), Tracking::default())?;
-        let mut open = Open { name, path: None, deliveries: None, lines: 0, read_to: None, ended: false };
+        let (mut open, mut deliveries, latest) = self.streamed(inputs)?;
+        let input = live.add(clock::now(), latest);
         let mut tick = tokio::time::interval(TICK);
-        let standing = |live: &Live| Standing { passage: Some(*live.passage()), ..Standing::default() };
         let end = loop {
             let step = tokio::select! {
                 biased;
@@ -249,12 +248,39 @@ impl Feed {
                 _ = tick.tick() => live.tick(clock::now()),
             };
             if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
-                || self.checkpoint(false, || standing(&live)).await.is_none()
+                || self.checkpoint(false, || followed(&live, std::slice::from_ref(&open))).await.is_none()
             {
                 return Ok(End::Unwanted);
             }
         };
-        Ok(if self.checkpoint(true, || standing(&live)).await.is_none() { End::Unwanted } else { end })
+        let told = self.checkpoint(true, || followed(&live, std::slice::from_ref(&open))).await;
+        Ok(if told.is_none() { End::Unwanted } else { end })
+    }
+
+    /// Standard input or the journal, opened, and the minute that it has reached.
+    fn streamed(&mut self, inputs: &Inputs) -> io::Result<(Open, mpsc::Receiver<Delivery>, i64)> {
+        const JOURNAL: &str = "journal:";
+        let (path, known) = match inputs {
+            Inputs::Journal(arguments) => {
+                let path = PathBuf::from(format!("{JOURNAL}{}", arguments.join(" ")));
+                let known = self.checkpoints.as_ref().and_then(|_| self.standing.take_followed(&path));
+                (Some(path), known)
+            }
+            _ => (None, None),
+        };
+        let (lines, latest) = known.as_ref().map_or((0, i64::MIN), |known| (known.lines, known.latest));
+        let read_to = known.map(|known| known.read_to);
+        let source: Box<dyn Source> = match inputs {
+            Inputs::Journal(arguments) => {
+                let place = read_to.as_ref().map(|read_to| read_to.place.clone());
+                Box::new(JournalSource::new(arguments, place))
+            }
+            _ => Box::new(StdinSource::new()),
+        };
+        let tracking = if path.is_some() { self.tracking(read_to.as_ref()) } else { Tracking::default() };
+        let (name, deliveries) = self.open(source, Appetite::of(1), tracking)?;
+        let open = Open { name, path, deliveries: None, lines, read_to, ended: false };
+        Ok((open, deliveries, latest))
     }
 
     /// Asks for a checkpoint before anything is read: how long the outputs were must be known when they grow.
@@ -301,7 +327,7 @@ impl Feed {
         let known = self.checkpoints.as_ref().and_then(|_| self.standing.take_followed(path));
         let (lines, latest) = known.as_ref().map_or((0, i64::MIN), |known| (known.lines, known.latest));
         let read_to = known.map(|known| known.read_to);
-        let source = FollowSource::new(path, poll, read_to.as_ref().map(|read_to| read_to.place));
+        let source = FollowSource::new(path, poll, read_to.as_ref().and_then(|read_to| read_to.place.file()));
         let tracking = self.tracking(read_to.as_ref());
         let (name, deliveries) = self.open(Box::new(source), appetite, tracking)?;
         let path = Some(path.to_owned());
@@ -346,9 +372,10 @@ impl Feed {
         }
         if input.deliveries.is_none() {
             let source: Box<dyn Source> = match &input.path {
-                Some(path) => {
-                    Box::new(FileSource::new(path, input.read_to.as_ref().map(|read_to| read_to.place)))
-                }
+                Some(path) => Box::new(FileSource::new(
+                    path,
+                    input.read_to.as_ref().and_then(|read_to| read_to.place.file()),
+                )),
                 None => Box::new(StdinSource::new()),
             };
             let tracking = self.tracking(input.read_to.as_ref());

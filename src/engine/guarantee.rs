@@ -35,6 +35,8 @@ pub enum Reading {
     Files,
     /// Files that grow.
     Followed,
+    /// The journal of systemd.
+    Journal,
 }
 
 /// What is written to.
@@ -62,22 +64,24 @@ pub struct Promise {
 /// What is promised between an input and an output, where the state is kept and where it is not.
 pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
     match (is_kept, from, to) {
-        (true, Reading::Files | Reading::Followed, Writing::File) => Promise {
+        (true, Reading::Files | Reading::Followed | Reading::Journal, Writing::File) => Promise {
             level: Level::ExactlyOnce,
             why: "State, places in the inputs and lengths of the outputs are one checkpoint. After a crash the inputs \
                   are read again from there, and what follows is compared with what stands in the output already.",
             except: match from {
                 Reading::Followed => FOLLOWED,
+                Reading::Journal => JOURNAL,
                 _ => FILES,
             },
             more: None,
         },
-        (true, Reading::Files | Reading::Followed, Writing::Pipe) => Promise {
+        (true, Reading::Files | Reading::Followed | Reading::Journal, Writing::Pipe) => Promise {
             level: Level::AtLeastOnce,
             why: "State and places in the inputs are one checkpoint. What was written after it is written again after \
                   a crash, because nobody knows what its reader has seen; it has the same `id` and `revision`.",
             except: match from {
                 Reading::Followed => FOLLOWED,
+                Reading::Journal => JOURNAL,
                 _ => FILES,
             },
             more: Some("name a file by --output, and have it read by whoever reads the pipe now"),
@@ -89,7 +93,7 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
             except: &["what was read within `checkpoint.interval_ms` before a crash counts in no window"],
             more: Some("have the log written to a file, and follow that with --follow"),
         },
-        (false, Reading::Files | Reading::Followed, _) => Promise {
+        (false, Reading::Files | Reading::Followed | Reading::Journal, _) => Promise {
             level: Level::AtLeastOnce,
             why: "Nothing is kept between runs: another run reads everything again that is still there, and tells it \
                   again under the same `id`.",
@@ -110,6 +114,11 @@ const FILES: &[&str] = &[
     "a disk that says it has written what it has not",
 ];
 
+const JOURNAL: &[&str] = &[
+    "entries that journald has vacuumed away before they were read",
+    "a disk that says it has written what it has not",
+];
+
 const FOLLOWED: &[&str] = &[
     "a log that is cut off in place (copytruncate): what was written since it was last looked at is lost to every \
      reader; how often that happened is counted in keyhound_source_truncations_total",
@@ -125,7 +134,7 @@ mod tests {
 
     #[test]
     fn only_what_can_be_read_again_and_compared_is_exactly_once() {
-        for from in [Reading::Pipe, Reading::Files, Reading::Followed] {
+        for from in [Reading::Pipe, Reading::Files, Reading::Followed, Reading::Journal] {
             for to in [Writing::File, Writing::Pipe] {
                 let kept = promise(from, to, true);
                 let exact = from != Reading::Pipe && to == Writing::File;

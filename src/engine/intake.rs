@@ -238,10 +238,10 @@ impl Reader {
     /// Gives a block to a decoder; `left` bytes behind it have been read and not framed.
     fn give(&mut self, block: Block, arrived: Arrival, left: usize) -> Option<()> {
         let answer = self.decoders.give(block, arrived)?;
-        let read_to = self.place.map(|place| {
-            let offset = place.offset - left as u64;
-            Box::new(ReadTo { place: Place { offset, ..place }, framer: self.framer.clone() })
-        });
+        let read_to = self
+            .place
+            .clone()
+            .map(|place| Box::new(ReadTo { place: place.before(left as u64), framer: self.framer.clone() }));
         self.queue.blocking_send(Delivery::Batch(answer, read_to)).ok()
     }
 }

@@ -78,8 +78,9 @@ impl Standing {
         let mut file = File::open(path).ok()?;
         let id = file_id(&file.metadata().ok()?);
         let mut is_it = |known: &Standpoint| {
-            let may_be = known.path == name || known.read_to.place.mark.id() == id;
-            may_be && known.read_to.place.is_in(&mut file).unwrap_or(false)
+            let Some(place) = known.read_to.place.file() else { return false };
+            let may_be = known.path == name || place.mark.id() == id;
+            may_be && place.is_in(&mut file).unwrap_or(false)
         };
         let at = self.inputs.iter().position(&mut is_it)?;
         Some(self.inputs.swap_remove(at))

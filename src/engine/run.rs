@@ -244,7 +244,7 @@ async fn feed_all(
     }
     if end == End::Complete {
         end = match &inputs {
-            Inputs::Stdin => feed.stdin().await?,
+            Inputs::Stdin | Inputs::Journal(_) => feed.stream(&inputs).await?,
             Inputs::Files(_) => feed.merge(&inputs).await?,
             Inputs::Follow { names, poll } => feed.follow(names, *poll).await?,
         };

@@ -1,7 +1,7 @@
 //! A file that is read once, from start to end.
 
 use super::place::{Progress, reopen};
-use super::{Decompressor, Next, Place, Source, SourceError, failed, file_id, read_some};
+use super::{Decompressor, FilePlace, Next, Place, Source, SourceError, failed, file_id, read_some};
 use crate::encode::Visible;
 use bytes::BytesMut;
 use std::fs::File;
@@ -13,7 +13,7 @@ pub struct FileSource {
     path: PathBuf,
     name: String,
     /// Where to go on.
-    from: Option<Place>,
+    from: Option<FilePlace>,
     /// It is open, and how far it is read; a pipe has no place where somebody else could go on.
     reader: Option<(Decompressor<File>, Option<Progress>)>,
     /// The file is another than the one that was read before.
@@ -22,7 +22,7 @@ pub struct FileSource {
 
 impl FileSource {
     /// The file at `path`, from `place` on if it is still that file.
-    pub fn new(path: &Path, from: Option<Place>) -> Self {
+    pub fn new(path: &Path, from: Option<FilePlace>) -> Self {
         Self { path: path.to_owned(), name: path.display().to_string(), from, reader: None, replaced: false }
     }
 
@@ -61,7 +61,7 @@ impl Source for FileSource {
     }
 
     fn place(&self) -> Option<Place> {
-        self.reader.as_ref()?.1.as_ref().map(Progress::place)
+        self.reader.as_ref()?.1.as_ref().map(|progress| Place::File(progress.place()))
     }
 
     fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError> {

@@ -4,7 +4,7 @@
 //! and container mounts, a tenth of a second is soon enough, and a look costs a few microseconds.
 
 use super::place::Progress;
-use super::{FileId, Next, Place, Source, SourceError, file_id, read_some, rotated};
+use super::{FileId, FilePlace, Next, Place, Source, SourceError, file_id, read_some, rotated};
 use crate::encode::Visible;
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ pub struct FollowSource {
     name: String,
     poll: Duration,
     /// Where to go on, before the first file is opened.
-    from: Option<Place>,
+    from: Option<FilePlace>,
     current: Option<Followed>,
     waiting: VecDeque<Followed>,
     /// How often the old file was at its end since another took its place.
@@ -50,7 +50,7 @@ impl Followed {
     }
 
     /// From `place` on, which is in `file`.
-    pub(super) fn at(file: File, place: &Place) -> io::Result<Self> {
+    pub(super) fn at(file: File, place: &FilePlace) -> io::Result<Self> {
         let identity = file_id(&file.metadata()?);
         let (file, progress) = Progress::seek(file, place)?;
         Ok(Self { file, identity, progress })
@@ -60,7 +60,7 @@ impl Followed {
 impl FollowSource {
     /// Follows `path` from the start of the file that is there, or will be; or from where another process stopped,
     /// wherever that file has gone since.
-    pub fn new(path: &Path, poll: Duration, from: Option<Place>) -> Self {
+    pub fn new(path: &Path, poll: Duration, from: Option<FilePlace>) -> Self {
         let name = path.display().to_string();
         Self {
             path: path.to_owned(),
@@ -90,7 +90,7 @@ impl FollowSource {
     }
 
     /// Finds the file that another process has read, which may have been renamed since, and those that came after it.
-    fn resume(&mut self, place: &Place) -> io::Result<()> {
+    fn resume(&mut self, place: &FilePlace) -> io::Result<()> {
         let Some(mut found) = rotated::find(&self.path, place)? else {
             // Nothing there at all: it may be between two names.
             if !self.path.exists() {
@@ -164,7 +164,7 @@ impl Source for FollowSource {
     }
 
     fn place(&self) -> Option<Place> {
-        self.current.as_ref().map(|current| current.progress.place())
+        self.current.as_ref().map(|current| Place::File(current.progress.place()))
     }
 
     fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError> {

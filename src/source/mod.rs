@@ -6,6 +6,7 @@
 mod compressed;
 mod file;
 mod follow;
+mod journal;
 mod paths;
 mod place;
 mod rotated;
@@ -14,8 +15,9 @@ mod stdin;
 pub use compressed::Decompressor;
 pub use file::FileSource;
 pub use follow::FollowSource;
+pub use journal::JournalSource;
 pub use paths::{FileId, PathError, check, check_followed, expand, file_id};
-pub use place::{Mark, Place};
+pub use place::{FilePlace, Mark, Place};
 pub use stdin::StdinSource;
 
 use bytes::BytesMut;

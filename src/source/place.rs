@@ -41,14 +41,45 @@ impl Head {
 
 /// What of a file comes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Place {
+pub struct FilePlace {
     /// Which file.
     pub mark: Mark,
     /// How many of its bytes, decompressed, were taken.
     pub offset: u64,
 }
 
+/// What of an input comes next.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Place {
+    /// Of a file.
+    File(FilePlace),
+    /// Of the journal: what comes after the entry with this cursor.
+    Journal {
+        /// As `journalctl` writes it.
+        cursor: String,
+    },
+}
+
 impl Place {
+    /// The place so many bytes before this one. Entries of the journal are handed out whole.
+    #[must_use]
+    pub fn before(self, bytes: u64) -> Self {
+        match self {
+            Self::File(place) => Self::File(FilePlace { offset: place.offset - bytes, ..place }),
+            Self::Journal { .. } => self,
+        }
+    }
+
+    /// The place in a file.
+    pub fn file(&self) -> Option<FilePlace> {
+        match self {
+            Self::File(place) => Some(*place),
+            Self::Journal { .. } => None,
+        }
+    }
+}
+
+impl FilePlace {
     /// Whether this is the file that is meant, by what it begins with and, where that is little, by its number.
     ///
     /// What was read of it must still be there, too: a file that was cut off and written anew may begin the same.
@@ -112,7 +143,7 @@ impl Progress {
     }
 
     /// A plain file at `place`, which is in it.
-    pub(super) fn seek(mut file: File, place: &Place) -> io::Result<(File, Self)> {
+    pub(super) fn seek(mut file: File, place: &FilePlace) -> io::Result<(File, Self)> {
         let id = file_id(&file.metadata()?);
         let mut head = Vec::new();
         file.seek(SeekFrom::Start(0))?;
@@ -122,13 +153,13 @@ impl Progress {
     }
 
     /// How far it is.
-    pub(super) fn place(&self) -> Place {
-        Place { mark: Mark { id: self.id, head: self.mark }, offset: self.offset }
+    pub(super) fn place(&self) -> FilePlace {
+        FilePlace { mark: Mark { id: self.id, head: self.mark }, offset: self.offset }
     }
 }
 
-/// A file from `place` on, as [`Place::is_in`] has found it.
-pub(super) fn reopen(file: File, place: &Place) -> io::Result<(Decompressor<File>, Progress)> {
+/// A file from `place` on, as [`FilePlace::is_in`] has found it.
+pub(super) fn reopen(file: File, place: &FilePlace) -> io::Result<(Decompressor<File>, Progress)> {
     let (mut file, progress) = Progress::seek(file, place)?;
     file.seek(SeekFrom::Start(0))?;
     let mut reader = Decompressor::new(file)?;

@@ -1,7 +1,7 @@
 //! Where a followed file has gone since another process read it, and which files came after it.
 
 use super::follow::{Followed, is_absent, regular};
-use super::{FileId, Place, file_id};
+use super::{FileId, FilePlace, file_id};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 /// The file that `place` is in, from there on, and after it all that took its name since, oldest first; `None` where it
 /// is not to be found under `path` or a name that begins like it (`app.log`, `app.log.1`, `app.log-20261122`).
-pub(super) fn find(path: &Path, place: &Place) -> io::Result<Option<VecDeque<Followed>>> {
+pub(super) fn find(path: &Path, place: &FilePlace) -> io::Result<Option<VecDeque<Followed>>> {
     if let Some(mut file) = open(path)?
         && place.is_in_plain(&mut file)?
     {
@@ -63,7 +63,7 @@ fn kin(path: &Path) -> io::Result<Vec<Sibling>> {
     Ok(paths.filter_map(sibling).collect())
 }
 
-fn position(kin: &[Sibling], place: &Place) -> io::Result<Option<usize>> {
+fn position(kin: &[Sibling], place: &FilePlace) -> io::Result<Option<usize>> {
     for (at, sibling) in kin.iter().enumerate() {
         if let Some(mut file) = open(&sibling.path)?
             && place.is_in_plain(&mut file)?

@@ -56,4 +56,34 @@ run
 same "without --all" "$(summary)" "read 27 = 24 processed + 0 duplicate + 0 late + 3 rejected"
 same "without --all, rejects" "$(reasons)" "bad_wrapper not_utf8 unrecognised"
 grep -q 'over 4096 bytes; add --all' "$work/said.log" || fail "the remedy for a message left out is not told"
-echo "ok: journald $(journalctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p'): 25 records of 26 entries; without --all the one over 4096 bytes is missed and said so"
+
+# Read by its cursor: killed, and gone on with where it stopped.
+printf '[checkpoint]\ninterval_ms = 20\ntime_percent_max = 100\n' >"$work/often.toml"
+follow() {
+  "$keyhound" run --config "$work/often.toml" --journal "--file $work/test.journal" --state "$work/state" \
+    --output "$work/alerts-kept" --rejects "$work/rejects-kept" 2>>"$work/said.log" &
+  reader=$!
+}
+# told COUNT: waits until so many rejects are kept.
+told() {
+  for _ in $(seq 200); do
+    [ "$(wc -l <"$work/rejects-kept" 2>/dev/null || echo 0)" -ge "$1" ] && return
+    sleep 0.05
+  done
+  fail "$1 rejects were to be kept: $(tail -n 3 "$work/said.log")"
+}
+follow
+told 2
+# Quiet inputs are looked at every second.
+sleep 1.5
+kill -9 "$reader"
+wait "$reader" 2>/dev/null || true
+{ entry 37 "$(record 37 '')"; entry 38 'assistant stopped'; } | "$remote" --output="$work/test.journal" - >>"$work/remote.log" 2>&1
+follow
+told 3
+sleep 0.3
+kill -TERM "$reader"
+wait "$reader" || fail "keyhound, stopped"
+same "rejects over a crash" "$(jq -r .reason "$work/rejects-kept" | sort | paste -sd ' ')" "not_utf8 unrecognised unrecognised"
+same "read after the crash" "$(tail -n 4 "$work/said.log" | grep -o '^read .* rejected')" "read 2 = 1 processed + 0 duplicate + 0 late + 1 rejected"
+echo "ok: journald $(journalctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p'): 25 records of 26 entries; without --all the one over 4096 bytes is missed and said so; by its cursor each once through kill -9"
