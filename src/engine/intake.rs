@@ -5,10 +5,11 @@
 //! each took.
 
 use super::clock::Arrival;
+use super::held::Held;
 use crate::decode::{Decoder, Settings};
 use crate::frame::{Block, Framer};
 use crate::record::{Batch, Reason, Reject};
-use crate::source::{Next, Place, Source, SourceError};
+use crate::source::{Next, Place, Seal, Source, SourceError};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub struct ReadTo {
     /// What of the file comes next.
     pub place: Place,
     /// Where framing stands there.
-    pub framer: Framer,
+    pub framer: Held,
 }
 
 /// A block that has become records.
@@ -120,7 +121,7 @@ pub struct Tracking {
     /// It has to be known.
     pub is_on: bool,
     /// Where framing stood.
-    pub from: Option<Framer>,
+    pub from: Option<Held>,
 }
 
 /// Starts reading an input on a thread of its own.
@@ -133,7 +134,8 @@ pub fn read(
 ) -> std::io::Result<mpsc::Receiver<Delivery>> {
     let (queue, deliveries) = mpsc::channel(appetite.ahead);
     let reader = Reader {
-        framer: tracking.from.unwrap_or_else(|| Framer::new(decoders.settings.frame_bytes_max)),
+        framer: Framer::new(decoders.settings.frame_bytes_max),
+        held: tracking.from,
         is_tracked: tracking.is_on,
         place: None,
         source,
@@ -149,9 +151,11 @@ pub fn read(
 struct Reader {
     source: Box<dyn Source>,
     framer: Framer,
+    /// Where framing stood when the input was read before, until it is known whether this is still that input.
+    held: Option<Held>,
     is_tracked: bool,
-    /// What comes behind the bytes that were read last.
-    place: Option<Place>,
+    /// What comes behind the bytes that were read last, and what seals text that is held there.
+    place: Option<(Place, Option<Seal>)>,
     appetite: Appetite,
     decoders: Decoders,
     queue: mpsc::Sender<Delivery>,
@@ -163,10 +167,14 @@ impl Reader {
         let mut buffer = BytesMut::new();
         // `None` from here on means that nobody listens any more.
         while !self.stop.is_cancelled() {
-            let arrived = match self.source.read(&mut buffer, self.appetite.chunk_bytes) {
+            let read = self.source.read(&mut buffer, self.appetite.chunk_bytes);
+            if !matches!(read, Ok(Next::Wait(_)) | Err(_)) {
+                self.take_up();
+            }
+            let arrived = match read {
                 Ok(Next::Bytes) => {
                     if self.is_tracked {
-                        self.place = self.source.place();
+                        self.place = self.source.place().map(|place| (place, self.source.seal()));
                     }
                     Arrival::now()
                 }
@@ -198,6 +206,15 @@ impl Reader {
                     return;
                 }
             }
+        }
+    }
+
+    /// Goes on with what framing held, now that it is known whether this is the input it is of.
+    fn take_up(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        // The journal holds nothing: its entries come whole. What was held of a file that is gone is lost with it.
+        if let Ok(framer) = held.open(self.source.resumed_seal()) {
+            self.framer = framer;
         }
     }
 
@@ -238,10 +255,12 @@ impl Reader {
     /// Gives a block to a decoder; `left` bytes behind it have been read and not framed.
     fn give(&mut self, block: Block, arrived: Arrival, left: usize) -> Option<()> {
         let answer = self.decoders.give(block, arrived)?;
-        let read_to = self
-            .place
-            .clone()
-            .map(|place| Box::new(ReadTo { place: place.before(left as u64), framer: self.framer.clone() }));
+        let read_to = self.place.clone().map(|(place, seal)| {
+            // Without a seal there is no file, and nothing is held.
+            let open = |seal| Held::Open(Box::new(self.framer.clone()), seal);
+            let framer = seal.map_or(Held::Sealed(Vec::new()), open);
+            Box::new(ReadTo { place: place.before(left as u64), framer })
+        });
         self.queue.blocking_send(Delivery::Batch(answer, read_to)).ok()
     }
 }

@@ -5,6 +5,7 @@ pub mod clock;
 mod egress;
 mod feed;
 pub mod guarantee;
+mod held;
 mod http;
 mod intake;
 mod memory;

@@ -1,7 +1,7 @@
 //! A file that is read once, from start to end.
 
 use super::place::{Progress, reopen};
-use super::{Decompressor, FilePlace, Next, Place, Source, SourceError, failed, file_id, read_some};
+use super::{Decompressor, FilePlace, Next, Place, Seal, Source, SourceError, failed, file_id, read_some};
 use crate::encode::Visible;
 use bytes::BytesMut;
 use std::fs::File;
@@ -16,6 +16,8 @@ pub struct FileSource {
     from: Option<FilePlace>,
     /// It is open, and how far it is read; a pipe has no place where somebody else could go on.
     reader: Option<(Decompressor<File>, Option<Progress>)>,
+    /// What sealed the text that was held where it goes on.
+    resumed: Option<Seal>,
     /// The file is another than the one that was read before.
     replaced: bool,
 }
@@ -23,7 +25,14 @@ pub struct FileSource {
 impl FileSource {
     /// The file at `path`, from `place` on if it is still that file.
     pub fn new(path: &Path, from: Option<FilePlace>) -> Self {
-        Self { path: path.to_owned(), name: path.display().to_string(), from, reader: None, replaced: false }
+        Self {
+            path: path.to_owned(),
+            name: path.display().to_string(),
+            from,
+            reader: None,
+            resumed: None,
+            replaced: false,
+        }
     }
 
     fn open(&mut self) -> io::Result<(Decompressor<File>, Option<Progress>)> {
@@ -37,7 +46,8 @@ impl FileSource {
             return Ok((Decompressor::new(file)?, None));
         }
         if let Some(place) = self.from {
-            if place.is_in(&mut file)? {
+            self.resumed = place.find_in(&mut file, true)?;
+            if self.resumed.is_some() {
                 return reopen(file, &place).map(|(reader, progress)| (reader, Some(progress)));
             }
             tracing::warn!(
@@ -62,6 +72,14 @@ impl Source for FileSource {
 
     fn place(&self) -> Option<Place> {
         self.reader.as_ref()?.1.as_ref().map(|progress| Place::File(progress.place()))
+    }
+
+    fn seal(&self) -> Option<Seal> {
+        self.reader.as_ref()?.1.as_ref().map(Progress::seal)
+    }
+
+    fn resumed_seal(&self) -> Option<Seal> {
+        self.resumed
     }
 
     fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError> {

@@ -4,7 +4,7 @@
 //! and container mounts, a tenth of a second is soon enough, and a look costs a few microseconds.
 
 use super::place::Progress;
-use super::{FileId, FilePlace, Next, Place, Source, SourceError, file_id, read_some, rotated};
+use super::{FileId, FilePlace, Next, Place, Seal, Source, SourceError, file_id, read_some, rotated};
 use crate::encode::Visible;
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -31,6 +31,8 @@ pub struct FollowSource {
     waiting: VecDeque<Followed>,
     /// How often the old file was at its end since another took its place.
     farewells: u32,
+    /// What sealed the text that was held where it goes on.
+    resumed: Option<Seal>,
     /// The file that was read before is gone, and what was not read of it is lost.
     replaced: bool,
 }
@@ -70,6 +72,7 @@ impl FollowSource {
             current: None,
             waiting: VecDeque::new(),
             farewells: 0,
+            resumed: None,
             replaced: false,
         }
     }
@@ -91,7 +94,7 @@ impl FollowSource {
 
     /// Finds the file that another process has read, which may have been renamed since, and those that came after it.
     fn resume(&mut self, place: &FilePlace) -> io::Result<()> {
-        let Some(mut found) = rotated::find(&self.path, place)? else {
+        let Some((seal, mut found)) = rotated::find(&self.path, place)? else {
             // Nothing there at all: it may be between two names.
             if !self.path.exists() {
                 return Ok(());
@@ -105,7 +108,7 @@ impl FollowSource {
             self.current = self.open()?;
             return Ok(());
         };
-        self.from = None;
+        (self.from, self.resumed) = (None, Some(seal));
         self.current = found.pop_front();
         self.waiting = found;
         Ok(())
@@ -165,6 +168,14 @@ impl Source for FollowSource {
 
     fn place(&self) -> Option<Place> {
         self.current.as_ref().map(|current| Place::File(current.progress.place()))
+    }
+
+    fn seal(&self) -> Option<Seal> {
+        self.current.as_ref().map(|current| current.progress.seal())
+    }
+
+    fn resumed_seal(&self) -> Option<Seal> {
+        self.resumed
     }
 
     fn read(&mut self, buffer: &mut BytesMut, max: usize) -> Result<Next, SourceError> {

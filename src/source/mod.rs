@@ -17,7 +17,7 @@ pub use file::FileSource;
 pub use follow::FollowSource;
 pub use journal::JournalSource;
 pub use paths::{FileId, PathError, check, check_followed, expand, file_id};
-pub use place::{FilePlace, Mark, Place};
+pub use place::{FilePlace, Mark, Place, Seal};
 pub use stdin::StdinSource;
 
 use bytes::BytesMut;
@@ -31,6 +31,16 @@ pub trait Source: Send {
 
     /// What comes behind the bytes that were handed out last; `None` where nobody can go on there.
     fn place(&self) -> Option<Place> {
+        None
+    }
+
+    /// What seals text that is held at [`Source::place`].
+    fn seal(&self) -> Option<Seal> {
+        None
+    }
+
+    /// What sealed text that was held at the place where this source went on.
+    fn resumed_seal(&self) -> Option<Seal> {
         None
     }
 

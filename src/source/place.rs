@@ -84,20 +84,16 @@ impl FilePlace {
     ///
     /// What was read of it must still be there, too: a file that was cut off and written anew may begin the same.
     pub fn is_in(&self, file: &mut File) -> io::Result<bool> {
-        self.find_in(file, true)
+        self.find_in(file, true).map(|seal| seal.is_some())
     }
 
-    /// The same for a file that is read as it is, compressed or not.
-    pub(super) fn is_in_plain(&self, file: &mut File) -> io::Result<bool> {
-        self.find_in(file, false)
-    }
-
-    fn find_in(&self, file: &mut File, unpack: bool) -> io::Result<bool> {
+    /// The seal of the file, if this is the one that is meant; `unpack` says whether it is decompressed where it is read.
+    pub(super) fn find_in(&self, file: &mut File, unpack: bool) -> io::Result<Option<Seal>> {
         const LITTLE: u16 = 256;
         let metadata = file.metadata()?;
         let Head { length, .. } = self.mark.head;
         if length < LITTLE && file_id(&metadata) != self.mark.id {
-            return Ok(false);
+            return Ok(None);
         }
         file.seek(SeekFrom::Start(0))?;
         let mut head = vec![0; usize::from(length)];
@@ -110,10 +106,18 @@ impl FilePlace {
             file.read_exact(&mut head)
         };
         if let Err(error) = read {
-            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(false) } else { Err(error) };
+            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
         }
-        Ok(Head::of(&head) == self.mark.head && (!is_plain || metadata.len() >= self.offset))
+        let is_it = Head::of(&head) == self.mark.head && (!is_plain || metadata.len() >= self.offset);
+        Ok(is_it.then(|| seal_of(&head)))
     }
+}
+
+/// A key made of the first bytes of a file: see `src/engine/held.rs`.
+pub type Seal = [u8; 32];
+
+fn seal_of(head: &[u8]) -> Seal {
+    blake3::derive_key("keyhound 2026-11-22 seal of a file", head)
 }
 
 /// Follows what is read of a file.
@@ -122,13 +126,14 @@ pub(super) struct Progress {
     id: FileId,
     head: Vec<u8>,
     mark: Head,
+    seal: Seal,
     offset: u64,
 }
 
 impl Progress {
     /// At the start of a file.
     pub(super) fn new(id: FileId) -> Self {
-        Self { id, head: Vec::new(), mark: Head::of(b""), offset: 0 }
+        Self { id, head: Vec::new(), mark: Head::of(b""), seal: seal_of(b""), offset: 0 }
     }
 
     /// Notes what has been read: the bytes of `buffer` from `from` on.
@@ -138,7 +143,7 @@ impl Progress {
         if self.head.len() < HEAD_BYTES {
             let room = HEAD_BYTES - self.head.len();
             self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            self.mark = Head::of(&self.head);
+            (self.mark, self.seal) = (Head::of(&self.head), seal_of(&self.head));
         }
     }
 
@@ -149,7 +154,12 @@ impl Progress {
         file.seek(SeekFrom::Start(0))?;
         (&mut file).take(place.offset.min(HEAD_BYTES as u64)).read_to_end(&mut head)?;
         file.seek(SeekFrom::Start(place.offset))?;
-        Ok((file, Self { id, mark: Head::of(&head), head, offset: place.offset }))
+        Ok((file, Self { id, mark: Head::of(&head), seal: seal_of(&head), head, offset: place.offset }))
+    }
+
+    /// The seal that goes with [`Progress::place`].
+    pub(super) fn seal(&self) -> Seal {
+        self.seal
     }
 
     /// How far it is.
@@ -172,5 +182,5 @@ pub(super) fn reopen(file: File, place: &FilePlace) -> io::Result<(Decompressor<
     let mut head = Vec::new();
     reader.by_ref().take(head_bytes).read_to_end(&mut head)?;
     io::copy(&mut reader.by_ref().take(place.offset - head_bytes), &mut io::sink())?;
-    Ok((reader, Progress { mark: Head::of(&head), head, ..progress }))
+    Ok((reader, Progress { mark: Head::of(&head), seal: seal_of(&head), head, ..progress }))
 }

@@ -1,7 +1,7 @@
 //! Where a followed file has gone since another process read it, and which files came after it.
 
 use super::follow::{Followed, is_absent, regular};
-use super::{FileId, FilePlace, file_id};
+use super::{FileId, FilePlace, Seal, file_id};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -10,15 +10,15 @@ use std::time::SystemTime;
 
 /// The file that `place` is in, from there on, and after it all that took its name since, oldest first; `None` where it
 /// is not to be found under `path` or a name that begins like it (`app.log`, `app.log.1`, `app.log-20261122`).
-pub(super) fn find(path: &Path, place: &FilePlace) -> io::Result<Option<VecDeque<Followed>>> {
+pub(super) fn find(path: &Path, place: &FilePlace) -> io::Result<Option<(Seal, VecDeque<Followed>)>> {
     if let Some(mut file) = open(path)?
-        && place.is_in_plain(&mut file)?
+        && let Some(seal) = place.find_in(&mut file, false)?
     {
-        return Followed::at(file, place).map(|found| Some(VecDeque::from([found])));
+        return Followed::at(file, place).map(|found| Some((seal, VecDeque::from([found]))));
     }
     let mut kin = kin(path)?;
     kin.sort();
-    let Some(at) = position(&kin, place)? else { return Ok(None) };
+    let Some((seal, at)) = position(&kin, place)? else { return Ok(None) };
     let (read_before, later) = (&kin[at], &kin[at + 1..]);
     let mut found = VecDeque::new();
     let mut files: Vec<FileId> = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn find(path: &Path, place: &FilePlace) -> io::Result<Option<VecDeque
     {
         found.push_back(Followed::new(file)?);
     }
-    Ok(Some(found))
+    Ok(Some((seal, found)))
 }
 
 /// A file with a name that rotation may have given it.
@@ -63,12 +63,12 @@ fn kin(path: &Path) -> io::Result<Vec<Sibling>> {
     Ok(paths.filter_map(sibling).collect())
 }
 
-fn position(kin: &[Sibling], place: &FilePlace) -> io::Result<Option<usize>> {
+fn position(kin: &[Sibling], place: &FilePlace) -> io::Result<Option<(Seal, usize)>> {
     for (at, sibling) in kin.iter().enumerate() {
         if let Some(mut file) = open(&sibling.path)?
-            && place.is_in_plain(&mut file)?
+            && let Some(seal) = place.find_in(&mut file, false)?
         {
-            return Ok(Some(at));
+            return Ok(Some((seal, at)));
         }
     }
     Ok(None)

@@ -208,12 +208,22 @@ fn no_secret_is_in_a_checkpoint() {
     let dir = dir.path();
     let key = format!("sk-proj-{}", "EXAMPLEkey0".repeat(4));
     let fields = [("api_key", json!(key)), ("user_agent", json!(format!("curl {key}")))];
-    // Unfinished, so that framing holds it too.
+    // Unfinished, so that framing holds it too, as far as a followed file was read.
     let open = format!("{{\"api_key\": \"{key}\",\n");
     fs::write(dir.join("log"), format!("{}{open}", record(&fields))).unwrap();
-    run(dir, &["log"]);
+    let mut following = keyhound();
+    following.current_dir(dir).args(["run", "--quiet", "--state", "state", "--output", "alerts", "--follow", "log"]);
+    let mut following = following.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let told = std::process::Command::new("kill").arg("-TERM").arg(following.id().to_string()).status();
+    assert!(told.unwrap().success() && following.wait().unwrap().success());
     for entry in fs::read_dir(dir.join("state")).unwrap() {
         let bytes = fs::read(entry.unwrap().path()).unwrap();
         assert!(memchr::memmem::find(&bytes, b"EXAMPLEkey0").is_none());
     }
+    // It was held all the same: with its end, it is a record.
+    let end = "\"timestamp\": \"2026-06-01T09:00:00Z\", \"model\": \"gpt-4o\",\n\"input_tokens\": 1}\n";
+    fs::write(dir.join("log"), format!("{}{open}{end}", record(&fields))).unwrap();
+    let ran = run(dir, &["log"]);
+    assert!(ran.stderr.contains("read 1 = 1 processed"), "{}", ran.stderr);
 }
