@@ -55,8 +55,9 @@ fn framing(c: &mut Criterion) {
         b.iter_batched(
             || BytesMut::from(&text[..]),
             |mut buffer| {
-                let block = LinesCodec::new(1 << 20).decode(&mut buffer).unwrap().unwrap();
-                black_box(block.lines().count())
+                let mut codec = LinesCodec::new(1 << 20);
+                let blocks = std::iter::from_fn(|| codec.decode(&mut buffer).unwrap());
+                black_box(blocks.map(|block| block.lines().count()).sum::<usize>())
             },
             BatchSize::LargeInput,
         );

@@ -12,10 +12,12 @@ pub fn check(data: &[u8]) {
     assert_eq!(frames(text, &sizes, limit), frames(text, &[text.len()], limit));
 }
 
-/// What is framed of a text, and how much of it is over the limit: thrown away sooner or later.
+/// What is framed of a text: frames by line, those over the limit as far as they are kept, and how many of these are
+/// not.
 #[derive(PartialEq, Eq, Debug, Default)]
 struct Framed {
-    frames: Vec<Vec<u8>>,
+    lines: usize,
+    frames: Vec<(usize, Vec<u8>)>,
     oversize: u32,
 }
 
@@ -31,12 +33,12 @@ fn frames(text: &[u8], sizes: &[usize], limit: usize) -> Framed {
         rest = &rest[size..];
         assert!(buffer.len() <= limit + size + 32, "{} bytes are held", buffer.len());
         while let Some(block) = framer.next(&mut buffer) {
-            framed.take(&block, limit);
+            framed.take(&block);
         }
         assert!(buffer.len() <= limit + 32, "{} bytes are kept", buffer.len());
     }
     while let Some(block) = framer.finish(&mut buffer) {
-        framed.take(&block, limit);
+        framed.take(&block);
     }
     assert!(buffer.is_empty() && framer.finish(&mut buffer).is_none(), "nothing is given twice");
     framed
@@ -44,15 +46,13 @@ fn frames(text: &[u8], sizes: &[usize], limit: usize) -> Framed {
 
 impl Framed {
     /// Zeros part frames on one line, and white space around them says nothing.
-    fn take(&mut self, block: &Block, limit: usize) {
+    fn take(&mut self, block: &Block) {
         self.oversize += block.oversize;
         for line in block.lines() {
-            if line.len() > limit {
-                self.oversize += 1;
-                continue;
-            }
-            let pieces = line.split(|&byte| byte == 0).map(<[u8]>::trim_ascii);
-            self.frames.extend(pieces.filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec));
+            self.lines += 1;
+            let pieces = line.split(|&byte| byte == 0).map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty());
+            self.frames.extend(pieces.map(|piece| (self.lines, piece.to_vec())));
         }
+        self.lines -= usize::from(block.is_open());
     }
 }

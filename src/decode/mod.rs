@@ -148,22 +148,44 @@ impl Decoder {
         let mut batch = Batch::with_capacity(block.bytes.len() / 200);
         batch.bytes = block.read.unwrap_or(block.bytes.len()) as u64;
         for _ in 0..block.oversize {
-            reject(&self.settings, oversize(self.settings.frame_bytes_max), b"", &mut batch);
-            batch.lines += 1;
+            self.oversize(b"", &mut batch);
         }
         let valid = simdutf8::basic::from_utf8(&block.bytes).is_ok();
         for (number, line) in block.lines().enumerate() {
-            let text = trim(line);
             let is_header = number == 0 && block.starts_with_header;
-            // As the framing counts: white space and all, so that it does not matter how the bytes arrived.
-            if line.len() > self.settings.frame_bytes_max {
-                reject(&self.settings, oversize(self.settings.frame_bytes_max), text, &mut batch);
-            } else if !text.is_empty() && !is_header {
-                self.line(Frame { text, header: block.header.as_deref() }, valid, now, &mut batch);
+            if !is_header {
+                let frame = Frame { text: line, header: block.header.as_deref() };
+                self.frames(frame, valid, now, &mut batch);
             }
             batch.lines += 1;
         }
+        batch.lines -= u32::from(block.is_open());
         batch
+    }
+
+    /// Decodes a line. One that is longer than a frame may be holds several, or one that is too long.
+    fn frames(&mut self, line: Frame<'_>, valid: bool, now: Timestamp, batch: &mut Batch) {
+        let bytes_max = self.settings.frame_bytes_max;
+        if line.text.len() <= bytes_max {
+            let text = trim(line.text);
+            if !text.is_empty() {
+                self.line(Frame { text, ..line }, valid, now, batch);
+            }
+            return;
+        }
+        for text in line.text.split(|&byte| byte == 0) {
+            // As the framing counts: white space and all.
+            if text.len() > bytes_max {
+                self.oversize(trim(text), batch);
+            } else if !trim(text).is_empty() {
+                self.line(Frame { text: trim(text), ..line }, valid, now, batch);
+            }
+        }
+    }
+
+    #[cold]
+    fn oversize(&self, text: &[u8], batch: &mut Batch) {
+        reject(&self.settings, oversize(self.settings.frame_bytes_max), text, batch);
     }
 
     fn line(&mut self, frame: Frame<'_>, valid: bool, now: Timestamp, batch: &mut Batch) {

@@ -208,20 +208,25 @@ struct Reading<'s> {
 impl Reading<'_> {
     /// Takes a block apart; `false` when enough has been seen.
     fn block(&mut self, block: &Block) -> bool {
-        let lost = (0..block.oversize).map(|_| Block { oversize: 1, ..Block::default() });
+        // Those have an empty line each.
+        let lost = (0..block.oversize).map(|_| Block { oversize: 1, is_cut: true, ..Block::default() });
         let lines = block.lines().enumerate().map(|(at, line)| Block {
             bytes: block.bytes.slice_ref(line),
             header: block.header.clone(),
             starts_with_header: at == 0 && block.starts_with_header,
             ..Block::default()
         });
-        let lines: Vec<Block> = lost.chain(lines).collect();
+        let mut lines: Vec<Block> = lost.chain(lines).collect();
+        if let Some(last) = lines.last_mut() {
+            last.is_cut |= block.is_open();
+        }
         lines.iter().all(|line| self.line(line))
     }
 
     fn line(&mut self, line: &Block) -> bool {
-        self.number += 1;
-        self.survey.lines += 1;
+        let (number, ends) = (self.number + 1, u64::from(!line.is_cut));
+        self.number += ends;
+        self.survey.lines += ends;
         let batch = self.decoder.block(line, Arrival::now().at);
         let ways = self.decoder.ways(&batch);
         for leaf in &ways {
@@ -239,21 +244,21 @@ impl Reading<'_> {
         for record in &batch.records {
             self.survey.note_model(record, &batch);
         }
-        self.rejects(&batch);
+        self.rejects(&batch, number);
         ways.is_empty() || {
-            let line = Line { source: &self.name, number: self.number, batch: &batch, ways: &ways };
+            let line = Line { source: &self.name, number, batch: &batch, ways: &ways };
             (self.show)(&line)
         }
     }
 
-    fn rejects(&mut self, batch: &Batch) {
+    fn rejects(&mut self, batch: &Batch, line: u64) {
         for (reason, count) in Reason::ALL.iter().zip(batch.rejected).filter(|(_, count)| *count > 0) {
             let (total, examples) = self.survey.rejects.entry(*reason).or_default();
             *total += u64::from(count);
             for reject in batch.rejects.iter().filter(|reject| reject.reason == *reason) {
                 let is_known = examples.iter().any(|known| known.reject.message == reject.message);
                 if examples.len() < EXAMPLES_MAX && !is_known {
-                    let (source, line) = (self.name.clone(), self.number);
+                    let source = self.name.clone();
                     examples.push(Example { source, line, reject: reject.clone() });
                 }
             }

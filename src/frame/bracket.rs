@@ -18,6 +18,17 @@ pub(super) struct Tracker {
     comma: bool,
     /// White space was read since.
     gap: bool,
+    string: Place,
+}
+
+/// Where a reader stands with regard to strings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+enum Place {
+    #[default]
+    Outside,
+    Inside,
+    /// Behind a backslash in one.
+    Escaped,
 }
 
 /// What reading a line brought.
@@ -27,8 +38,8 @@ pub(super) enum Step {
     Inside,
     /// It ends before this byte.
     Ended(usize),
-    /// Nobody can tell where it ends: a string without an end, brackets that do not match or are too many.
-    Broken,
+    /// Nobody can tell where it ends: from this byte on, brackets do not match or are too many, or a string has no end.
+    Broken(usize),
 }
 
 impl Tracker {
@@ -42,40 +53,88 @@ impl Tracker {
         matches!(self.last, b'"' | b'}' | b']' | b'0')
     }
 
+    /// Whether an object is what came last.
+    pub(super) fn ends_object(&self) -> bool {
+        self.last == b'}'
+    }
+
     /// Whether the name of a member is what came last.
     pub(super) fn ends_name(&self) -> bool {
         self.last == b':'
     }
 
-    /// Reads a line, or a piece of one, and hands on what it says: without white space between values, and without
-    /// commas before closing brackets.
+    /// Whether a string is what it stands in.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.string != Place::Outside
+    }
+
+    /// Reads a line, and hands on what it says: without white space between values, and without commas before closing
+    /// brackets.
     pub(super) fn read(&mut self, line: &[u8], keep: &mut impl FnMut(&[u8])) -> Step {
-        let mut at = 0;
+        self.begin_line();
+        match self.read_piece(line, keep) {
+            Step::Inside if self.is_quoted() => Step::Broken(line.len()),
+            step => step,
+        }
+    }
+
+    /// What comes next stands on another line than what came last.
+    pub(super) fn begin_line(&mut self) {
         self.gap = true;
-        while let Some(&byte) = line.get(at) {
-            let length = match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => {
-                    self.gap = true;
-                    at += 1;
-                    continue;
-                }
-                b'"' => match string_length(&line[at..]) {
-                    Some(length) => length,
-                    None => return Step::Broken,
-                },
-                b'{' | b'[' | b'}' | b']' | b',' | b':' => 1,
-                _ => line[at..].iter().position(|&byte| !is_word(byte)).unwrap_or(line.len() - at),
-            };
-            let token = &line[at..at + length];
+    }
+
+    /// Reads a piece of a line, which may end anywhere.
+    pub(super) fn read_piece(&mut self, piece: &[u8], keep: &mut impl FnMut(&[u8])) -> Step {
+        let mut at = 0;
+        while at < piece.len() {
+            let Some(length) = self.next(&piece[at..], keep) else { return Step::Broken(at) };
             at += length;
-            if !self.token(byte, token, keep) {
-                return Step::Broken;
-            }
             if self.depth == 0 {
                 return Step::Ended(at);
             }
         }
         Step::Inside
+    }
+
+    /// Reads the token that a text begins with, or what of it is there, or a byte of white space; `None` where the
+    /// brackets do not match.
+    pub(super) fn next(&mut self, text: &[u8], keep: &mut impl FnMut(&[u8])) -> Option<usize> {
+        if self.is_quoted() {
+            let length = self.quoted_length(text);
+            keep(&text[..length]);
+            return Some(length);
+        }
+        let byte = *text.first()?;
+        let length = match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => {
+                self.gap = true;
+                return Some(1);
+            }
+            b'"' => 1 + self.quoted_length(&text[1..]),
+            b'{' | b'[' | b'}' | b']' | b',' | b':' => 1,
+            _ => text.iter().position(|&byte| !is_word(byte)).unwrap_or(text.len()),
+        };
+        self.token(byte, &text[..length], keep).then_some(length)
+    }
+
+    /// How much of a text belongs to the string that it begins in.
+    fn quoted_length(&mut self, text: &[u8]) -> usize {
+        let before = std::mem::take(&mut self.string);
+        if before != Place::Escaped
+            && let Some(length) = plain_length(text)
+        {
+            return length + 1;
+        }
+        let mut at = usize::from(before == Place::Escaped);
+        while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+            at += found + 1;
+            if text[at - 1] == b'"' {
+                return at;
+            }
+            at += 1;
+        }
+        self.string = if at > text.len() { Place::Escaped } else { Place::Inside };
+        text.len()
     }
 
     /// Takes one token; `false` where the brackets do not match.
@@ -229,15 +288,44 @@ mod tests {
             (r#"["}", "\\"] x"#, Step::Ended(11)),
             ("{", Step::Inside),
             (r#"{"a": [{}"#, Step::Inside),
-            (r#"{"a": "b"#, Step::Broken),
-            (r#"{"a": "\"#, Step::Broken),
-            ("[1}", Step::Broken),
-            (r#"{"a":1]"#, Step::Broken),
+            (r#"{"a": "b"#, Step::Broken(8)),
+            (r#"{"a": "\"#, Step::Broken(8)),
+            ("[1}", Step::Broken(2)),
+            (r#"{"a":1]"#, Step::Broken(6)),
         ] {
             assert_eq!(read(text).1, step, "{text}");
         }
         assert_eq!(read(&"[".repeat(128)).1, Step::Inside);
-        assert_eq!(read(&"[".repeat(129)).1, Step::Broken);
+        assert_eq!(read(&"[".repeat(129)).1, Step::Broken(128));
+    }
+
+    #[test]
+    fn a_line_may_come_in_pieces() {
+        for text in [
+            r#"{ "a\\": [ 1 , 2.5 , ] , "c\"d" : "\\\"", "e":true , } rest"#,
+            r#"["\\\\" , "\"" 12 34]"#,
+            r#"{"a":"b"]"#,
+        ] {
+            let whole = read(text);
+            for size in 1..text.len() {
+                let (mut tracker, mut kept, mut before) = (Tracker::default(), Vec::new(), 0);
+                let step = text.as_bytes().chunks(size).find_map(|piece| {
+                    let step = tracker.read_piece(piece, &mut |piece| kept.extend_from_slice(piece));
+                    before += piece.len();
+                    let start = before - piece.len();
+                    match step {
+                        Step::Inside => None,
+                        Step::Ended(at) => Some(Step::Ended(start + at)),
+                        Step::Broken(at) => Some(Step::Broken(start + at)),
+                    }
+                });
+                assert_eq!(
+                    (String::from_utf8(kept).unwrap(), step),
+                    (whole.0.clone(), Some(whole.1)),
+                    "{text}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //! for what a crash leaves between two frames. Lines of anything else pass as they are.
 
 use super::Block;
+use super::body::Frames;
 use super::bracket::{Step, Tracker, opens};
+use super::long::Long;
+use super::open::Open;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -16,51 +19,82 @@ pub struct Documents {
     bytes_max: usize,
     /// The document under way. Its last line is not written yet: what follows decides what stands on it.
     open: Option<Open>,
+    /// Blank lines behind that line.
+    blank: usize,
     /// Whole documents on the line that is read.
-    line: Vec<u8>,
-    /// It is over the limit, and its documents get lines of their own.
-    is_long: bool,
-}
-
-/// A document under way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Open {
-    tracker: Tracker,
-    /// As it was written, while nothing but blank lines follow its first; then without its white space.
-    text: Vec<u8>,
-    is_one_line: bool,
-    /// How far its first line is indented.
-    margin: usize,
-    /// Whether its first line opens one bracket and all others were indented further: then a bracket at the margin
-    /// opens another document.
-    is_indented: Option<bool>,
-    /// Where in `text` its last line begins, if that is a whole element at the margin with no comma behind it.
-    element: Option<usize>,
+    frames: Frames,
+    /// The line over the limit that is read.
+    long: Option<Long>,
 }
 
 impl Documents {
     /// For documents of at most `bytes_max` bytes, white space not counted.
     pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, open: None, line: Vec::new(), is_long: false }
+        Self { bytes_max, open: None, blank: 0, frames: Frames::new(bytes_max), long: None }
     }
 
     /// The block with one document on each line. A file with a CSV header is left as it is.
     pub fn join(&mut self, block: Block) -> Block {
-        let is_between = self.open.is_none() && !block.is_cut && !block.is_rest;
-        if block.header.is_some() || (is_between && self.is_usual(&block.bytes)) {
+        if block.is_long() {
+            return self.read_long(block);
+        }
+        let is_usual = self.open.is_none() && self.is_usual(&block.bytes);
+        if block.header.is_some() || is_usual {
             return block;
         }
         let mut out = Vec::with_capacity(block.bytes.len() + 1);
         if block.oversize > 0 {
             self.tear(true, &mut out);
         }
-        let mut is_rest = block.is_rest;
         for line in block.lines() {
-            // A line that was cut stands alone in its block.
-            let is_long = std::mem::take(&mut is_rest) || block.is_cut || line.len() > self.bytes_max;
-            self.read(line, is_long, &mut out);
+            self.read(line, &mut out);
         }
         Block { bytes: Bytes::from(out), ..block }
+    }
+
+    /// The documents that end in a piece of a line over the limit.
+    fn read_long(&mut self, block: Block) -> Block {
+        let mut out = Vec::new();
+        let mut text = block.bytes.strip_suffix(b"\n").unwrap_or(&block.bytes);
+        let mut long = match self.long.take() {
+            Some(long) => long,
+            None if block.header.is_some() => Long::no_document(),
+            None => {
+                let long = self.begin_long(text, &mut out);
+                text = if long.is_new() { outer(text) } else { text };
+                long
+            }
+        };
+        long.read(text, &mut self.frames);
+        if block.is_cut {
+            self.long = Some(long);
+            self.frames.write(&mut out);
+        } else {
+            match long.end() {
+                Ok(open) => self.open = Some(open),
+                Err(rest) => self.begin(rest.text()),
+            }
+            if self.open.is_none() {
+                self.frames.end_line(&mut out);
+            }
+        }
+        Block { bytes: Bytes::from(out), ..block }
+    }
+
+    /// A line over the limit that begins like this, and goes on with a document under way or is none of its lines.
+    fn begin_long(&mut self, text: &[u8], out: &mut Vec<u8>) -> Long {
+        match self.open.take() {
+            Some(mut open) if open.goes_on(text) => {
+                self.end_lines(out);
+                open.begin_line(text, &mut self.frames);
+                Long::going_on(open)
+            }
+            open => {
+                self.open = open;
+                self.tear(true, out);
+                Long::new(margin(text))
+            }
+        }
     }
 
     /// What is left of a document that never ended, so that it is rejected and not lost.
@@ -94,40 +128,43 @@ impl Documents {
         !is_open(last) && !is_open(torn)
     }
 
-    fn read(&mut self, line: &[u8], is_long: bool, out: &mut Vec<u8>) {
+    fn read(&mut self, line: &[u8], out: &mut Vec<u8>) {
         match self.open.take() {
-            Some(open) if !is_long && open.goes_on(line) => {
-                end_line(&mut self.line, out);
+            Some(open) if line.trim_ascii_start().is_empty() => {
+                self.blank += 1;
+                self.open = Some(open);
+                return;
+            }
+            Some(open) if line.len() <= self.bytes_max && open.goes_on(line) => {
+                self.end_lines(out);
                 self.go_on(open, line);
             }
             open => {
                 self.open = open;
                 self.tear(true, out);
-                self.is_long = is_long;
                 self.begin(line);
             }
         }
-        let is_long = std::mem::take(&mut self.is_long);
-        if self.open.is_none() || (is_long && !self.line.is_empty()) {
-            end_line(&mut self.line, out);
+        if self.open.is_none() {
+            self.frames.end_line(out);
         }
     }
 
     /// Reads a line of the document that is under way.
     fn go_on(&mut self, mut open: Open, line: &[u8]) {
         let whole = memchr::memchr(0, line).unwrap_or(line.len());
-        match open.append(&line[..whole], self.bytes_max) {
+        match open.append(&line[..whole], &mut self.frames) {
             Step::Inside if whole == line.len() => self.open = Some(open),
-            Step::Inside | Step::Broken => {
-                self.frame(&open.text);
+            Step::Inside | Step::Broken(_) => {
+                open.end(&mut self.frames);
                 self.begin(outer(&line[whole..]));
             }
             Step::Ended(at) => {
                 let next = outer(&line[at..]);
                 if !opens(next) {
-                    open.keep(next, self.bytes_max);
+                    open.push(next, &mut self.frames);
                 }
-                self.frame(&open.text);
+                open.end(&mut self.frames);
                 if opens(next) {
                     self.begin(next);
                 }
@@ -138,26 +175,25 @@ impl Documents {
     /// Reads a line, or what is left of one, outside of any document.
     fn begin(&mut self, line: &[u8]) {
         let outer = outer(line);
-        if !self.may_begin(outer) {
-            return self.frame(line);
+        if !opens(outer) || line.len() > self.bytes_max {
+            return self.frames.put(line);
         }
         let zero = memchr::memchr(0, outer).map(|at| line.len() - outer.len() + at);
-        // Documents are cut together with the white space around them, as long lines are cut before they get here.
         let (mut start, mut at) = (0, line.len() - outer.len());
         loop {
-            let mut tracker = Tracker::default();
-            match tracker.read(&line[at..zero.unwrap_or(line.len())], &mut |_| {}) {
+            let document = &line[at..zero.unwrap_or(line.len())];
+            match Tracker::default().read(document, &mut |_| {}) {
                 Step::Ended(length)
                     if let Some(next) = next_document(line, at + length)
-                        && self.may_begin(&line[next..]) =>
+                        && opens(&line[next..]) =>
                 {
-                    self.frame(&line[start..next]);
+                    self.frames.put(&line[start..next]);
                     (start, at) = (next, next);
                 }
-                Step::Inside
-                    if zero.is_none() && line.len() - start <= self.bytes_max && opens(&line[at..]) =>
-                {
-                    self.open = Some(Open::new(tracker, &line[at..], margin(line)));
+                Step::Inside if zero.is_none() && opens(document) => {
+                    let mut open = Open::new(margin(line));
+                    open.read_piece(document, &mut self.frames);
+                    self.open = Some(open);
                     return;
                 }
                 _ => return self.leave(&line[start..]),
@@ -165,122 +201,38 @@ impl Documents {
         }
     }
 
-    /// Whether a text is looked at as a document. Of a line over the limit its first byte decides, because that is how
-    /// such lines are cut.
-    fn may_begin(&self, text: &[u8]) -> bool {
-        if self.is_long { begins(text) } else { opens(text) }
-    }
-
     /// Passes on what is left of a line and no document that goes on. Zeros part what a crash tore off from what was
     /// written afterwards: only that may be one.
     fn leave(&mut self, rest: &[u8]) {
         let torn = memchr::memrchr(0, rest).map_or(0, |at| at + 1);
         let (before, after) = rest.split_at(torn);
-        if torn > 0 && !self.is_long && (is_open(after) || last_border(after).is_some()) {
-            self.frame(before.trim_ascii_end());
+        if torn > 0 && (is_open(after) || is_several(after)) {
+            self.frames.put(before.trim_ascii_end());
             self.begin(after);
         } else {
-            self.frame(rest);
+            self.frames.put(rest);
         }
-    }
-
-    /// Puts a frame on the line.
-    fn frame(&mut self, text: &[u8]) {
-        if !self.line.is_empty() && !text.is_empty() {
-            self.line.push(if self.is_long { b'\n' } else { 0 });
-        }
-        self.line.extend_from_slice(text);
     }
 
     /// Writes the last line of a document that will not end.
     fn tear(&mut self, is_followed: bool, out: &mut Vec<u8>) {
         let Some(open) = self.open.take() else { return };
-        match open.element.filter(|_| is_followed) {
-            // What a list begins with may be no list at all, and what no comma parts from the next no element of it.
-            Some(at) => {
-                let (before, element) = open.text.split_at(at);
-                self.frame(before);
-                self.frame(element.strip_prefix(b",").unwrap_or(element));
-            }
-            None => self.frame(&open.text),
-        }
-        end_line(&mut self.line, out);
+        open.tear(is_followed, &mut self.frames);
+        self.end_lines(out);
+    }
+
+    /// Ends the line on which a document stood last.
+    fn end_lines(&mut self, out: &mut Vec<u8>) {
+        self.frames.end_line(out);
+        out.extend(std::iter::repeat_n(b'\n', std::mem::take(&mut self.blank)));
     }
 }
 
-impl Open {
-    fn new(tracker: Tracker, text: &[u8], margin: usize) -> Self {
-        let is_indented = (tracker.depth() > 1).then_some(false);
-        Self { tracker, text: text.to_vec(), is_one_line: true, margin, is_indented, element: None }
-    }
-
-    /// Whether a line belongs to the document.
-    fn goes_on(&self, line: &[u8]) -> bool {
-        let text = line.trim_ascii_start();
-        let may_be_another = self.is_indented == Some(true) || self.tracker.ends_name();
-        let is_another = may_be_another && margin(line) <= self.margin && opens(text);
-        let before = memchr::memchr(0, text).map(|zero| &text[..zero]);
-        !is_another && before != Some(b"") && self.tracker.continues(before.unwrap_or(text))
-    }
-
-    fn append(&mut self, line: &[u8], bytes_max: usize) -> Step {
-        let text = line.trim_ascii_start();
-        if text.is_empty() {
-            return Step::Inside;
-        }
-        if std::mem::take(&mut self.is_one_line) {
-            let first = std::mem::take(&mut self.text);
-            self.tracker = Tracker::default();
-            self.read(&first, bytes_max);
-        }
-        let is_indented = margin(line) > self.margin;
-        self.is_indented = Some(is_indented && self.is_indented != Some(false));
-        let may_be_element = !is_indented && self.tracker.depth() == 1 && opens(text);
-        let start = self.text.len();
-        let step = self.read(line, bytes_max);
-        let is_element = may_be_element && self.tracker.depth() == 1 && self.tracker.ends_value();
-        self.element = is_element.then_some(start);
-        if step == Step::Broken {
-            // As it was written, so that the reject shows what is wrong with it.
-            self.text.truncate(start);
-            self.keep(line, bytes_max);
-        }
-        step
-    }
-
-    fn read(&mut self, line: &[u8], bytes_max: usize) -> Step {
-        let Self { tracker, text, .. } = self;
-        tracker.read(line, &mut |piece| keep(text, piece, bytes_max))
-    }
-
-    fn keep(&mut self, piece: &[u8], bytes_max: usize) {
-        keep(&mut self.text, piece, bytes_max);
-    }
-}
-
-/// Appends to a text up to one byte over the limit, which is enough to have the whole rejected as oversize.
-fn keep(text: &mut Vec<u8>, piece: &[u8], bytes_max: usize) {
-    let room = (bytes_max + 1).saturating_sub(text.len());
-    text.extend_from_slice(&piece[..piece.len().min(room)]);
-}
-
-fn end_line(line: &mut Vec<u8>, out: &mut Vec<u8>) {
-    out.append(line);
-    out.push(b'\n');
-}
-
-/// Where the last of the documents begins that stand one behind the other at the start of `text`.
-pub(super) fn last_border(text: &[u8]) -> Option<usize> {
-    let whole = memchr::memchr(0, text).unwrap_or(text.len());
-    let text = &text[..whole];
-    let mut border = text.len() - outer(text).len();
-    let mut found = None;
-    while begins(&text[border..]) {
-        let Step::Ended(length) = Tracker::default().read(&text[border..], &mut |_| {}) else { break };
-        let Some(next) = next_document(text, border + length) else { break };
-        (border, found) = (next, Some(next));
-    }
-    found
+/// Whether a text begins with a document and another one behind it.
+fn is_several(text: &[u8]) -> bool {
+    let text = outer(text);
+    let end = Tracker::default().read(text, &mut |_| {});
+    matches!(end, Step::Ended(length) if begins(text) && next_document(text, length).is_some())
 }
 
 /// Where the next object begins, if one ends at `end` and nothing but white space is between.
@@ -317,7 +269,7 @@ pub(super) fn outer(line: &[u8]) -> &[u8] {
 }
 
 /// How far a line is indented.
-fn margin(line: &[u8]) -> usize {
+pub(super) fn margin(line: &[u8]) -> usize {
     line.len() - line.trim_ascii_start().len()
 }
 

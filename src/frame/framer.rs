@@ -82,9 +82,8 @@ impl Framer {
     fn dress(&mut self, mut block: Block) -> Block {
         if self.at_start && !(block.bytes.is_empty() && block.oversize == 0) {
             self.at_start = false;
-            // A line over the limit may be gone before it is seen here: it is no header, and none stands behind it.
-            let first =
-                block.lines().next().filter(|line| block.oversize == 0 && line.len() <= self.bytes_max);
+            // What is over the limit is no header, and none stands behind it.
+            let first = block.lines().next().filter(|_| block.oversize == 0 && !block.is_cut);
             self.header = first.and_then(Header::read).map(Arc::new);
             block.starts_with_header = self.header.is_some();
         }

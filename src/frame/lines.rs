@@ -1,8 +1,6 @@
 //! Lines, with a limit: a line that never ends costs a reject, not memory.
 
 use super::Block;
-use super::document::last_border;
-use super::skip::Skip;
 use bytes::{Buf, BytesMut};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -11,15 +9,12 @@ use tokio_util::codec::Decoder;
 /// Cuts a byte stream into blocks of whole lines.
 ///
 /// A block ends at the last line feed seen so far, so that one search serves hundreds of lines; the decoder finds
-/// the others. A line longer than the limit is dropped while it streams past and counted in the next block, unless it
-/// is several JSON documents: then it is cut between them, and dropped is what of it is longer than the limit.
+/// the others. It is no longer than a line may be with its feed: so a line over the limit is told by its first bytes
+/// alone, however it arrives. Such a line comes in pieces, each in a block of its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinesCodec {
     line_bytes_max: usize,
-    /// Inside a line, or a document on it, that is being thrown away.
-    discarding: Option<Skip>,
-    oversize: u32,
-    /// The buffer begins inside a line that was cut.
+    /// The buffer begins inside a line over the limit.
     is_rest: bool,
     /// Bytes at the start of the buffer that are known to hold no line feed.
     searched: usize,
@@ -28,15 +23,21 @@ pub struct LinesCodec {
 impl LinesCodec {
     /// Lines of at most `line_bytes_max` bytes, the line feed not counted.
     pub fn new(line_bytes_max: usize) -> Self {
-        Self { line_bytes_max, discarding: None, oversize: 0, is_rest: false, searched: 0 }
+        Self { line_bytes_max, is_rest: false, searched: 0 }
     }
 
     fn block(&mut self, buffer: &mut BytesMut, length: usize, is_cut: bool) -> Block {
         self.searched = 0;
         let bytes = buffer.split_to(length).freeze();
         let is_rest = std::mem::replace(&mut self.is_rest, is_cut);
-        let oversize = std::mem::take(&mut self.oversize);
-        Block { bytes, oversize, is_rest, is_cut, ..Block::default() }
+        Block { bytes, is_rest, is_cut, ..Block::default() }
+    }
+
+    /// What follows of a line over the limit: up to its end, or all there is.
+    fn rest(&mut self, buffer: &mut BytesMut) -> Option<Block> {
+        let feed = memchr::memchr(b'\n', buffer);
+        let length = feed.map_or(buffer.len(), |at| at + 1);
+        (length > 0).then(|| self.block(buffer, length, feed.is_none()))
     }
 
     /// Drops the zeros that a line begins with: a hole that a crash left in a file may be longer than any line.
@@ -44,37 +45,7 @@ impl LinesCodec {
     fn drop_zeros(&mut self, buffer: &mut BytesMut) {
         let zeros = buffer.iter().take_while(|&&byte| byte == 0).count();
         buffer.advance(zeros);
-        self.searched = buffer.len();
-    }
-
-    /// Throws bytes away up to the end of the line, or to the next document on it; true when one was found.
-    fn discard(&mut self, mut skip: Skip, buffer: &mut BytesMut) -> bool {
-        let feed = memchr::memchr(b'\n', buffer);
-        let next = skip.next_document(&buffer[..feed.unwrap_or(buffer.len())]);
-        let Some(at) = next.or(feed.map(|at| at + 1)) else {
-            buffer.clear();
-            self.discarding = Some(skip);
-            return false;
-        };
-        buffer.advance(at);
-        self.is_rest = next.is_some();
-        self.oversize += 1;
-        true
-    }
-
-    /// What to do with a line that is over the limit, and not at its end.
-    #[cold]
-    fn cut(&mut self, buffer: &mut BytesMut) -> Option<Block> {
-        self.drop_zeros(buffer);
-        if buffer.len() <= self.line_bytes_max {
-            return None;
-        }
-        if let Some(border) = last_border(buffer) {
-            return Some(self.block(buffer, border, true));
-        }
         self.searched = 0;
-        // What is not seen here may be the next document.
-        if self.discard(Skip::new(buffer), buffer) { self.cut(buffer) } else { None }
     }
 }
 
@@ -83,30 +54,36 @@ impl Decoder for LinesCodec {
     type Error = io::Error;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Block>, io::Error> {
-        if let Some(skip) = self.discarding.take()
-            && !self.discard(skip, buffer)
-        {
-            return Ok(None);
+        if self.is_rest {
+            return Ok(self.rest(buffer));
         }
-        if let Some(at) = memchr::memrchr(b'\n', &buffer[self.searched..]) {
-            let length = self.searched + at + 1;
-            return Ok(Some(self.block(buffer, length, false)));
+        loop {
+            let end = buffer.len().min(self.line_bytes_max + 1);
+            if let Some(at) = memchr::memrchr(b'\n', &buffer[self.searched..end]) {
+                let length = self.searched + at + 1;
+                return Ok(Some(self.block(buffer, length, false)));
+            }
+            self.searched = end;
+            if buffer.len() <= self.line_bytes_max {
+                return Ok(None);
+            }
+            if buffer[0] != 0 {
+                return Ok(Some(self.block(buffer, end, true)));
+            }
+            self.drop_zeros(buffer);
         }
-        self.searched = buffer.len();
-        Ok(if buffer.len() > self.line_bytes_max { self.cut(buffer) } else { None })
     }
 
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Block>, io::Error> {
         if let Some(block) = self.decode(buffer)? {
             return Ok(Some(block));
         }
-        self.oversize += u32::from(self.discarding.take().is_some());
         // Zeros at the end are no line, however many of them came at once.
         if buffer.first() == Some(&0) {
             self.drop_zeros(buffer);
         }
         let rest = buffer.len();
-        Ok((rest > 0 || self.oversize > 0).then(|| self.block(buffer, rest, false)))
+        Ok((rest > 0 || self.is_rest).then(|| self.block(buffer, rest, false)))
     }
 }
 
@@ -115,14 +92,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Lines and number of dropped lines of `input` given in pieces of the sizes of `cuts`.
+    /// Lines of `input` given in pieces of the sizes of `cuts`, and the number of those that are over the limit.
     fn run(input: &[u8], cuts: &[usize], max: usize) -> (Vec<Vec<u8>>, u32) {
         let mut codec = LinesCodec::new(max);
         let mut buffer = BytesMut::new();
         let (mut lines, mut oversize) = (Vec::new(), 0);
         let mut take = |block: Block| {
-            oversize += block.oversize;
-            lines.extend(block.lines().map(<[u8]>::to_vec));
+            if block.is_long() {
+                oversize += u32::from(!block.is_cut);
+            } else {
+                lines.extend(block.lines().map(<[u8]>::to_vec));
+            }
         };
         let mut rest = input;
         let mut sizes = cuts.iter().copied().cycle();
@@ -133,7 +113,7 @@ mod tests {
             while let Some(block) = codec.decode(&mut buffer).unwrap() {
                 take(block);
             }
-            assert!(buffer.len() <= max.max(size), "{} bytes are held", buffer.len());
+            assert!(buffer.len() <= max, "{} bytes are held", buffer.len());
         }
         while let Some(block) = codec.decode_eof(&mut buffer).unwrap() {
             take(block);
@@ -148,6 +128,15 @@ mod tests {
             let (lines, oversize) = run(&input, &[1], 10);
             assert_eq!((lines.len(), oversize), (kept + 1, dropped), "{length}");
             assert_eq!(lines.last().map(Vec::as_slice), Some(&b"ok"[..]));
+        }
+    }
+
+    #[test]
+    fn it_does_not_matter_what_stands_before_a_line_over_the_limit() {
+        let input = b"ok\nok\n0123456789+\nok\n0123456789\n\0\0\0abcdefghij\n\0\0\0abcdefghij+";
+        for size in 1..=input.len() {
+            let (lines, oversize) = run(input, &[size], 10);
+            assert_eq!((lines.len(), oversize), (5, 2), "in pieces of {size}");
         }
     }
 

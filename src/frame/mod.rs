@@ -1,13 +1,15 @@
 //! Bytes to frames. A frame is the bytes of one record; a block is a run of whole frames.
 
+mod body;
 mod bracket;
 mod document;
 mod framer;
 mod lines;
+mod long;
 mod octets;
+mod open;
 mod partial;
 pub mod shape;
-mod skip;
 
 pub use document::Documents;
 pub use framer::Framer;
@@ -19,18 +21,19 @@ use crate::decode::Header;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Whole lines of one input, with what is needed to decode them without the rest of the input.
+/// Whole lines of one input, or a piece of one that is over the limit, with what is needed to decode them without the
+/// rest of the input.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
-    /// The lines; the last one may lack its line feed at the end of the input.
+    /// The lines; the last one may lack its line feed at the end of the input. Zeros part the frames of one line.
     pub bytes: Bytes,
     /// How many bytes were read for them, where framing has put others in their place.
     pub read: Option<usize>,
-    /// How many lines before these were longer than the limit and thrown away.
+    /// How many texts between counted messages were longer than the limit and thrown away before these lines.
     pub oversize: u32,
-    /// The first line is the rest of one that was longer than the limit and is several documents.
+    /// This goes on with the line over the limit with which the block before this one ends.
     pub is_rest: bool,
-    /// The last line is the start of such a line.
+    /// It ends inside such a line.
     pub is_cut: bool,
     /// The CSV header of the input, if it has one.
     pub header: Option<Arc<Header>>,
@@ -39,6 +42,16 @@ pub struct Block {
 }
 
 impl Block {
+    /// Whether it is a piece of a line over the limit.
+    fn is_long(&self) -> bool {
+        self.is_rest || self.is_cut
+    }
+
+    /// Whether its last line goes on in the next block.
+    pub fn is_open(&self) -> bool {
+        self.is_cut && self.bytes.last().is_some_and(|&last| last != b'\n')
+    }
+
     /// The lines, without their line feeds, and without the zeros in front that a crash left in the file: framing may
     /// have dropped those already. A carriage return alone also ends a line only if a feed follows.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {

@@ -76,6 +76,8 @@ impl OctetsCodec {
             self.oversize += 1;
         }
         let oversize = std::mem::replace(&mut self.oversize, behind) - behind;
+        // Each had at least a line.
+        out.splice(..0, std::iter::repeat_n(b'\n', oversize as usize));
         let is_empty = out.is_empty() && oversize == 0;
         (!is_empty).then(|| Block { bytes: Bytes::from(out), oversize, ..Block::default() })
     }
@@ -226,7 +228,7 @@ mod tests {
         check(&format!("6 <1>{{\"a\":1}}\n{rest}"), &with(&["<1>{\"a", "\":1}"]), 0);
         check(&format!("6 <1>{{\"a\":1}}{rest}"), &with(&["<1>{\"a", "\":1}"]), 0);
         check(&format!("what is this\n{rest}"), &with(&["what is this"]), 0);
-        check(&format!("{}{rest}", "x".repeat(200)), &with(&[]), 1);
+        check(&format!("{}{rest}", "x".repeat(200)), &with(&[""]), 1);
         check(&format!("5 <1>ab{}what\n{rest}", "\0".repeat(200)), &with(&["<1>ab", "what"]), 0);
         check(&format!("{rest}50 <1>{{\"a\":"), &["<2>{\"b\":2}", "<3>{\"c\":3}", "<1>{\"a\":"], 0);
     }

@@ -32,26 +32,20 @@ impl Joiner {
         Self { kind: None, bytes_max, pending: Vec::new() }
     }
 
-    /// The block with its pieces joined; what kind of input it is shows in its first line. Lines over the limit
-    /// are left as they are: whether they get here or are dropped before depends on how the bytes arrive.
+    /// The block with its pieces joined; what kind of input it is shows in its first line. A line over the limit is no
+    /// piece.
     pub fn join(&mut self, block: Block) -> Block {
-        // A line that was cut stands alone in its block.
-        if block.is_cut {
+        if block.is_long() {
             return block;
         }
-        let start = if block.is_rest { rest_bytes(&block.bytes) } else { 0 };
-        let (rest, bytes) = (block.bytes.slice(..start), block.bytes.slice(start..));
-        let lines = Block { bytes, ..Block::default() };
-        let telling = |line: &&[u8]| (1..=self.bytes_max).contains(&line.len());
-        let Some(first) = lines.lines().find(telling) else { return block };
+        let Some(first) = block.lines().find(|line| !line.is_empty()) else { return block };
         let kind = *self.kind.get_or_insert_with(|| kind(first));
-        if kind == Kind::Other || (self.pending.is_empty() && !lines.lines().any(|line| is_piece(kind, line)))
+        if kind == Kind::Other || (self.pending.is_empty() && !block.lines().any(|line| is_piece(kind, line)))
         {
             return block;
         }
         let mut out = Vec::with_capacity(block.bytes.len());
-        out.extend_from_slice(&rest);
-        for line in lines.lines() {
+        for line in block.lines() {
             self.line(kind, line, &mut out);
             out.push(b'\n');
         }
@@ -69,8 +63,7 @@ impl Joiner {
     }
 
     fn line(&mut self, kind: Kind, line: &[u8], out: &mut Vec<u8>) {
-        let piece = if line.len() > self.bytes_max { None } else { piece(kind, line) };
-        let Some((stream, content, more)) = piece else { return out.extend_from_slice(line) };
+        let Some((stream, content, more)) = piece(kind, line) else { return out.extend_from_slice(line) };
         let pending = self.pending.iter().position(|(name, _)| name == stream);
         match (pending, more) {
             (None, false) => out.extend_from_slice(line),
@@ -87,11 +80,6 @@ impl Joiner {
             }
         }
     }
-}
-
-/// How much of a block is the rest of a line over the limit.
-fn rest_bytes(bytes: &[u8]) -> usize {
-    memchr::memchr(b'\n', bytes).map_or(bytes.len(), |feed| feed + 1)
 }
 
 fn kind(first: &[u8]) -> Kind {
@@ -216,11 +204,11 @@ mod tests {
 
     #[test]
     fn lines_over_the_limit_are_no_pieces() {
-        let long = format!("2016-10-06T00:17:09Z stdout P {}\n", "x".repeat(100));
-        let rest = "2016-10-06T00:17:10Z stdout P two \n2016-10-06T00:17:10Z stdout F three\n";
-        let joined = "\n2016-10-06T00:17:10Z stdout F two three\n";
-        assert_eq!(join(&[&long, rest]), format!("{long}{joined}"));
-        assert_eq!(join(&[rest]), joined);
+        let mut joiner = Joiner::new(100);
+        let long = Bytes::from(format!("2016-10-06T00:17:09Z stdout P {}", "x".repeat(100)));
+        let block = Block { bytes: long.clone(), is_cut: true, ..Block::default() };
+        assert_eq!(joiner.join(block).bytes, long);
+        assert!(joiner.finish().is_none());
     }
 
     #[test]

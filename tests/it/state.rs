@@ -212,7 +212,9 @@ fn no_secret_is_in_a_checkpoint() {
     let open = format!("{{\"api_key\": \"{key}\",\n");
     fs::write(dir.join("log"), format!("{}{open}", record(&fields))).unwrap();
     let mut following = keyhound();
-    following.current_dir(dir).args(["run", "--quiet", "--state", "state", "--output", "alerts", "--follow", "log"]);
+    following
+        .current_dir(dir)
+        .args(["run", "--quiet", "--state", "state", "--output", "alerts", "--follow", "log"]);
     let mut following = following.spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1500));
     let told = std::process::Command::new("kill").arg("-TERM").arg(following.id().to_string()).status();
