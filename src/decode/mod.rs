@@ -41,6 +41,7 @@ mod openrouter_activity;
 mod otel;
 mod otel_metrics;
 mod portkey;
+mod reject;
 mod table;
 mod text;
 mod trace;
@@ -57,14 +58,14 @@ pub use trace::{Leaf, NOBODY, Trace};
 use crate::frame::Block;
 use crate::frame::shape::{Room, Shape};
 use crate::normalise::{Normaliser, Rulebook};
-use crate::record::{Batch, Reason, Reject};
+use crate::record::{Batch, Reason};
 use crate::time::Timestamp;
 use crate::unwrap::{self, Content};
 use claims::{Claim, Claims};
-use draft::{Draft, Fault, FaultParts, Read};
-use excerpt::Excerpt;
+use draft::{Draft, Fault, Read};
 use layout::Layouts;
 use nearest::nearest;
+use reject::{has_room, oversize, reject};
 use std::sync::Arc;
 use text::{is_packed, is_utf16, not_utf8};
 
@@ -76,13 +77,6 @@ pub struct Frame<'a> {
     /// The CSV header of the file.
     pub header: Option<&'a Header>,
 }
-
-/// Rejects kept of one block to be told; the rest is counted.
-const REJECTS_KEPT: usize = 64;
-/// Bytes of rejects kept of one block for a reject file; what is more is counted. A line may hold a million of them.
-const REJECT_BYTES_MAX: usize = 2 << 20;
-/// Longest excerpt of a rejected frame.
-const FRAME_EXCERPT_MAX: usize = 4096;
 
 /// What decoding needs to know, besides the input.
 #[derive(Clone)]
@@ -240,44 +234,6 @@ impl Decoder {
         }
         !context.torn
     }
-}
-
-/// Whether one more reject is kept and not only counted.
-fn has_room(settings: &Settings, batch: &Batch) -> bool {
-    if settings.keep_rejects {
-        batch.reject_bytes < REJECT_BYTES_MAX
-    } else {
-        batch.rejects.len() < REJECTS_KEPT
-    }
-}
-
-/// Turns a fault into a reject: from here on it holds no secret.
-#[cold]
-fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mut Batch) {
-    let FaultParts { reason, field, value, message, .. } = fault.into_parts();
-    if !has_room(settings, batch) {
-        return batch.count_reject(reason);
-    }
-    let redactor = &settings.rulebook.redactor;
-    let frame = if settings.keep_rejects {
-        Excerpt::new(frame, 0, FRAME_EXCERPT_MAX).clean(redactor)
-    } else {
-        String::new()
-    };
-    let value = match field {
-        // A faulty key may be a key in a form that no pattern knows.
-        "api_key_prefix" => String::new(),
-        _ => value.clean(redactor),
-    };
-    batch.reject(Reject { reason, field, value, message, line: batch.lines, frame });
-}
-
-fn oversize(limit: usize) -> Fault {
-    let message = format!(
-        "longer than {limit} bytes; raise `input.frame_bytes_max` if such records are real, or write each record of a \
-         list on a line of its own (`jq -c '.[]'`)"
-    );
-    Fault::new(Reason::Oversize, "", b"", message)
 }
 
 /// Decoding of one frame, through its wrappers.

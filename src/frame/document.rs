@@ -72,6 +72,7 @@ impl Documents {
         } else {
             match long.end() {
                 Ok(open) => self.open = Some(open),
+                Err(rest) if rest.is_parted() => rest.tear(&mut self.frames),
                 Err(rest) => self.begin(rest.text()),
             }
             if self.open.is_none() {
@@ -156,15 +157,13 @@ impl Documents {
         match open.append(&line[..whole], &mut self.frames) {
             Step::Inside if whole == line.len() => self.open = Some(open),
             Step::Inside | Step::Broken(_) => {
-                open.end(&mut self.frames);
+                open.tear(false, &mut self.frames);
                 self.begin(outer(&line[whole..]));
             }
             Step::Ended(at) => {
                 let next = outer(&line[at..]);
-                if !opens(next) {
-                    open.push(next, &mut self.frames);
-                }
-                open.end(&mut self.frames);
+                let behind = if opens(next) { b"" } else { next };
+                open.end(behind, &mut self.frames);
                 if opens(next) {
                     self.begin(next);
                 }
@@ -274,4 +273,4 @@ pub(super) fn margin(line: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -19,8 +19,11 @@ enum At {
     /// The white space that it begins with.
     Start,
     Document(Box<Open>),
-    /// White space behind a document, which is not given out yet: it must have ended, or another one must follow.
-    Behind(Box<Open>),
+    /// White space behind a document, which is given out when nothing else follows.
+    Behind {
+        body: Body,
+        is_object: bool,
+    },
     /// What is no document: to the end of the line.
     Other(Body),
 }
@@ -38,7 +41,7 @@ impl Long {
 
     /// A line that is known to be something else.
     pub(super) fn no_document() -> Self {
-        Self { at: At::Other(Body::default()), margin: 0 }
+        Self { at: At::Other(Body::default().other(0)), margin: 0 }
     }
 
     /// Whether it has not begun.
@@ -47,20 +50,33 @@ impl Long {
     }
 
     /// Reads a piece of it.
-    pub(super) fn read(&mut self, mut piece: &[u8], frames: &mut Frames) {
-        while !piece.is_empty() {
+    pub(super) fn read(&mut self, piece: &[u8], frames: &mut Frames) {
+        let zero = memchr::memchr(0, piece).unwrap_or(piece.len());
+        let (mut text, rest) = piece.split_at(zero);
+        while !text.is_empty() {
             let length = match std::mem::replace(&mut self.at, At::Start) {
-                At::Start => self.start(piece),
-                At::Document(open) => self.document(open, piece, frames),
-                At::Behind(open) => self.behind(open, piece, frames),
-                At::Other(mut body) => {
-                    body.push(piece, frames);
-                    self.at = At::Other(body);
-                    piece.len()
-                }
+                At::Start => self.start(text),
+                At::Document(open) => self.document(open, text, frames),
+                At::Behind { body, is_object } => self.behind(body, is_object, text, frames),
+                At::Other(body) => self.other(body, text, frames),
             };
-            piece = &piece[length..];
+            text = &text[length..];
         }
+        if !rest.is_empty() {
+            // A document has no zeros in it.
+            let body = match std::mem::replace(&mut self.at, At::Start) {
+                At::Start => Body::default(),
+                At::Document(open) => break_off(open.into_body(), frames),
+                At::Behind { body, .. } | At::Other(body) => body,
+            };
+            self.other(body.other(usize::MAX), rest, frames);
+        }
+    }
+
+    fn other(&mut self, mut body: Body, piece: &[u8], frames: &mut Frames) -> usize {
+        body.push(piece, frames);
+        self.at = At::Other(body);
+        piece.len()
     }
 
     fn start(&mut self, piece: &[u8]) -> usize {
@@ -69,33 +85,42 @@ impl Long {
         if begins(rest) {
             self.at = At::Document(Box::new(Open::new(self.margin)));
         } else if !rest.is_empty() {
-            self.at = At::Other(Body::default());
+            self.at = At::Other(Body::default().other(0));
         }
         space
     }
 
     fn document(&mut self, mut open: Box<Open>, piece: &[u8], frames: &mut Frames) -> usize {
-        let zero = memchr::memchr(0, piece);
-        let whole = &piece[..zero.unwrap_or(piece.len())];
-        let (at, length) = match open.read_piece(whole, frames) {
-            Step::Ended(length) => (At::Behind(open), length),
-            Step::Inside if zero.is_none() => (At::Document(open), piece.len()),
-            Step::Inside => (At::Other(open.into_body()), whole.len()),
-            Step::Broken(length) => (At::Other(open.into_body()), length),
-        };
-        self.at = at;
-        length
+        match open.read_piece(piece, frames) {
+            Step::Inside => {
+                self.at = At::Document(open);
+                piece.len()
+            }
+            Step::Ended(length) => {
+                let is_object = open.ends_object();
+                let mut body = open.into_body();
+                if body.is_parted() {
+                    std::mem::take(&mut body).end(frames);
+                }
+                self.at = At::Behind { body, is_object };
+                length
+            }
+            Step::Broken(length) => {
+                self.at = At::Other(break_off(open.into_body(), frames).other(usize::MAX));
+                length
+            }
+        }
     }
 
-    fn behind(&mut self, open: Box<Open>, piece: &[u8], frames: &mut Frames) -> usize {
+    fn behind(&mut self, body: Body, is_object: bool, piece: &[u8], frames: &mut Frames) -> usize {
         let space = piece.len() - piece.trim_ascii_start().len();
         self.at = match piece.get(space) {
-            None => At::Behind(open),
-            Some(b'{') if open.ends_object() => {
-                open.end(frames);
+            None => At::Behind { body, is_object },
+            Some(b'{') if is_object => {
+                body.end(frames);
                 At::Document(Box::new(Open::new(self.margin)))
             }
-            Some(_) => At::Other(open.into_body()),
+            Some(_) => At::Other(body.other(usize::MAX)),
         };
         space
     }
@@ -105,8 +130,16 @@ impl Long {
         match self.at {
             At::Start => Err(Body::default()),
             At::Document(open) => open.next_line(),
-            At::Behind(open) => Err(open.into_body()),
-            At::Other(body) => Err(body),
+            At::Behind { body, .. } | At::Other(body) => Err(body),
         }
     }
+}
+
+/// What has been kept of a document that nobody can follow to its end, and is not given out yet.
+fn break_off(body: Body, frames: &mut Frames) -> Body {
+    if !body.is_parted() {
+        return body;
+    }
+    body.tear(frames);
+    Body::default()
 }

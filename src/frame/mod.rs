@@ -3,6 +3,7 @@
 mod body;
 mod bracket;
 mod document;
+mod elements;
 mod framer;
 mod lines;
 mod long;

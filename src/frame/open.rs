@@ -58,11 +58,14 @@ impl Open {
         let step = self.read_piece(line, frames);
         let step =
             if step == Step::Inside && self.tracker.is_quoted() { Step::Broken(line.len()) } else { step };
+        if self.body.is_parted() {
+            return step;
+        }
         let is_element = may_be_element && self.tracker.depth() == 1 && self.tracker.ends_value();
         self.element = is_element.then_some(start);
         if let Step::Broken(_) = step {
             // As it was written, so that the reject shows what is wrong with it.
-            self.body.truncate(start);
+            self.body = std::mem::take(&mut self.body).other(start);
             self.body.push(line, frames);
         }
         step
@@ -108,23 +111,24 @@ impl Open {
     /// than other lines.
     pub(super) fn next_line(self) -> Result<Self, Body> {
         let is_like_others = self.is_one_line && self.body.is_whole();
-        let goes_on = !self.tracker.is_quoted() && opens(self.text()) && !is_like_others;
-        if goes_on { Ok(self) } else { Err(self.body) }
+        let is_document = self.body.is_parted() || opens(self.text());
+        if is_document && !is_like_others && !self.tracker.is_quoted() { Ok(self) } else { Err(self.body) }
     }
 
-    /// What has been kept, as a text that may not be a document.
+    /// What has been kept.
     pub(super) fn into_body(self) -> Body {
         self.body
     }
 
-    /// Gives what stands behind its end on the same line, and belongs to nothing else.
-    pub(super) fn push(&mut self, text: &[u8], frames: &mut Frames) {
-        self.body.push(text, frames);
-    }
-
-    /// Gives it out: it has ended, or nobody can tell where it ends.
-    pub(super) fn end(self, frames: &mut Frames) {
-        frames.put(self.text());
+    /// Gives it out at its end, with what stands behind that on the same line and belongs to nothing else.
+    pub(super) fn end(mut self, behind: &[u8], frames: &mut Frames) {
+        if self.body.is_parted() {
+            self.body.end(frames);
+            frames.put(behind);
+        } else {
+            self.body.push(behind, frames);
+            self.body.end(frames);
+        }
     }
 
     /// Gives out what is there of a document that will not end.
@@ -136,7 +140,7 @@ impl Open {
                 frames.put(before);
                 frames.put(element.strip_prefix(b",").unwrap_or(element));
             }
-            None => self.end(frames),
+            None => self.body.tear(frames),
         }
     }
 }

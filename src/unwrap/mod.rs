@@ -25,7 +25,7 @@ mod vector;
 
 use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::{Member, Shape};
-use crate::json::{Reader, Value};
+use crate::json::{Reader, Value, same};
 use crate::record::Reason;
 
 /// Deepest nesting of wrappers: journald in docker in syslog is three.
@@ -86,6 +86,31 @@ pub const ALL: &[Wrapper] = &[
 /// The wrapper that claims a frame of this shape.
 pub fn find(shape: &Shape<'_>) -> Option<&'static Wrapper> {
     ALL.iter().find(|wrapper| (wrapper.sniff)(shape))
+}
+
+/// The lists of wrappers whose elements stand for themselves: several envelopes, each with some of them, say the same
+/// as one with all.
+const LISTS: &[(&str, &[&str])] = &[
+    ("cloudwatch", &["logEvents"]),
+    ("page", &["data", "result", "value", "entries", "items", "logs"]),
+    ("pubsub", &["receivedMessages"]),
+    ("records", &["Records", "records"]),
+];
+
+/// Whether a document that begins like this, up to the first element of a list, may be given out as several: each with
+/// this before some of the elements, and closed behind them.
+pub fn may_be_parted(start: &[u8]) -> bool {
+    if start == b"[" {
+        return true;
+    }
+    let whole = [start, b"]}"].concat();
+    let Ok(shape) = Shape::of(&whole, false) else { return false };
+    let wrapper = find(&shape).and_then(|wrapper| LISTS.iter().find(|(name, _)| *name == wrapper.name));
+    let Some((_, lists)) = wrapper else { return false };
+    // Another list would be told again with each part.
+    let are_lists = shape.members().map(|(name, _)| lists.iter().any(|list| same(list.as_bytes(), name)));
+    let are_lists: Vec<bool> = are_lists.collect();
+    are_lists.last() == Some(&true) && are_lists.iter().filter(|is_list| **is_list).count() == 1
 }
 
 /// Hands over a member that is a text, or that a shipper has read as JSON already.
@@ -160,6 +185,36 @@ mod tests {
         for (at, wrapper) in ALL.iter().enumerate() {
             assert!(ALL[..at].iter().all(|other| other.name != wrapper.name), "{}", wrapper.name);
             assert!(wrapper.summary.len() > 10, "{}", wrapper.name);
+        }
+    }
+
+    #[test]
+    fn lists_are_those_of_wrappers_and_parted_where_nothing_else_would_be_told_twice() {
+        for (name, _) in LISTS {
+            assert!(ALL.iter().any(|wrapper| wrapper.name == *name), "{name}");
+        }
+        for start in [
+            "[",
+            "{\"Records\": [",
+            "{\"records\":[",
+            "{\"requestId\":\"r\",\"records\":[",
+            "{\"object\":\"page\",\"data\":[",
+            "{\"success\":true,\"result\":[",
+            "{\"messageType\":\"DATA_MESSAGE\",\"subscriptionFilters\":[1],\"logEvents\":[",
+            "{\"receivedMessages\":[",
+        ] {
+            assert!(may_be_parted(start.as_bytes()), "{start}");
+        }
+        for start in [
+            "{\"other\":[",
+            "{\"result\":[",
+            "{\"logEvents\":[",
+            "{\"Records\":[1],\"records\":[",
+            "{\"data\":[1],\"meta\":[",
+            "{\"records\":1,\"model\":[",
+            "{\"eventSource\":\"s\",\"records\":[",
+        ] {
+            assert!(!may_be_parted(start.as_bytes()), "{start}");
         }
     }
 

@@ -162,6 +162,33 @@ fn a_gigabyte_of_opening_brackets() {
     }
 }
 
+/// An event of CloudTrail: what one has of a request.
+fn event(out: &mut impl Write, n: u64) -> io::Result<()> {
+    let second = n % 86400;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    write!(
+        out,
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","accountId":"111122223333","accessKeyId":"AKIAEXAMPLE000003F9C","userName":"nightly"}},"eventTime":"2026-06-01T{hour:02}:{minute:02}:{second:02}Z","eventSource":"bedrock.amazonaws.com","eventName":"InvokeModel","awsRegion":"us-west-2","sourceIPAddress":"198.51.100.7","userAgent":"Boto3/1.34.162","requestParameters":{{"modelId":"anthropic.claude-3-5-sonnet-20240620-v1:0"}},"responseElements":null,"requestID":"r{n}","eventID":"e{n}","readOnly":true}}"#
+    )
+}
+
+#[test]
+fn a_file_of_cloudtrail_on_one_line() {
+    const MANY: u64 = 120_000;
+    let ran = run(&[], |out| {
+        out.write_all(b"{\"Records\":[")?;
+        for n in 0..MANY {
+            out.write_all(if n == 0 { b"" } else { b"," })?;
+            event(out, n)?;
+        }
+        out.write_all(b"]}\n")?;
+        record(out, THEFT, VICTIM, USUAL, "1")
+    });
+    let accounting = format!("read {0} = {0} processed + 0 duplicate + 0 late + 0 rejected", MANY + 1);
+    // Of which the identifiers of the requests are half.
+    ran.expect(&accounting, 2 * FLAT);
+}
+
 #[test]
 fn a_billion_empty_lines() {
     let ran = run(&[], |out| {

@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 
 /// What is framed of an input that comes in pieces of these sizes: frames that are not empty, by line, and how
 /// many were over the limit.
-fn frames_of(input: &[u8], sizes: &[usize], bytes_max: usize) -> (Vec<(usize, String)>, u32) {
+pub(in crate::frame) fn frames_of(
+    input: &[u8],
+    sizes: &[usize],
+    bytes_max: usize,
+) -> (Vec<(usize, String)>, u32) {
     let mut framer = Framer::new(bytes_max);
     let mut buffer = BytesMut::new();
     let (mut found, mut oversize, mut number) = (Vec::new(), 0, 0);
@@ -209,7 +213,7 @@ fn documents() -> impl Strategy<Value = Vec<Value>> {
     )
 }
 
-fn pretty(document: &Value, indent: &[u8]) -> String {
+pub(in crate::frame) fn pretty(document: &Value, indent: &[u8]) -> String {
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(indent);
     serde::Serialize::serialize(document, &mut serde_json::Serializer::with_formatter(&mut out, formatter))
