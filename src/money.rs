@@ -1,6 +1,6 @@
 //! Money as whole nano-dollars: sums never depend on their order.
 
-use crate::json::{Decimal, NumberError};
+use crate::json::{Decimal, NumberError, small_nano};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -17,6 +17,12 @@ impl NanoUsd {
 
     /// Reads a decimal number of dollars, rounded half up to a nano-dollar, not above [`NanoUsd::RECORD_MAX`].
     pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
+        if let Some((nano, length)) = small_nano(text)
+            && length == text.len()
+            && let Some(usual) = Self::from_record(nano)
+        {
+            return Ok(usual);
+        }
         Decimal::parse(text)?.scaled(9, Self::RECORD_MAX.0).map(Self)
     }
 

@@ -16,14 +16,14 @@ pub(super) fn first<'s, 'a>(shape: &'s Shape<'a>) -> Option<First<'s, 'a>> {
     let Some((_, list)) = shape.member("results") else { return Some(First::Frame(shape)) };
     let mut reader = Reader::sound(list);
     reader.enter_array();
-    if reader.element() { Some(First::Result(reader.raw())) } else { None }
+    if reader.element() { list.get(reader.position()..).map(First::Result) } else { None }
 }
 
 /// The first record of a frame.
 pub(super) enum First<'s, 'a> {
     /// It is the frame.
     Frame(&'s Shape<'a>),
-    /// It is the first of several, as written.
+    /// It is what the list goes on with from here.
     Result(&'a [u8]),
 }
 

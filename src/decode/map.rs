@@ -60,15 +60,29 @@ struct Each {
 /// One step of the way to a place.
 #[derive(Clone, Debug, Default)]
 struct Node {
-    members: Vec<(Box<[u8]>, Node)>,
-    /// Bit `n` is set where some member has the mark `n`: most names are told from all of them by that.
-    marks: u64,
+    members: Vec<Step>,
+    /// The last member with each mark, where there are members at all.
+    marked: Vec<usize>,
     /// Every element of a list, every other member of an object.
     any: Option<Box<Node>>,
     /// The JSON inside a text.
     inside: Option<Box<Node>>,
     leaf: Option<Leaf>,
 }
+
+/// The way to the member of an object that has this name.
+#[derive(Clone, Debug)]
+struct Step {
+    name: Box<[u8]>,
+    node: Node,
+    /// The member before it with the same mark.
+    before: usize,
+}
+
+/// The place of no member.
+const NOWHERE: usize = usize::MAX;
+/// How many marks there are.
+const MARKS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Leaf {
@@ -113,7 +127,7 @@ impl Map {
     /// The names at the top level of a frame that it leads into, those of an element that stands alone among them.
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         let nodes = std::iter::once(&self.root).chain(self.each.iter().map(|each| &each.element));
-        nodes.flat_map(|node| node.members.iter().map(|(name, _)| &**name))
+        nodes.flat_map(|node| node.members.iter().map(|step| &*step.name))
     }
 
     /// Reads the records of a frame and hands them, or what is wrong with them, to `emit`.
@@ -139,7 +153,7 @@ impl Map {
                 for (name, member) in shape.members() {
                     let name = Str::plain(name);
                     if self.root.member(name).is_none() {
-                        shared.of_element(&each.element, name, member);
+                        shared.of_element(each.element.member(name), name, member);
                     }
                 }
                 emit(shared.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
@@ -160,29 +174,24 @@ impl Map {
         let mut reader = Reader::sound(list);
         reader.enter_array();
         while reader.element() {
-            let raw = reader.raw();
-            if !raw.starts_with(b"{") {
-                emit(Err(Fault::new(
-                    Reason::BadField,
-                    each.name,
-                    raw,
-                    "is no record; an object is expected",
-                )));
+            if list.get(reader.position()) != Some(&b'{') {
+                let message = "is no record; an object is expected";
+                emit(Err(Fault::new(Reason::BadField, each.name, reader.raw(), message)));
                 continue;
             }
             let mut scratches = [const { Vec::new() }; TEXTS_MAX];
             let mut found = shared.clone();
-            found.element(&each.element, &mut Reader::sound(raw));
+            found.element(&each.element, &mut reader);
             emit(found.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
         }
     }
 }
 
-/// A number from 0 to 63 that tells most names apart.
+/// A number below [`MARKS`] that tells most names apart.
 #[inline]
-fn mark(name: &[u8]) -> u64 {
+fn mark(name: &[u8]) -> usize {
     let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
-    1 << ((name.len() as u64 * 7 + u64::from(first) * 3 + u64::from(last)) & 63)
+    (name.len() * 7 + usize::from(first) * 3 + usize::from(last)) % MARKS
 }
 
 impl Node {
@@ -191,34 +200,44 @@ impl Node {
             "*" => self.any.get_or_insert_default(),
             "@json" => self.inside.get_or_insert_default(),
             _ => {
-                let at = self.members.iter().position(|(known, _)| **known == *name.as_bytes());
-                let at = at.unwrap_or_else(|| {
-                    self.members.push((name.as_bytes().into(), Self::default()));
-                    self.marks |= mark(name.as_bytes());
-                    self.members.len() - 1
-                });
-                &mut self.members[at].1
+                let at = self.members.iter().position(|step| *step.name == *name.as_bytes());
+                let at = at.unwrap_or_else(|| self.add(name.as_bytes()));
+                &mut self.members[at].node
             }
         }
+    }
+
+    fn add(&mut self, name: &[u8]) -> usize {
+        self.marked.resize(MARKS, NOWHERE);
+        let at = self.members.len();
+        let before = std::mem::replace(&mut self.marked[mark(name)], at);
+        self.members.push(Step { name: name.into(), node: Self::default(), before });
+        at
     }
 
     /// These fields and those of every leaf below.
     fn add_fields(&self, fields: Fields) -> Fields {
         let fields = self.leaf.iter().fold(fields, |fields, leaf| fields.with(leaf.field));
-        let below = self.members.iter().map(|(_, node)| node);
+        let below = self.members.iter().map(|step| &step.node);
         let below = below.chain(self.any.as_deref()).chain(self.inside.as_deref());
         below.fold(fields, |fields, node| node.add_fields(fields))
     }
 
     #[inline]
     fn member(&self, name: Str<'_>) -> Option<&Self> {
-        let is_marked = |plain: &&[u8]| self.marks & mark(plain) != 0;
-        let named = name
-            .as_plain()
-            .filter(is_marked)
-            .and_then(|plain| self.members.iter().find(|(known, _)| same(known, plain)))
-            .map(|(_, node)| node);
-        named.or(self.any.as_deref())
+        name.as_plain().and_then(|plain| self.named(plain)).or(self.any.as_deref())
+    }
+
+    #[inline]
+    fn named(&self, name: &[u8]) -> Option<&Self> {
+        let mut at = *self.marked.get(mark(name))?;
+        while let Some(step) = self.members.get(at) {
+            if same(&step.name, name) {
+                return Some(&step.node);
+            }
+            at = step.before;
+        }
+        None
     }
 }
 
@@ -264,17 +283,22 @@ impl<'a, 'm> Found<'a, 'm> {
     }
 
     /// Takes the element of a list at the reader.
-    fn element(&mut self, node: &'m Node, reader: &mut Reader<'a>) {
+    fn element<'r: 'a>(&mut self, node: &'m Node, reader: &mut Reader<'r>) {
         reader.enter_object();
         while let Some(name) = reader.key() {
-            let Some(member) = reader.member() else { return };
-            self.of_element(node, name, member);
+            let known = node.member(name);
+            match (reader.value(), known) {
+                (Some(Value::Object | Value::Array), Some(known)) => self.walk(known, reader),
+                (Some(Value::Object | Value::Array), None) => reader.skip(),
+                (Some(value), known) => self.of_element(known, name, (value, b"")),
+                (None, _) => return,
+            }
         }
     }
 
-    /// Takes a member of an element.
-    fn of_element(&mut self, node: &'m Node, name: Str<'a>, member: Member<'a>) {
-        let known = node.member(name);
+    /// Takes a member of an element, for which the map knows this node.
+    #[inline]
+    fn of_element(&mut self, known: Option<&'m Node>, name: Str<'a>, member: Member<'a>) {
         let leaf = known.and_then(|node| node.leaf);
         if matches!(member.0, Value::Str(_) | Value::Bool(_))
             && leaf.is_none_or(|leaf| !leaf.field.is_amount())
@@ -309,7 +333,7 @@ impl<'a, 'm> Found<'a, 'm> {
     }
 
     /// Reads the value at the reader. The depth is that of the map.
-    fn walk(&mut self, node: &'m Node, reader: &mut Reader<'a>) {
+    fn walk<'r: 'a>(&mut self, node: &'m Node, reader: &mut Reader<'r>) {
         let Some(value) = reader.value() else { return };
         match value {
             Value::Object if !node.members.is_empty() || node.any.is_some() => {
@@ -363,7 +387,15 @@ impl<'a, 'm> Found<'a, 'm> {
     }
 
     /// The draft, once the texts with JSON in them have been read as well.
-    fn complete(mut self, scratches: &'a mut [Vec<u8>], finish: Finish) -> Read<Draft<'a>> {
+    #[inline]
+    fn complete(&mut self, scratches: &'a mut [Vec<u8>], finish: Finish) -> Read<Draft<'a>> {
+        if !self.texts.is_empty() {
+            self.look_into_texts(scratches)?;
+        }
+        self.draft(finish)
+    }
+
+    fn look_into_texts(&mut self, scratches: &'a mut [Vec<u8>]) -> Read<()> {
         let mut rest = scratches;
         while let Some((node, inside)) = self.texts.pop() {
             let Some((scratch, others)) = rest.split_first_mut() else { break };
@@ -375,10 +407,10 @@ impl<'a, 'm> Found<'a, 'm> {
                 reader.finish().map_err(|error| not_json(error, inside))?;
             }
         }
-        self.draft(finish)
+        Ok(())
     }
 
-    fn draft(self, finish: Finish) -> Read<Draft<'a>> {
+    fn draft(&self, finish: Finish) -> Read<Draft<'a>> {
         let mut draft = Draft { dimensions: self.dimensions, ..Draft::default() };
         let mut extras: Extras<'a> = [None; Field::EXTRAS];
         for &(leaf, value) in self.values.iter().flatten() {

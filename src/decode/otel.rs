@@ -164,15 +164,18 @@ impl<'a> Attributes<'a> {
     /// Takes what the list of attributes at the reader says over what is known. Those of a resource come first and
     /// are the worse.
     pub(super) fn take(&mut self, list: &mut Reader<'a>, worse_by: usize) {
-        attributes(list, |name, value| {
-            let known = ATTRIBUTES.iter().position(|(known, _)| same(known, name));
-            if let (Some(rank), Some(value)) = (known, value) {
-                let place = &mut self.0[ATTRIBUTES[rank].1.index()];
-                if place.is_none_or(|(best, _)| rank + worse_by < best) {
-                    *place = Some((rank + worse_by, value));
-                }
+        attributes(list, |name, value, _| self.offer(name, value, worse_by));
+    }
+
+    /// Takes one of them.
+    pub(super) fn offer(&mut self, name: &[u8], value: Option<Value<'a>>, worse_by: usize) {
+        let known = ATTRIBUTES.iter().position(|(known, _)| same(known, name));
+        if let (Some(rank), Some(value)) = (known, value) {
+            let place = &mut self.0[ATTRIBUTES[rank].1.index()];
+            if place.is_none_or(|(best, _)| rank + worse_by < best) {
+                *place = Some((rank + worse_by, value));
             }
-        });
+        }
     }
 
     fn get(&self, field: Field) -> Option<Value<'a>> {
@@ -188,16 +191,20 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// Calls `each` with the name and value of every attribute in the list at the reader.
-pub(super) fn attributes<'a>(list: &mut Reader<'a>, mut each: impl FnMut(&'a [u8], Option<Value<'a>>)) {
+/// Calls `each` with the name and value of every attribute in the list at the reader, and all of it as written.
+pub(super) fn attributes<'a>(
+    list: &mut Reader<'a>,
+    mut each: impl FnMut(&'a [u8], Option<Value<'a>>, &'a [u8]),
+) {
     elements(list, |attribute| {
+        let start = attribute.position();
         let (mut name, mut value) = (&b""[..], None);
         members(attribute, |member, reader| match member {
             b"key" => name = reader.scalar().map_or(b"", plain),
             b"value" => value = any_value(reader),
             _ => reader.skip(),
         });
-        each(name, value);
+        each(name, value, attribute.since(start));
     });
 }
 

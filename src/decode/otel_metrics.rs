@@ -12,7 +12,6 @@ use crate::frame::shape::Shape;
 use crate::json::{Reader, Str, Value};
 use crate::record::{Count, Kind, Reason};
 use siphasher::sip::SipHasher13;
-use std::hash::Hasher;
 
 /// Metrics that count tokens.
 #[derive(Clone, Copy)]
@@ -73,71 +72,70 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
         return emit(Err(Fault::new(Reason::BadField, "", shape.whole(), "has no list of resourceMetrics")));
     };
     elements(&mut Reader::sound(resources), |resource| {
-        let (mut shared, mut about, mut scopes) = (Attributes::NONE, 0, None);
+        let (mut shared, mut about) = (Attributes::NONE, 0);
+        // What they share may stand behind them.
+        let mut lists = Vec::new();
         members(resource, |name, reader| match name {
             b"resource" => {
-                about = hash(reader.clone().raw());
-                members(reader, |name, reader| match name {
+                let whole = reader.raw();
+                about = hash(whole);
+                members(&mut Reader::sound(whole), |name, reader| match name {
                     b"attributes" => shared.take(reader, Attributes::SHARED),
                     _ => reader.skip(),
                 });
             }
-            name => {
-                // What they share may stand behind them.
-                if name == b"scopeMetrics" {
-                    scopes = Some(reader.clone());
-                }
-                reader.skip();
+            b"scopeMetrics" => {
+                lists.clear();
+                elements(reader, |scope| metrics(scope, &mut lists));
             }
+            _ => reader.skip(),
         });
-        let Some(mut scopes) = scopes else { return };
-        elements(&mut scopes, |scope| {
-            let about = scope_hash(scope.clone()).wrapping_add(about);
-            members(scope, |name, reader| match name {
-                b"metrics" => elements(reader, |metric| points(metric, about, &shared, emit)),
-                _ => reader.skip(),
-            });
-        });
+        for (scope, mut list) in lists {
+            let about = about.wrapping_add(scope);
+            elements(&mut list, |metric| points(metric, about, &shared, emit));
+        }
     });
 }
 
-/// Fingerprint of what is said of the library that counts.
-fn scope_hash(mut scope: Reader<'_>) -> u64 {
-    let mut found = 0;
-    members(&mut scope, |name, reader| match name {
-        b"scope" => found = hash(reader.raw()),
-        _ => reader.skip(),
+/// Appends the lists of metrics in the scope at the reader, each with a fingerprint of what is said of the library that
+/// counts.
+fn metrics<'a>(scope: &mut Reader<'a>, lists: &mut Vec<(u64, Reader<'a>)>) {
+    let (first, mut about) = (lists.len(), 0);
+    members(scope, |name, reader| match name {
+        b"scope" => about = hash(reader.raw()),
+        name => {
+            if name == b"metrics" {
+                lists.push((0, reader.clone()));
+            }
+            reader.skip();
+        }
     });
-    found
+    lists[first..].iter_mut().for_each(|(scope, _)| *scope = about);
 }
 
 /// Hands over what the points of the metric at the reader say, if it is one that counts tokens.
 fn points<'a>(reader: &mut Reader<'a>, about: u64, shared: &Attributes<'a>, emit: Emit<'_>) {
-    let (mut metric, mut data) = (None, None);
+    let (mut metric, mut temporality, mut list) = (None, None, None);
     members(reader, |name, reader| match name {
         b"name" => {
             let name = reader.scalar().map_or(&b""[..], plain);
             metric = METRICS.iter().find(|metric| metric.name == name);
         }
-        name => {
-            if KINDS.contains(&name) {
-                data = Some(reader.clone());
-            }
-            reader.skip();
+        name if KINDS.contains(&name) => {
+            (temporality, list) = (None, None);
+            members(reader, |name, reader| match name {
+                b"aggregationTemporality" => temporality = reader.scalar(),
+                name => {
+                    if name == b"dataPoints" {
+                        list = Some(reader.clone());
+                    }
+                    reader.skip();
+                }
+            });
         }
+        _ => reader.skip(),
     });
-    let (Some(metric), Some(mut data)) = (metric, data) else { return };
-    let (mut temporality, mut list) = (None, None);
-    members(&mut data, |name, reader| match name {
-        b"aggregationTemporality" => temporality = reader.scalar(),
-        name => {
-            if name == b"dataPoints" {
-                list = Some(reader.clone());
-            }
-            reader.skip();
-        }
-    });
-    let Some(mut list) = list else { return };
+    let (Some(metric), Some(mut list)) = (metric, list) else { return };
     elements(&mut list, |point| {
         let read = Point { metric, about, shared, temporality }.read(point);
         if let Some(read) = read.transpose() {
@@ -170,10 +168,10 @@ impl<'a> Point<'_, 'a> {
             }
             b"count" => count = reader.scalar(),
             b"flags" => flags = reader.scalar(),
-            b"attributes" => {
-                own.take(&mut reader.clone(), self.metric);
-                attributes.take(reader, 0);
-            }
+            b"attributes" => self::attributes(reader, |name, value, whole| {
+                own.take(name, value, whole, self.metric);
+                attributes.offer(name, value, 0);
+            }),
             _ => reader.skip(),
         });
         let Some(sum) = sum else { return without_sum(count, flags) };
@@ -261,19 +259,16 @@ struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    fn take(&mut self, list: &mut Reader<'a>, metric: &Metric) {
-        let mut dimensions = 0_u64;
-        elements(&mut list.clone(), |one| dimensions = dimensions.wrapping_add(hash(one.raw())));
-        self.dimensions = self.dimensions.wrapping_add(dimensions);
-        attributes(list, |name, value| {
-            let Some(Value::Str(text)) = value else { return };
-            match name {
-                name if name == metric.class => self.class = text.as_plain().unwrap_or_default(),
-                b"model" => self.model = text,
-                b"user.account_uuid" => self.user = text,
-                _ => {}
-            }
-        });
+    /// Takes one attribute; `whole` is all of it as written.
+    fn take(&mut self, name: &[u8], value: Option<Value<'a>>, whole: &[u8], metric: &Metric) {
+        self.dimensions = self.dimensions.wrapping_add(hash(whole));
+        let Some(Value::Str(text)) = value else { return };
+        match name {
+            name if name == metric.class => self.class = text.as_plain().unwrap_or_default(),
+            b"model" => self.model = text,
+            b"user.account_uuid" => self.user = text,
+            _ => {}
+        }
     }
 
     fn complete(self, draft: &mut Draft<'a>) {
@@ -287,7 +282,5 @@ impl<'a> Own<'a> {
 }
 
 fn hash(text: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new();
-    hasher.write(text);
-    hasher.finish()
+    SipHasher13::new().hash(text)
 }

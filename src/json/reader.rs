@@ -217,6 +217,11 @@ impl<'a> Reader<'a> {
         if self.error.is_some() { b"" } else { &self.text[start..self.at] }
     }
 
+    /// What has been consumed since the reader was at this position.
+    pub fn since(&self, position: usize) -> &'a [u8] {
+        self.text.get(position..self.at).unwrap_or_default()
+    }
+
     /// The next value, passed over, and as it is written; `None` after an error.
     #[inline]
     pub fn member(&mut self) -> Option<(Value<'a>, &'a [u8])> {

@@ -49,10 +49,11 @@ impl<V: Copy> Memo<V> {
             *copy = *byte;
             place.length += 1;
         }
-        if let Some(kept) = self.places.get(first).copied()
+        // Where nothing is moved, nothing gives way: the other place may be the first one of another text.
+        if let Some(Some(kept)) = self.places.get(first).copied()
             && let Some(second) = self.places.get_mut(first ^ 1)
         {
-            *second = kept;
+            *second = Some(kept);
         }
         if let Some(newest) = self.places.get_mut(first) {
             *newest = Some(place);

@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::decode::Formats;
 use crate::decode::draft::{Draft, Fault, Read};
 use crate::json::Str;
-use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint};
+use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint, write_tail};
 use crate::money::NanoUsd;
 use crate::record::{Batch, CostSource, Count, Kind, Model, Part, Reason, Text, Tokens, UsageRecord};
 use crate::time::{DAY, MINUTE, SECOND, Stamp, Timestamp};
@@ -22,7 +22,6 @@ use memo::Memo;
 use prices::PricedModel;
 use siphasher::sip::SipHasher13;
 use siphasher::sip128;
-use std::hash::Hasher;
 use std::sync::Arc;
 
 /// How far ahead of its arrival a record may be: clocks of a fleet are closer together than this (DESIGN 4).
@@ -66,6 +65,8 @@ pub struct Normaliser {
     /// The same for long ones, by a hash of theirs.
     tagged_clean: Memo<()>,
     scratch: Vec<u8>,
+    /// What is hashed in one piece.
+    whole: Vec<u8>,
 }
 
 impl Normaliser {
@@ -79,6 +80,7 @@ impl Normaliser {
             clean: Memo::new(1024),
             tagged_clean: Memo::new(1024),
             scratch: Vec::new(),
+            whole: Vec::new(),
         }
     }
 
@@ -145,7 +147,8 @@ impl Normaliser {
         }
         // An identifier that holds a key all the same is not shown; the last four characters of a key always may be.
         let name = || Ok::<_, ()>((rules.namer.id(text), !rules.redactor.finds(text)));
-        let named = if may_be_secret(text) {
+        let is_secret = may_be_secret(text);
+        let named = if is_secret {
             // A key itself is kept nowhere, not even here: its fingerprint is remembered by another one.
             tagged_keys.get(&tag(rules, text), || Ok((rules.namer.id(text), true)))
         } else if text.len() > memo::TEXT_MAX {
@@ -155,7 +158,9 @@ impl Normaliser {
         };
         let (id, may_be_shown) = named.unwrap_or_else(|()| (rules.namer.id(text), true));
         let hint = batch.store(|out| {
-            if may_be_shown {
+            if is_secret {
+                write_tail(text, out);
+            } else if may_be_shown {
                 write_hint(text, out);
             } else {
                 out.extend_from_slice(rules.redactor.clean(text).as_bytes());
@@ -166,6 +171,9 @@ impl Normaliser {
 
     #[inline]
     fn address(&mut self, written: Str<'_>, batch: &mut Batch) -> Option<Address> {
+        if written.is_empty() {
+            return None;
+        }
         match addresses::parse(written.resolve(&mut self.scratch)) {
             Client::At(address) => Some(Address::from(address)),
             Client::Unknown => None,
@@ -179,15 +187,15 @@ impl Normaliser {
     fn model(&mut self, written: Str<'_>, batch: &mut Batch) -> (Model, Option<PricedModel>) {
         let name = self.text(written, batch);
         let Self { rules, models, .. } = self;
-        let text = batch.text(name);
         let make = || {
+            let text = batch.text(name);
             let (canonical, priced) = match rules.prices.resolve(text) {
                 Ok(model) => (rules.prices.name(model).to_owned(), Some(model)),
                 Err(reduced) => (reduced, None),
             };
             Ok::<_, ()>((leading_u64(blake3::hash(canonical.as_bytes()).as_bytes()), priced))
         };
-        let (id, priced) = models.get(text.as_bytes(), make).unwrap_or((0, None));
+        let (id, priced) = models.get(batch.bytes_of(name), make).unwrap_or((0, None));
         (Model { id: if name.is_none() { 0 } else { id }, name }, priced)
     }
 
@@ -225,12 +233,14 @@ impl Normaliser {
     /// What a bucket is known by: told again with other numbers, it is the same one.
     fn bucket(&mut self, draft: &Draft<'_>, kind: Kind, (time, width_s): (Stamp, u32), key: KeyId) -> u64 {
         let (k0, k1) = self.rules.hash_key;
-        let mut hasher = SipHasher13::new_with_keys(k0, k1);
-        hasher.write_u8(u8::from(kind == Kind::Invoice));
-        hasher.write_i64(time.at.0);
-        hasher.write_u32(if draft.cumulative { u32::MAX } else { width_s });
-        hasher.write(&key.0);
-        hasher.write_u64(draft.dimensions);
+        let Self { scratch, whole, .. } = self;
+        // In one piece: the hash of many short ones takes three times as long.
+        whole.clear();
+        whole.push(u8::from(kind == Kind::Invoice));
+        whole.extend_from_slice(&time.at.0.to_le_bytes());
+        whole.extend_from_slice(&(if draft.cumulative { u32::MAX } else { width_s }).to_le_bytes());
+        whole.extend_from_slice(&key.0);
+        whole.extend_from_slice(&draft.dimensions.to_le_bytes());
         for text in [
             draft.model,
             draft.endpoint,
@@ -239,11 +249,11 @@ impl Normaliser {
             draft.request_id,
             draft.key_alias,
         ] {
-            let text = text.resolve(&mut self.scratch);
-            hasher.write_usize(text.len());
-            hasher.write(text);
+            let text = text.resolve(scratch);
+            whole.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            whole.extend_from_slice(text);
         }
-        hasher.finish().max(1)
+        SipHasher13::new_with_keys(k0, k1).hash(whole).max(1)
     }
 
     fn request(&mut self, written: Str<'_>, batch: &mut Batch) -> (u64, Text) {
@@ -251,9 +261,8 @@ impl Normaliser {
             return (0, Text::NONE);
         }
         let (k0, k1) = self.rules.hash_key;
-        let mut hasher = SipHasher13::new_with_keys(k0, k1);
-        hasher.write(written.resolve(&mut self.scratch));
-        (hasher.finish().max(1), self.text(written, batch))
+        let hash = SipHasher13::new_with_keys(k0, k1).hash(written.resolve(&mut self.scratch));
+        (hash.max(1), self.text(written, batch))
     }
 
     /// Stores a text, without the secrets it may hold.

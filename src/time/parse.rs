@@ -156,33 +156,36 @@ const TICKS_TO_1970: i64 = 621_355_968_000_000_000;
 /// (the ranges between are free of overlap for 2010..2200). Eighteen are ticks of .NET, which would be nanoseconds of
 /// the early nineties.
 fn parse_epoch(text: &[u8]) -> Result<Stamp, TimeError> {
-    let dot = text.iter().position(|&byte| byte == b'.');
-    let (whole, rest) = text.split_at(dot.unwrap_or(text.len()));
-    if whole.is_empty() || whole.len() > 19 || !whole.iter().all(u8::is_ascii_digit) {
+    let (mut number, mut length) = (0_u64, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        length += 1;
+    }
+    // Nineteen digits fit.
+    if !(1..=19).contains(&length) {
         return Err(TimeError::Notation);
     }
-    let (fraction_nanos, _, rest) = fraction(rest)?;
+    let (fraction_nanos, _, rest) = fraction(&text[length..])?;
     if !rest.is_empty() {
         return Err(TimeError::Notation);
     }
-    let mut number: i64 = 0;
-    for digit in whole {
-        number = number
-            .checked_mul(10)
-            .and_then(|n| n.checked_add(i64::from(digit - b'0')))
-            .ok_or(TimeError::OutOfRange)?;
-    }
+    let number = i64::try_from(number).map_err(|_| TimeError::OutOfRange)?;
     if TICKS.contains(&number) {
         return Ok(Stamp::utc(in_range((number - TICKS_TO_1970) * 100)?));
     }
-    let (unit, digits) = match number {
-        0..100_000_000_000 => (SECOND, 0),
-        100_000_000_000..100_000_000_000_000 => (SECOND / 1_000, 3),
-        100_000_000_000_000..100_000_000_000_000_000 => (SECOND / 1_000_000, 6),
-        _ => (1, 9),
+    let unit = match number {
+        0..100_000_000_000 => SECOND,
+        100_000_000_000..100_000_000_000_000 => SECOND / 1_000,
+        100_000_000_000_000..100_000_000_000_000_000 => SECOND / 1_000_000,
+        _ => 1,
     };
-    let shift = 10_i64.pow(digits);
-    let ns = number.checked_mul(unit).and_then(|ns| ns.checked_add(fraction_nanos / shift));
+    // Whole numbers are usual, and a division takes long.
+    let part = if fraction_nanos == 0 { 0 } else { fraction_nanos / (SECOND / unit) };
+    let ns = number.checked_mul(unit).and_then(|ns| ns.checked_add(part));
     Ok(Stamp::utc(in_range(ns.ok_or(TimeError::OutOfRange)?)?))
 }
 
