@@ -39,7 +39,17 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
         (Some(start), Some(other_start), Some(end), Some(other_end)) => {
             start == other_start && end == other_end && (length <= 16 || one[8..] == other[8..])
         }
-        _ => one.iter().zip(other).all(|(one, other)| one == other),
+        _ => match (
+            one.first_chunk::<4>(),
+            other.first_chunk::<4>(),
+            one.last_chunk::<4>(),
+            other.last_chunk(),
+        ) {
+            (Some(start), Some(other_start), Some(end), Some(other_end)) => {
+                start == other_start && end == other_end
+            }
+            _ => one.iter().zip(other).all(|(one, other)| one == other),
+        },
     }
 }
 

@@ -8,13 +8,23 @@ const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGHS
 }
 
+/// `word` less one in each byte that is this one, and so with a high bit that it had not: see [`zero_bytes`].
+#[inline(always)]
+const fn borrow(word: u64, byte: u8) -> u64 {
+    (word ^ (ONES * byte as u64)).wrapping_sub(ONES)
+}
+
 /// Marks quotes, backslashes and control characters; exact for the lowest one.
-#[inline]
+#[inline(always)]
 const fn special_bytes(word: u64) -> u64 {
-    let quotes = zero_bytes(word ^ (ONES * b'"' as u64));
-    let backslashes = zero_bytes(word ^ (ONES * b'\\' as u64));
-    let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    quotes | backslashes | controls
+    let controls = word.wrapping_sub(ONES * 0x20);
+    (borrow(word, b'"') | borrow(word, b'\\') | controls) & !word & HIGHS
+}
+
+/// Marks quotes and backslashes; exact for the lowest one.
+#[inline(always)]
+const fn quote_bytes(word: u64) -> u64 {
+    (borrow(word, b'"') | borrow(word, b'\\')) & !word & HIGHS
 }
 
 /// Length of the run of bytes before the first quote, backslash or control character; the whole length if none.
@@ -36,9 +46,7 @@ pub(super) fn find_special(text: &[u8]) -> usize {
 pub(super) fn find_quote(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let marks =
-            zero_bytes(word ^ (ONES * u64::from(b'"'))) | zero_bytes(word ^ (ONES * u64::from(b'\\')));
+        let marks = quote_bytes(u64::from_le_bytes(*word));
         if marks != 0 {
             return at * 8 + (marks.trailing_zeros() / 8) as usize;
         }

@@ -98,4 +98,15 @@ mod tests {
         assert_eq!(memo.get(&[b'x'; 100], || Ok::<_, ()>(7)), Ok(7));
         assert_eq!(memo.get(&[b'x'; 100], || Err(())), Err(()));
     }
+
+    #[test]
+    fn two_texts_have_room_in_two_places() {
+        for number in 0..40 {
+            let mut memo = Memo::new(2);
+            for text in ["text", &format!("text {number}")] {
+                assert_eq!(memo.get::<()>(text.as_bytes(), || Ok(number)), Ok(number));
+            }
+            assert_eq!(memo.get(b"text", || Err(())), Ok(number), "{number}");
+        }
+    }
 }
