@@ -19,6 +19,8 @@ fn check_table(table: &DeTable<'_>, schema: &toml::Table, path: &str) -> Result<
         let path =
             if path.is_empty() { name.get_ref().to_string() } else { format!("{path}.{}", name.get_ref()) };
         match (value.get_ref(), known) {
+            // Where none are listed, names are somebody else's.
+            (DeValue::Table(_), toml::Value::Table(known)) if known.is_empty() => {}
             (DeValue::Table(inner), toml::Value::Table(known)) => check_table(inner, known, &path)?,
             (DeValue::Array(elements), toml::Value::Array(known)) => {
                 let Some(toml::Value::Table(known)) = known.first() else { continue };

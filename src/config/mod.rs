@@ -2,11 +2,13 @@
 
 mod error;
 mod formats;
+mod kafka;
 mod locate;
 mod plan;
 
 pub use error::ConfigError;
 pub use formats::FormatConfig;
+pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
 pub use plan::Plan;
 
 use crate::baseline::BaselineSettings;
@@ -41,6 +43,8 @@ pub struct Config {
     pub baseline: BaselineSettings,
     /// Price lists besides the built-in ones.
     pub prices: PricesConfig,
+    /// Kafka as input and output.
+    pub kafka: KafkaConfig,
     /// Limits of memory and processors.
     pub limits: Limits,
     /// Detectors by name.
@@ -58,6 +62,7 @@ impl Default for Config {
             format: Vec::new(),
             baseline: BaselineSettings::default(),
             prices: PricesConfig::default(),
+            kafka: KafkaConfig::default(),
             limits: Limits::default(),
             detectors: toml::Table::new(),
         }

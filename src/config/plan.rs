@@ -1,6 +1,6 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
-use super::{Config, ConfigError, KeyConfig, locate};
+use super::{Config, ConfigError, KafkaPlan, KeyConfig, kafka, locate};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
 use crate::join::JoinSettings;
@@ -24,6 +24,8 @@ pub struct Plan {
     pub checkpoint: super::CheckpointConfig,
     /// How halves of records meet.
     pub join: JoinSettings,
+    /// Kafka, if brokers are named.
+    pub kafka: Option<KafkaPlan>,
 }
 
 impl Plan {
@@ -78,6 +80,7 @@ impl Plan {
             input: config.input.clone(),
             checkpoint: config.checkpoint,
             join,
+            kafka: kafka::plan(&config.kafka)?,
         })
     }
 }
