@@ -3,6 +3,7 @@
 use super::colour::Colour;
 use super::discreet::Stderr;
 use super::{Failure, check, exit, guarantees, tell};
+use crate::config::Plan;
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
@@ -31,6 +32,9 @@ pub(super) struct RunArgs {
     /// Settings; every one has a default
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Read the topics of `[kafka]` in the configuration and write alerts to its topic, until stopped
+    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "rejects", "encoding", "threads", "fail_on"], requires = "config")]
+    kafka: bool,
     /// Learn baselines from these files first. Of several names the last is the input if no other is given
     /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -161,6 +165,9 @@ impl RunArgs {
 pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     start_log(&args);
     let (config, plan) = check::load(args.config.as_deref())?;
+    if args.kafka {
+        return kafka(&args, plan);
+    }
     // `--history *.zst today.jsonl`: the shell has made one list of both.
     if args.inputs.is_empty() && args.history.len() > 1 {
         args.inputs.extend(args.history.pop());
@@ -180,34 +187,64 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         threads => threads.into(),
     };
     let rendering = rendering(&args);
-    let named = args.format.map(|name| format(&name, &plan.rulebook.formats)).transpose()?;
+    let named = args.format.as_deref().map(|name| format(name, &plan.rulebook.formats)).transpose()?;
     let options = Options {
         plan,
         history,
         inputs,
         format: named,
-        output: args.output.map_or(Output::Stdout, Output::File),
+        output: args.output.clone().map_or(Output::Stdout, Output::File),
         rendering,
-        rejects: args.rejects,
+        rejects: args.rejects.clone(),
         metrics: args.metrics,
         decoders: threads,
         // A shard does a third of a decoder's work.
         shards: threads.div_ceil(4),
         progress,
-        state: args.state,
+        state: args.state.clone(),
     };
+    let outcome = block_on(engine::run(options))?;
+    finish(&args, &outcome)
+}
+
+/// Runs from Kafka to Kafka.
+#[cfg(feature = "kafka")]
+fn kafka(args: &RunArgs, mut plan: Plan) -> Result<ExitCode, Failure> {
+    let Some(kafka) = plan.kafka.take() else {
+        let message =
+            "`kafka.bootstrap_servers` is not set: the configuration says nothing of Kafka (docs/kafka.md)";
+        return Err(Failure::new(exit::CONFIG, anyhow!(message)));
+    };
+    let format = args.format.as_deref().map(|name| format(name, &plan.rulebook.formats)).transpose()?;
+    let options = engine::kafka::KafkaOptions { plan, kafka, format, metrics: args.metrics };
+    let outcome = block_on(engine::kafka::run(options))?;
+    finish(args, &outcome)
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: &RunArgs, _: Plan) -> Result<ExitCode, Failure> {
+    let message =
+        "this keyhound was built without Kafka: build it with the feature `kafka`, which is on by default";
+    Err(Failure::new(exit::UNAVAILABLE, anyhow!(message)))
+}
+
+/// Runs something to its end.
+fn block_on(run: impl Future<Output = Result<Outcome, RunError>>) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(exit::INTERNAL, error))?;
-    let outcome = runtime.block_on(engine::run(options));
+    let outcome = runtime.block_on(run);
     // Threads that wait for a pipe cannot be asked to stop.
     runtime.shutdown_background();
-    let outcome = outcome.map_err(failure)?;
+    outcome.map_err(failure)
+}
+
+fn finish(args: &RunArgs, outcome: &Outcome) -> Result<ExitCode, Failure> {
     if !args.quiet {
         tell(&engine::summary(&outcome.totals, outcome.took, engine::peak_bytes()));
     }
-    Ok(verdict(&outcome, args.fail_on))
+    Ok(verdict(outcome, args.fail_on))
 }
 
 fn verdict(outcome: &Outcome, fail_on: Option<FailOn>) -> ExitCode {
@@ -229,6 +266,8 @@ fn failure(error: RunError) -> Failure {
         RunError::Start(_) | RunError::Egress(EgressError::Died) => exit::INTERNAL,
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain => exit::IO,
         RunError::Killed => exit::KILLED,
+        #[cfg(feature = "kafka")]
+        RunError::Kafka(_) => exit::UNAVAILABLE,
     };
     Failure::new(code, error)
 }

@@ -1,6 +1,6 @@
 //! `/metrics`: the totals in Prometheus' text format. No label takes its values from the input.
 
-use super::totals::Totals;
+use super::totals::{KafkaTotals, Totals};
 use crate::detect::{self, Severity, Status};
 use crate::record::{Action, CostSource, Reason};
 use prometheus::core::{Collector, Desc};
@@ -18,6 +18,9 @@ pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<
     page.alerts(totals)?;
     page.state(totals, now)?;
     page.checkpoints(totals)?;
+    if let Some(kafka) = &totals.kafka {
+        page.kafka(kafka)?;
+    }
     if let Some(bytes) = resident_bytes {
         page.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", bytes)?;
     }
@@ -28,6 +31,9 @@ pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<
     page.registry.register(Box::new(LatencySummary(totals.latency.clone(), latency_description()?)))?;
     TextEncoder::new().encode_to_string(&page.registry.gather())
 }
+
+/// Partitions whose lag is shown one by one; the others are one sum.
+const LAGS_MAX: usize = 256;
 
 struct Page {
     registry: Registry,
@@ -114,6 +120,45 @@ impl Page {
         self.gauge("keyhound_checkpoint_bytes", "Bytes of the last checkpoint.", last.bytes)?;
         let help = "When the last checkpoint was on disk, in seconds since 1970.";
         self.seconds("keyhound_checkpoint_timestamp_seconds", help, last.at.as_secs_f64())
+    }
+
+    fn kafka(&self, totals: &KafkaTotals) -> Result<(), prometheus::Error> {
+        self.gauge(
+            "keyhound_kafka_partitions",
+            "Partitions that are read by this process.",
+            totals.partitions,
+        )?;
+        let counters = [
+            ("commits", "Commits of alerts, state and positions.", totals.commits),
+            ("restores", "Partitions whose state was read back.", totals.restores),
+            ("starts_over", "Times that everything went back to the last commit.", totals.starts_over),
+            (
+                "fenced",
+                "Commits refused because the partitions were another process's by then.",
+                totals.fenced,
+            ),
+            ("rebalances", "Times that partitions came or went.", totals.rebalances),
+        ];
+        for (name, help, count) in counters {
+            self.counter(&format!("keyhound_kafka_{name}_total"), help, count)?;
+        }
+        let opts = Opts::new("keyhound_kafka_lag", "Records of a partition that are still to be read.");
+        let lag = IntGaugeVec::new(opts, &["topic", "partition"])?;
+        let (shown, others) = totals.lag.iter().partition::<Vec<_>, _>({
+            let mut count = 0;
+            move |_| {
+                count += 1;
+                count <= LAGS_MAX
+            }
+        });
+        for ((topic, partition), records) in shown {
+            lag.with_label_values(&[topic, &partition.to_string()]).set(*records);
+        }
+        if !others.is_empty() {
+            let sum = others.iter().map(|(_, records)| **records).sum();
+            lag.with_label_values(&["", "other"]).set(sum);
+        }
+        self.registry.register(Box::new(lag))
     }
 
     /// Gauges, although they mostly grow: a bucket that is told again may take something back, and a counter that

@@ -8,6 +8,8 @@ pub mod guarantee;
 mod held;
 mod http;
 mod intake;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod memory;
 mod metrics;
 mod outputs;
@@ -28,4 +30,4 @@ pub use memory::peak_bytes;
 pub use progress::Progress;
 pub use run::{Options, Outcome, Output, RunError, run};
 pub use summary::summary;
-pub use totals::Totals;
+pub use totals::{KafkaTotals, Totals};

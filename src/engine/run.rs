@@ -113,6 +113,10 @@ pub enum RunError {
     /// The folder of checkpoints cannot be used.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// Kafka, or what stands in it, does not let the run go on.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] super::kafka::KafkaError),
     /// After a signal, not everything could be written in time.
     #[error("stopped, but not everything could be written within {} seconds", DRAIN_WITHIN.as_secs())]
     Drain,
@@ -212,7 +216,7 @@ async fn serve(
     Ok(Some(tokio::spawn(http::serve(listen(address).await?, totals))))
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).await;
     let listener = bound.map_err(|error| RunError::Listen { address, error })?;
     // With port 0 the system chooses one: tell which.
@@ -264,13 +268,13 @@ async fn feed_all(
 }
 
 /// SIGINT and SIGTERM.
-struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
@@ -282,7 +286,7 @@ impl Signals {
     }
 
     /// Asks for a stop at the first signal; returns only if that takes too long or a second signal comes.
-    async fn after(&mut self, stop: &CancellationToken) -> RunError {
+    pub(super) async fn after(&mut self, stop: &CancellationToken) -> RunError {
         self.next().await;
         tracing::info!("stopping; what has been read is still being written (once more to stop at once)");
         stop.cancel();

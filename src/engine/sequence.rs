@@ -285,6 +285,12 @@ impl Live {
         self.passage = Passage { lateness: self.passage.lateness, ..passage };
     }
 
+    /// Whether all inputs have been quiet for long.
+    #[cfg(feature = "kafka")]
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        self.branches.iter().all(|branch| self.is_idle(branch, now))
+    }
+
     /// Adds an input that has reached the minute `latest`, or none yet, and says its number.
     pub fn add(&mut self, now: Timestamp, latest: i64) -> usize {
         self.branches.push(Branch { latest, heard: now });

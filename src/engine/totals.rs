@@ -7,6 +7,7 @@ use crate::record::Reason;
 use crate::shard::{Counts, Gauges, Unpriced};
 use crate::time::Timestamp;
 use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -57,6 +58,27 @@ pub struct Totals {
     pub checkpoints: Option<(u64, Kept)>,
     /// Whether everything waits for room on a disk.
     pub stalled: Arc<AtomicBool>,
+    /// What there is to say of Kafka, where that is the input.
+    pub kafka: Option<Box<KafkaTotals>>,
+}
+
+/// Counters and gauges of a run from Kafka.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KafkaTotals {
+    /// Partitions that are ours.
+    pub partitions: u64,
+    /// Records not yet taken, by topic and partition.
+    pub lag: BTreeMap<(String, i32), i64>,
+    /// Commits.
+    pub commits: u64,
+    /// Partitions whose state was restored.
+    pub restores: u64,
+    /// Commits of which nobody knows what became of them, so that everything went back to the one before.
+    pub starts_over: u64,
+    /// Those of them that brokers refused because the partitions were somebody else's by then.
+    pub fenced: u64,
+    /// Times that partitions came or went.
+    pub rebalances: u64,
 }
 
 impl Totals {
@@ -83,7 +105,14 @@ impl Totals {
             earlier: Arc::default(),
             checkpoints: None,
             stalled: Arc::default(),
+            kafka: None,
         }
+    }
+
+    /// What there is to say of Kafka.
+    #[cfg(feature = "kafka")]
+    pub fn kafka_mut(&mut self) -> &mut KafkaTotals {
+        self.kafka.get_or_insert_default()
     }
 
     /// Counts an alert that is given.

@@ -52,6 +52,8 @@ pub struct Join {
     by_minute: BTreeMap<i64, Vec<(u64, Part)>>,
     entries: usize,
     counts: Joined,
+    /// Something changed since that was last asked.
+    changed: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,7 +89,13 @@ impl Join {
             by_minute: BTreeMap::new(),
             entries: 0,
             counts: Joined::default(),
+            changed: false,
         }
+    }
+
+    /// Whether anything changed that [`Join::save`] writes, since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// What became of halves since this was asked last.
@@ -148,6 +156,7 @@ impl Join {
     }
 
     fn half(&mut self, record: &UsageRecord, batch: &Arc<Batch>, at: usize, out: &mut Placing) {
+        self.changed = true;
         let request = record.request_hash;
         if record.part == Part::Identity {
             out.pass(batch, at);
@@ -215,6 +224,7 @@ impl Join {
             if *oldest.key() >= minute {
                 return;
             }
+            self.changed = true;
             for (request, part) in oldest.remove() {
                 if part == Part::Identity {
                     self.entries -= usize::from(self.known.remove(&request).is_some());

@@ -92,6 +92,13 @@ pub(super) struct Part {
     signals: Signals,
 }
 
+/// What has become of keys.
+#[derive(Default)]
+struct Changes {
+    changed: Vec<Slot>,
+    gone: Vec<KeyId>,
+}
+
 /// Keys by fingerprint.
 pub(super) struct Keys {
     table: HashMap<KeyId, Slot, RandomState>,
@@ -105,6 +112,10 @@ pub(super) struct Keys {
     bytes_max: usize,
     /// Keys that gave way.
     pub(super) evicted: u64,
+    /// Keys that were ever admitted.
+    pub(super) admissions: u64,
+    /// Keys that changed and keys that gave way since that was last asked; `None` where nobody asks.
+    changes: Option<Changes>,
     /// Their open days, which are still to be closed.
     pub(super) orphaned_days: usize,
 }
@@ -120,6 +131,8 @@ impl Keys {
             forgotten: Timestamp::MIN,
             bytes_max,
             evicted: 0,
+            admissions: 0,
+            changes: None,
             orphaned_days: 0,
         }
     }
@@ -179,7 +192,37 @@ impl Keys {
     /// The state of the key at `slot`.
     #[inline]
     pub(super) fn state(&mut self, slot: Slot) -> Option<&mut KeyState> {
-        self.states.get_mut(slot.0 as usize)?.as_deref_mut()
+        let state = self.states.get_mut(slot.0 as usize)?.as_deref_mut()?;
+        if let Some(changes) = &mut self.changes
+            && !state.changed
+        {
+            state.changed = true;
+            changes.changed.push(slot);
+        }
+        Some(state)
+    }
+
+    /// Remembers from now on which keys change.
+    pub(super) fn track(&mut self) {
+        self.changes = Some(Changes::default());
+    }
+
+    /// The keys that have given way since this was asked last.
+    pub(super) fn take_gone(&mut self) -> Vec<KeyId> {
+        self.changes.as_mut().map(|changes| std::mem::take(&mut changes.gone)).unwrap_or_default()
+    }
+
+    /// Calls `give` on every key that changed since this was asked last, with its place among the admitted.
+    pub(super) fn take_changed(&mut self, mut give: impl FnMut(&KeyState, u64)) {
+        let Some(changes) = &mut self.changes else { return };
+        for slot in std::mem::take(&mut changes.changed) {
+            // Another key may have the slot by now, and stand in the list once more.
+            let state = self.states.get_mut(slot.0 as usize).and_then(Option::as_deref_mut);
+            if let Some(state) = state.filter(|state| state.changed) {
+                state.changed = false;
+                give(state, state.admitted);
+            }
+        }
     }
 
     /// Brings the sum of bytes up to date after a key's state has grown or shrunk, and makes room if need be.
@@ -208,7 +251,10 @@ impl Keys {
         while self.bytes() >= self.bytes_max {
             self.evict()?;
         }
-        let state = Some(Box::new(KeyState::new(record, batch, &settings.keys)));
+        self.admissions += 1;
+        let mut state = Box::new(KeyState::new(record, batch, &settings.keys));
+        state.admitted = self.admissions;
+        let state = Some(state);
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => Slot(u32::try_from(self.states.len()).ok()?),
@@ -261,6 +307,9 @@ impl Keys {
             self.forgotten = self.forgotten.max(state.forgotten);
             self.orphaned_days += state.open_days();
             self.table.remove(&state.profile.id);
+            if let Some(changes) = &mut self.changes {
+                changes.gone.push(state.profile.id);
+            }
             self.free.push(slot);
             self.evicted += 1;
             return Some(());

@@ -5,11 +5,13 @@
 mod buckets;
 mod counts;
 mod keys;
+mod pieces;
 mod saved;
 mod state;
 
 pub use counts::{Counts, Gauges, Unpriced};
 pub use keys::Limits;
+pub use pieces::Piece;
 
 use crate::baseline::BaselineSettings;
 use crate::detect::{Alert, KeyProfile, Ruleset};
@@ -122,6 +124,8 @@ pub struct Shard {
     /// Ends of open days, soonest first.
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
     watermark: Timestamp,
+    /// The watermark when pieces were last asked for.
+    told: Timestamp,
     /// Records are history: learned from, not judged.
     learning: bool,
     counts: Counts,
@@ -143,6 +147,7 @@ impl Shard {
             restated: Restated::new(settings.limits.bucket_entries_max / of, settings.restate_within),
             closings: BinaryHeap::new(),
             watermark: Timestamp::MIN,
+            told: Timestamp::MIN,
             learning,
             counts: Counts::default(),
             unpriced: Unpriced::default(),

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 
 /// What a shard remembers besides keys, requests and buckets.
 #[derive(Serialize, Deserialize)]
-struct Rest<'a> {
+pub(super) struct Rest<'a> {
     watermark: Timestamp,
     learning: bool,
     /// Buckets up to here of keys that are not here have been forgotten.
@@ -21,22 +21,14 @@ struct Rest<'a> {
     buckets_forgotten: u64,
     /// All detectors: what is saved names them by their place.
     #[serde(borrow)]
-    detectors: Vec<&'a str>,
+    pub(super) detectors: Vec<&'a str>,
 }
 
 impl Shard {
     /// Everything that it remembers.
     pub fn save(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        out.put(&Rest {
-            watermark: self.watermark,
-            learning: self.learning,
-            forgotten: self.keys.forgotten,
-            evicted: self.keys.evicted,
-            requests_forgotten: self.dedup.forgotten,
-            buckets_forgotten: self.restated.forgotten,
-            detectors: detect::ALL.iter().map(|detector| detector.name).collect(),
-        });
+        out.put(&self.rest());
         self.dedup.save(&mut out);
         self.restated.save(&mut out);
         out.put(&self.keys.len());
@@ -45,6 +37,19 @@ impl Shard {
             out.sized(|out| out.put(state));
         }
         out.into_bytes()
+    }
+
+    /// What is remembered besides keys, requests and buckets.
+    pub(super) fn rest(&self) -> Rest<'static> {
+        Rest {
+            watermark: self.watermark,
+            learning: self.learning,
+            forgotten: self.keys.forgotten,
+            evicted: self.keys.evicted,
+            requests_forgotten: self.dedup.forgotten,
+            buckets_forgotten: self.restated.forgotten,
+            detectors: detect::ALL.iter().map(|detector| detector.name).collect(),
+        }
     }
 
     /// Takes from what shards have saved whatever is this one's by the settings of now.
@@ -57,15 +62,7 @@ impl Shard {
 
     fn take_over(&mut self, mut saved: Reader<'_>) -> Result<(), Unreadable> {
         let rest: Rest<'_> = saved.take()?;
-        self.watermark = self.watermark.max(rest.watermark);
-        self.learning = rest.learning;
-        self.keys.forgotten = self.keys.forgotten.max(rest.forgotten);
-        if self.number == 0 {
-            // Sums over all shards: whose they are does not matter.
-            self.keys.evicted += rest.evicted;
-            self.dedup.forgotten += rest.requests_forgotten;
-            self.restated.forgotten += rest.buckets_forgotten;
-        }
+        self.take_rest(&rest);
         let (number, of) = (self.number, self.of);
         self.dedup.restore(&mut saved, |id| {
             #[allow(clippy::cast_possible_truncation, reason = "the mark is what stands there")]
@@ -84,7 +81,19 @@ impl Shard {
         if saved.is_empty() { Ok(()) } else { Err(Unreadable) }
     }
 
-    fn put_back(&mut self, mut state: KeyState, is_newcomer: bool, places: &Places) {
+    pub(super) fn take_rest(&mut self, rest: &Rest<'_>) {
+        self.watermark = self.watermark.max(rest.watermark);
+        self.learning = rest.learning;
+        self.keys.forgotten = self.keys.forgotten.max(rest.forgotten);
+        if self.number == 0 {
+            // Sums over all shards: whose they are does not matter.
+            self.keys.evicted += rest.evicted;
+            self.dedup.forgotten += rest.requests_forgotten;
+            self.restated.forgotten += rest.buckets_forgotten;
+        }
+    }
+
+    pub(super) fn put_back(&mut self, mut state: KeyState, is_newcomer: bool, places: &Places) {
         let settings: &ShardSettings = &self.settings;
         state.resume(&settings.keys, |place| places.now(place));
         let id = state.profile.id;
@@ -94,10 +103,10 @@ impl Shard {
 }
 
 /// Where the detectors stand now that stood at some place when something was saved.
-struct Places(Vec<Option<u16>>);
+pub(super) struct Places(Vec<Option<u16>>);
 
 impl Places {
-    fn of(names: &[&str]) -> Self {
+    pub(super) fn of(names: &[&str]) -> Self {
         let place = |name: &&str| (0..).zip(detect::ALL).find(|(_, now)| now.name == *name).map(|(at, _)| at);
         Self(names.iter().map(place).collect())
     }

@@ -52,6 +52,12 @@ pub(super) struct KeyState {
     /// What it last added to the sums over all keys.
     #[serde(skip)]
     pub(super) part: Part,
+    /// Changed since the pieces of the state were last asked for.
+    #[serde(skip)]
+    pub(super) changed: bool,
+    /// How many keys had been admitted when it was.
+    #[serde(skip)]
+    pub(super) admitted: u64,
     /// Something grew or shrank since then.
     pub(super) resized: bool,
 }
@@ -82,6 +88,8 @@ impl KeyState {
             signals: Signals::NONE,
             open: Vec::new(),
             part: Part::default(),
+            changed: false,
+            admitted: 0,
             resized: true,
         }
     }

@@ -1,6 +1,8 @@
 //! Where encoded events go. Encoding and carrying are two things: a sink takes bytes.
 
 mod file;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 
 pub use file::{FileSink, Resumed, is_full, wait_for_room};
 

@@ -7,6 +7,8 @@ mod compressed;
 mod file;
 mod follow;
 mod journal;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod paths;
 mod place;
 mod rotated;

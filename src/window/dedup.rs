@@ -27,9 +27,24 @@ pub struct Dedup {
     /// The watermark, in minutes. What comes later than it is forgotten with it: a minute of its own for each of
     /// many records out of many years would take more memory than they do.
     oldest: i64,
+    /// What of each minute has been given away in pieces.
+    given: BTreeMap<i64, Given>,
     /// Identifiers forgotten before their time because there were too many.
     pub forgotten: u64,
 }
+
+/// How much of a minute has been given away, and in how many pieces.
+#[derive(Debug, Default)]
+struct Given {
+    ids: usize,
+    pieces: u32,
+    /// So many pieces at the start are no more, and how many of these that was told of.
+    gone: u32,
+    told: u32,
+}
+
+/// Identifiers in one piece: some 20 bytes each, and a message of Kafka has a megabyte at most.
+const PIECE_IDS_MAX: usize = 20_000;
 
 impl Dedup {
     /// Remembers at most `entries_max` requests.
@@ -39,8 +54,57 @@ impl Dedup {
             by_minute: BTreeMap::new(),
             entries_max,
             oldest: i64::MIN,
+            given: BTreeMap::new(),
             forgotten: 0,
         }
+    }
+
+    /// Calls `give` on what was remembered since this was asked last, in pieces that each belong to a minute, and
+    /// without a value on the pieces of minutes that are forgotten.
+    pub fn take_changed(&mut self, mut give: impl FnMut(i64, u32, Option<Vec<u8>>)) {
+        let Self { seen, by_minute, given, .. } = self;
+        given.retain(|minute, given| {
+            let is_known = by_minute.contains_key(minute);
+            let gone = if is_known { given.gone } else { given.pieces };
+            (given.told..gone).for_each(|piece| give(*minute, piece, None));
+            given.told = gone;
+            is_known
+        });
+        for (minute, ids) in by_minute {
+            let given = given.entry(*minute).or_default();
+            for ids in ids.get(given.ids..).unwrap_or_default().chunks(PIECE_IDS_MAX) {
+                let mut value = Writer::default();
+                value.put(&ids.len());
+                ids.iter().for_each(|id| value.put(&(id, seen.get(id).copied().unwrap_or_default())));
+                give(*minute, given.pieces, Some(value.into_bytes()));
+                given.pieces += 1;
+                given.ids += ids.len();
+            }
+        }
+    }
+
+    /// Takes over a piece that was given; those of a minute in their order.
+    pub fn take_piece(&mut self, minute: i64, piece: u32, value: &mut Reader<'_>) -> Result<(), Unreadable> {
+        let minute_ids = self.by_minute.entry(minute).or_default();
+        let given = self.given.entry(minute).or_default();
+        for _ in 0..value.take::<usize>()? {
+            let (id, content) = value.take()?;
+            self.seen.insert(id, content);
+            minute_ids.push(id);
+            given.ids += 1;
+        }
+        given.pieces = given.pieces.max(piece + 1);
+        Ok(())
+    }
+
+    /// The watermark, in minutes.
+    pub fn oldest(&self) -> i64 {
+        self.oldest
+    }
+
+    /// Takes over the watermark.
+    pub fn resume(&mut self, oldest: i64) {
+        self.oldest = self.oldest.max(oldest);
     }
 
     /// Notes the request `id` of a record at `at` with this `content`.
@@ -81,7 +145,11 @@ impl Dedup {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, ids)) = self.by_minute.pop_first() {
+        if let Some((minute, ids)) = self.by_minute.pop_first() {
+            // More of this minute may come.
+            if let Some(given) = self.given.get_mut(&minute) {
+                (given.ids, given.gone) = (0, given.pieces);
+            }
             self.forgotten += ids.len() as u64;
             for id in ids {
                 self.seen.remove(&id);

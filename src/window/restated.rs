@@ -167,6 +167,8 @@ pub struct Restated {
     by_end: BinaryHeap<Reverse<(Timestamp, u64)>>,
     horizon: i64,
     entries_max: usize,
+    /// Buckets that changed since that was last asked; `None` where nobody asks.
+    changed: Option<Vec<u64>>,
     /// Buckets forgotten before their time because there were too many.
     pub forgotten: u64,
 }
@@ -174,7 +176,45 @@ pub struct Restated {
 impl Restated {
     /// Remembers at most `entries_max` buckets, each until the watermark has passed its end by `horizon` nanoseconds.
     pub fn new(entries_max: usize, horizon: i64) -> Self {
-        Self { known: HashMap::default(), by_end: BinaryHeap::new(), horizon, entries_max, forgotten: 0 }
+        Self {
+            known: HashMap::default(),
+            by_end: BinaryHeap::new(),
+            horizon,
+            entries_max,
+            changed: None,
+            forgotten: 0,
+        }
+    }
+
+    /// Remembers from now on which buckets change.
+    pub fn track(&mut self) {
+        self.changed = Some(Vec::new());
+    }
+
+    /// Calls `give` on every bucket that changed since this was asked last, without a value where it is forgotten.
+    pub fn take_changed(&mut self, mut give: impl FnMut(u64, Option<Vec<u8>>)) {
+        let Some(changed) = &mut self.changed else { return };
+        let mut changed = std::mem::take(changed);
+        changed.sort_unstable();
+        changed.dedup();
+        for id in changed {
+            give(
+                id,
+                self.known.get(&id).map(|entry| {
+                    let mut value = Writer::default();
+                    value.put(entry);
+                    value.into_bytes()
+                }),
+            );
+        }
+    }
+
+    /// Takes over a bucket that was given.
+    pub fn take_piece(&mut self, id: u64, value: &mut Reader<'_>) -> Result<(), Unreadable> {
+        let entry: Entry = value.take()?;
+        self.by_end.push(Reverse((entry.told.end, id)));
+        self.known.insert(id, entry);
+        Ok(())
     }
 
     /// Takes a bucket as it is told; up to `floor`, buckets of its key have been forgotten.
@@ -184,6 +224,7 @@ impl Restated {
                 return Telling::Forgotten;
             }
             self.known.insert(id, Entry { told, from: told.start, base: Amounts::NONE });
+            self.changed.iter_mut().for_each(|changed| changed.push(id));
             self.by_end.push(Reverse((told.end, id)));
             let stretch = Stretch { from: told.start, to: told.end, was: Amounts::NONE, now: told.amounts };
             return Telling::Changes(Change { stretches: [None, Some(stretch)], before: None });
@@ -204,6 +245,7 @@ impl Restated {
         let now = told.amounts - entry.base;
         let second = Stretch { from: entry.from, to: told.end, was, now };
         entry.told = told;
+        self.changed.iter_mut().for_each(|changed| changed.push(id));
         Telling::Changes(Change { stretches: [first, Some(second)], before: Some(before) })
     }
 
@@ -239,12 +281,16 @@ impl Restated {
                 self.by_end.push(Reverse((entry.told.end, id)));
                 None
             }
-            _ => self.known.remove(&id).map(|entry| (entry.told.key, entry.told.end)),
+            _ => {
+                self.changed.iter_mut().for_each(|changed| changed.push(id));
+                self.known.remove(&id).map(|entry| (entry.told.key, entry.told.end))
+            }
         }
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
+        self.changed.iter_mut().for_each(|changed| changed.extend(self.known.keys()));
         self.known.clear();
         self.by_end.clear();
     }

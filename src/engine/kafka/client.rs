@@ -1,0 +1,168 @@
+//! What every client of librdkafka is told, and what it tells us.
+
+use crate::config::{Guarantee, KafkaPlan, Secret, Start};
+use crate::encode::Visible;
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long a call to a broker may take before it counts as failed.
+pub const CALL: Duration = Duration::from_secs(10);
+/// How long a token is taken for valid; the file is read again well before.
+const TOKEN: Duration = Duration::from_secs(300);
+
+/// Settings of the clients of one run.
+pub struct Clients {
+    plan: KafkaPlan,
+    /// The name under which transactions are made.
+    transactional_id: String,
+}
+
+impl Clients {
+    /// For a plan; `unique` tells this process from all others.
+    pub fn new(plan: &KafkaPlan, unique: &str) -> Self {
+        let instance = plan.instance_id.as_deref().unwrap_or(unique);
+        Self { plan: plan.clone(), transactional_id: format!("{}-{instance}", plan.group_id) }
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, Secret(value)) in &self.plan.properties {
+            config.set(name, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+
+    /// The member of the group.
+    pub fn member(&self) -> ClientConfig {
+        let mut config = self.reader(true);
+        if let Some(instance) = &self.plan.instance_id {
+            config.set("group.instance.id", instance);
+        }
+        let session = self.plan.session_timeout.as_millis();
+        config
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", session.to_string())
+            .set("heartbeat.interval.ms", (session / 5).clamp(100, 3000).to_string())
+            .set("max.poll.interval.ms", (session * 3).max(300_000).to_string())
+            .set("statistics.interval.ms", "5000");
+        config
+    }
+
+    /// A reader of partitions of its own choice.
+    pub fn reader(&self, committed: bool) -> ClientConfig {
+        let mut config = self.config();
+        config
+            .set("group.id", &self.plan.group_id)
+            .set("isolation.level", if committed { "read_committed" } else { "read_uncommitted" })
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            // A position that is no more is told, never passed over.
+            .set("auto.offset.reset", "error");
+        config
+    }
+
+    /// What alerts and state are written by.
+    pub fn producer(&self) -> ClientConfig {
+        let mut config = self.config();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("delivery.report.only.error", "true")
+            .set("queue.buffering.max.messages", "1000000");
+        if self.plan.guarantee == Guarantee::ExactlyOnce {
+            config
+                .set("transactional.id", &self.transactional_id)
+                .set("transaction.timeout.ms", self.plan.transaction_timeout.as_millis().to_string());
+        }
+        config
+    }
+
+    /// For questions and for making topics.
+    pub fn admin(&self) -> ClientConfig {
+        self.config()
+    }
+
+    /// What hears of one of them.
+    pub fn listener(&self) -> Listener {
+        Listener { token: self.plan.token.clone(), undelivered: Arc::default() }
+    }
+
+    /// Where to begin when nothing was read yet.
+    pub fn start(&self) -> Start {
+        self.plan.start
+    }
+}
+
+/// Hears what clients have to say.
+#[derive(Clone)]
+pub struct Listener {
+    token: Option<(PathBuf, String)>,
+    /// Messages that could not be delivered.
+    pub undelivered: Arc<AtomicU64>,
+}
+
+impl ClientContext for Listener {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            // What a broker that is away looks like is told once, by `error`.
+            _ if facility == "FAIL" || facility == "CONFWARN" => {
+                tracing::debug!("kafka: {}", Visible(message))
+            }
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error => tracing::error!("kafka: {}", Visible(message)),
+            RDKafkaLogLevel::Warning => tracing::warn!("kafka: {}", Visible(message)),
+            _ => tracing::debug!("kafka: {}", Visible(message)),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::PartitionEOF) => {
+                tracing::debug!("kafka: {}", Visible(reason));
+            }
+            _ => tracing::warn!("kafka: {}", Visible(reason)),
+        }
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let (path, principal) = self.token.as_ref().ok_or("`kafka.sasl.token_file` is not set")?;
+        let text = crate::config::read_text(path).map_err(|error| {
+            tracing::warn!("kafka: `{}`: {error}", Visible(&path.display().to_string()));
+            error
+        })?;
+        let now = super::super::clock::now().0 / 1_000_000;
+        let lifetime = i64::try_from(TOKEN.as_millis()).unwrap_or(i64::MAX);
+        Ok(OAuthToken {
+            token: text.trim().to_owned(),
+            principal_name: principal.clone(),
+            lifetime_ms: now.saturating_add(lifetime),
+        })
+    }
+}
+
+impl ConsumerContext for Listener {}
+
+impl ProducerContext<NoCustomPartitioner> for Listener {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
+        if let Err((error, _)) = result {
+            self.undelivered.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!("kafka: not delivered: {error}");
+        }
+    }
+}

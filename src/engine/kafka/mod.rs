@@ -1,0 +1,222 @@
+//! A run from Kafka to Kafka. One thread reads, one loop owns the state of all partitions that are ours, one thread
+//! commits; see `docs/kafka.md` for what is promised and why it holds.
+
+mod cell;
+mod changelog;
+mod client;
+mod commit;
+mod outcome;
+mod topics;
+mod worker;
+
+pub use topics::TopicError;
+pub use worker::WorkError;
+
+use super::clock::{self, Arrival};
+use super::run::{Outcome, RunError, Signals, listen};
+use super::totals::Totals;
+use super::{http, totals};
+use crate::config::{KafkaPlan, Plan};
+use crate::decode::{Decoder, Settings};
+use crate::source::kafka::{KafkaSource, Topics};
+use cell::Mould;
+use changelog::Changelog;
+use client::Clients;
+use commit::Committer;
+use outcome::Outbox;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use worker::{State, Worker};
+
+/// Batches between the reading thread and the loop.
+const EVENTS_MAX: usize = 16;
+/// How often a stop is looked for while the reading thread waits for the last commit.
+const STEP: Duration = Duration::from_millis(10);
+
+/// What a run is to do.
+pub struct KafkaOptions {
+    /// The checked configuration.
+    pub plan: Plan,
+    /// What it says of Kafka.
+    pub kafka: KafkaPlan,
+    /// The place of the format of all records, if it is named.
+    pub format: Option<usize>,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A run that could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// Kafka refuses a setting, or a client could not be made.
+    #[error("kafka: {0}")]
+    Client(#[from] rdkafka::error::KafkaError),
+    /// The topics are not as they have to be.
+    #[error("kafka: {0}")]
+    Topics(#[from] TopicError),
+    /// It ended before it was asked to.
+    #[error("kafka: {0}")]
+    Work(#[from] WorkError),
+}
+
+/// Runs until a signal asks for a stop.
+pub async fn run(options: KafkaOptions) -> Result<Outcome, RunError> {
+    let started = Arrival::now();
+    let stop = CancellationToken::new();
+    let mut signals = Signals::new().map_err(RunError::Start)?;
+    let (published, shown) = watch::channel(Arc::new(Totals::new()));
+    let server = match options.metrics {
+        Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, shown))),
+        None => None,
+    };
+    let work = work(&options, published, stop.clone());
+    let totals = tokio::select! {
+        done = work => done?,
+        error = signals.after(&stop) => return Err(error),
+    };
+    if let Some(server) = server {
+        server.abort();
+    }
+    let totals = Arc::unwrap_or_clone(totals);
+    Ok(Outcome { totals, worst: None, took: started.elapsed(), stopped: true })
+}
+
+/// Whether librdkafka knows all settings, told before anything starts.
+pub fn check(plan: &KafkaPlan) -> Result<(), rdkafka::error::KafkaError> {
+    let clients = Clients::new(plan, "check");
+    for config in [clients.member(), clients.producer(), clients.admin()] {
+        config.create_native_config()?;
+    }
+    Ok(())
+}
+
+async fn work(
+    options: &KafkaOptions,
+    published: watch::Sender<Arc<Totals>>,
+    stop: CancellationToken,
+) -> Result<Arc<Totals>, RunError> {
+    let clients = Arc::new(Clients::new(&options.kafka, &unique()));
+    let prepared = tokio::select! {
+        prepared = topics::prepare(&clients, &options.kafka) => prepared.map_err(KafkaError::from)?,
+        () = stop.cancelled() => return Ok(Arc::new(Totals::new())),
+    };
+    let (answer, answered) = oneshot::channel();
+    let threads = Threads::new(options, &clients, prepared, published, &stop).map_err(KafkaError::from)?;
+    thread::Builder::new()
+        .name("kafka".to_owned())
+        .spawn(move || {
+            let _ = answer.send(threads.run());
+        })
+        .map_err(RunError::Start)?;
+    let done = answered.await.map_err(|_| WorkError::Died);
+    Ok(done.and_then(|done| done).map_err(KafkaError::from)?)
+}
+
+/// The three threads with all that they share.
+struct Threads {
+    source: KafkaSource<client::Listener>,
+    worker: Worker,
+    committer: Committer,
+    orders: mpsc::Receiver<commit::Order>,
+    done: mpsc::Sender<commit::Done>,
+    stop: CancellationToken,
+}
+
+impl Threads {
+    fn new(
+        options: &KafkaOptions,
+        clients: &Arc<Clients>,
+        partitions: Vec<usize>,
+        published: watch::Sender<Arc<Totals>>,
+        stop: &CancellationToken,
+    ) -> Result<Self, rdkafka::error::KafkaError> {
+        let KafkaOptions { plan, kafka, format, .. } = options;
+        let topics = Topics(kafka.topics.clone().into());
+        let (events_in, events) = mpsc::sync_channel(EVENTS_MAX);
+        let (seeks, seeks_out) = mpsc::channel();
+        let (orders, orders_out) = mpsc::channel();
+        let (done_in, done) = mpsc::channel();
+        let listener = clients.listener();
+        let source =
+            KafkaSource::subscribe(&clients.member(), listener, topics.clone(), events_in, seeks_out)?;
+        let settings = Settings {
+            rulebook: Arc::clone(&plan.rulebook),
+            format: *format,
+            frame_bytes_max: plan.input.frame_bytes_max,
+            keep_rejects: kafka.rejects_topic.is_some(),
+        };
+        let committer = Committer {
+            clients: Arc::clone(clients),
+            guarantee: kafka.guarantee,
+            topics: topics.clone(),
+            consumer: source.consumer(),
+            within: kafka.transaction_timeout,
+        };
+        let changelog = Changelog::new(clients, kafka, &topics, stop)?;
+        let worker = Worker {
+            plan: kafka.clone(),
+            mould: Mould::new(plan),
+            topics,
+            partitions,
+            decoder: Decoder::new(settings),
+            frame_bytes_max: plan.input.frame_bytes_max,
+            changelog,
+            events,
+            seeks,
+            orders,
+            done,
+            stop: stop.clone(),
+            published,
+            state: state(kafka),
+        };
+        Ok(Self { source, worker, committer, orders: orders_out, done: done_in, stop: stop.clone() })
+    }
+
+    /// Until the loop ends. The group is left last: what is committed is committed by a member.
+    fn run(self) -> Result<Arc<totals::Totals>, WorkError> {
+        let Self { source, worker, committer, orders, done, stop } = self;
+        let reading = {
+            let stop = stop.clone();
+            thread::Builder::new().name("kafka-read".to_owned()).spawn(move || source.run(&stop))
+        };
+        let committing = thread::Builder::new()
+            .name("kafka-commit".to_owned())
+            .spawn(move || committer.run(&orders, &done));
+        let (Ok(reading), Ok(committing)) = (reading, committing) else { return Err(WorkError::Died) };
+        let result = worker.run();
+        stop.cancel();
+        let committed = committing.join();
+        while !reading.is_finished() {
+            thread::sleep(STEP);
+        }
+        // Dropping the consumer leaves the group.
+        let read = reading.join().map(drop);
+        if committed.is_err() || read.is_err() { Err(WorkError::Died) } else { result }
+    }
+}
+
+fn state(plan: &KafkaPlan) -> State {
+    let totals = Totals { kafka: Some(Box::default()), ..Totals::new() };
+    State {
+        cells: BTreeMap::new(),
+        caught_up: BTreeMap::new(),
+        outbox: Outbox::new(plan, totals.clone()),
+        under_way: None,
+        committed: Arc::new(totals),
+        seek: 0,
+        is_lost: false,
+        ticked: Arrival::now(),
+    }
+}
+
+/// A name that no other process has.
+fn unique() -> String {
+    let seed = format!("{} {}", std::process::id(), clock::now().0);
+    blake3::hash(seed.as_bytes()).to_hex()[..16].to_owned()
+}

@@ -1,0 +1,206 @@
+//! What records come to, until it is committed: messages, and what is counted.
+
+use super::cell::Taken;
+use crate::config::KafkaPlan;
+use crate::detect::{Severity, Status};
+use crate::encode::{RejectAt, write_alert, write_reject};
+use crate::engine::clock::Arrival;
+use crate::engine::totals::Totals;
+use crate::frame::{Block, Framer};
+use crate::record::Batch;
+use crate::shard::Piece;
+use crate::sink::kafka::Outgoing;
+use crate::source::kafka::{Fetched, Place};
+use bytes::BytesMut;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What waits for a commit.
+pub struct Outbox {
+    /// Alerts and rejects.
+    events: Vec<Outgoing>,
+    /// Whether there are alerts among them.
+    is_urgent: bool,
+    /// Records taken.
+    pub records: usize,
+    /// When the first of them came.
+    since: Option<Arrival>,
+    /// Everything counted so far, what is not committed included.
+    pub totals: Totals,
+    /// The worst severity of an alert that was not withdrawn.
+    pub worst: Option<Severity>,
+    alerts_topic: Arc<str>,
+    rejects_topic: Option<Arc<str>>,
+}
+
+impl Outbox {
+    /// Nothing waits.
+    pub fn new(plan: &KafkaPlan, totals: Totals) -> Self {
+        Self {
+            events: Vec::new(),
+            is_urgent: false,
+            records: 0,
+            since: None,
+            totals,
+            worst: None,
+            alerts_topic: plan.alerts_topic.as_str().into(),
+            rejects_topic: plan.rejects_topic.as_deref().map(Arc::from),
+        }
+    }
+
+    /// Forgets what waits; `totals` are those without it.
+    pub fn clear(&mut self, totals: Totals) {
+        self.events.clear();
+        (self.is_urgent, self.records, self.since, self.totals) = (false, 0, None, totals);
+    }
+
+    /// The messages that wait.
+    pub fn take_events(&mut self) -> Vec<Outgoing> {
+        (self.is_urgent, self.records, self.since) = (false, 0, None);
+        std::mem::take(&mut self.events)
+    }
+
+    /// How long something has been waiting.
+    pub fn age(&self) -> Option<Duration> {
+        self.since.map(|since| since.elapsed())
+    }
+
+    /// Whether it is time for a commit. Alerts do not wait for company as long as other things do.
+    pub fn is_due(&self, plan: &KafkaPlan) -> bool {
+        let Some(age) = self.age() else { return false };
+        let within = if self.is_urgent { plan.commit_within / 4 } else { plan.commit_within };
+        self.records >= plan.commit_records || age >= within
+    }
+
+    /// Takes note of what was read.
+    pub fn batch(
+        &mut self,
+        (topic, place): (&str, Place),
+        batch: &Batch,
+        positions: &[i64],
+        arrived: Arrival,
+    ) {
+        self.since.get_or_insert(arrived);
+        self.records += batch.lines as usize;
+        let totals = &mut self.totals;
+        totals.bytes += batch.bytes;
+        totals.lines += u64::from(batch.lines);
+        totals.foreign += u64::from(batch.foreign);
+        totals.opaque_addresses += u64::from(batch.opaque_addresses);
+        for (total, count) in totals.rejected.iter_mut().zip(batch.rejected) {
+            *total += u64::from(count);
+        }
+        if batch.rejects.is_empty() {
+            return;
+        }
+        let Some(rejects_topic) = &self.rejects_topic else { return };
+        let all: u64 = batch.rejected.iter().map(|count| u64::from(*count)).sum();
+        totals.rejects_unkept += all - batch.rejects.len() as u64;
+        for reject in &batch.rejects {
+            let position = at(positions, reject.line);
+            let source = format!("{topic}[{}]@{position}", place.partition);
+            // With one message a line, the line is of no use.
+            let line = if positions.len() > 1 { 1 } else { u64::from(reject.line) + 1 };
+            let mut value = Vec::new();
+            write_reject(RejectAt { source: &source, line, reject }, &mut value);
+            value.pop();
+            let mut headers = provenance(topic, place, position);
+            headers.push(("keyhound.reason", reject.reason.label().to_owned()));
+            self.events.push(Outgoing {
+                topic: Arc::clone(rejects_topic),
+                partition: None,
+                key: source.into_bytes(),
+                value: Some(value),
+                headers,
+            });
+        }
+    }
+
+    /// Takes note of what records came to.
+    pub fn taken(&mut self, (topic, place): (&str, Place), taken: Taken) {
+        self.since.get_or_insert_with(Arrival::now);
+        self.totals.count_records(&taken.counts, &taken.unpriced);
+        self.totals.joined.joined += taken.joined.joined;
+        self.totals.joined.alone += taken.joined.alone;
+        for (output, position) in taken.outputs {
+            let alert = &output.alert;
+            self.totals.count_alert(alert);
+            if alert.status != Status::Withdrawn {
+                self.worst = self.worst.max(Some(alert.severity));
+            }
+            self.is_urgent = true;
+            let mut value = Vec::new();
+            write_alert(alert, &mut value);
+            value.pop();
+            self.events.push(Outgoing {
+                topic: Arc::clone(&self.alerts_topic),
+                partition: None,
+                key: alert.id.to_string().into_bytes(),
+                value: Some(value),
+                headers: provenance(topic, place, position),
+            });
+        }
+    }
+}
+
+/// Where something comes from.
+fn provenance(topic: &str, place: Place, position: i64) -> Vec<(&'static str, String)> {
+    vec![
+        ("keyhound.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("keyhound.source.topic", topic.to_owned()),
+        ("keyhound.source.partition", place.partition.to_string()),
+        ("keyhound.source.offset", position.to_string()),
+    ]
+}
+
+/// Pieces of state as messages.
+pub fn pieces(topic: &Arc<str>, partition: i32, pieces: Vec<Piece>) -> impl Iterator<Item = Outgoing> {
+    let topic = Arc::clone(topic);
+    pieces.into_iter().map(move |(key, value)| Outgoing {
+        topic: Arc::clone(&topic),
+        partition: Some(partition),
+        key,
+        value,
+        headers: Vec::new(),
+    })
+}
+
+/// Where a line stood; all lines of a value of several stood where it did.
+fn at(positions: &[i64], line: u32) -> i64 {
+    positions.get(line as usize).or(positions.first()).copied().unwrap_or_default()
+}
+
+impl Fetched {
+    /// Without what stands before `next`.
+    pub fn from(mut self, next: i64) -> Self {
+        let passed = self.positions.iter().take_while(|position| **position < next).count();
+        if passed > 0 {
+            let end = memchr::memchr_iter(b'\n', &self.values).nth(passed - 1).map_or(0, |end| end + 1);
+            self.values.drain(..end);
+            self.positions.drain(..passed);
+        }
+        self
+    }
+
+    /// The values as blocks, each with the positions of its lines.
+    pub fn blocks(self, frame_bytes_max: usize) -> Vec<(Block, Vec<i64>)> {
+        if !self.is_document {
+            return vec![(Block { bytes: self.values.into(), ..Block::default() }, self.positions)];
+        }
+        let mut framer = Framer::new(frame_bytes_max);
+        let mut buffer = BytesMut::from(&self.values[..]);
+        let mut blocks = Vec::new();
+        while let Some(block) = framer.next(&mut buffer) {
+            blocks.push(block);
+        }
+        while let Some(block) = framer.finish(&mut buffer) {
+            blocks.push(block);
+        }
+        let position = self.positions.first().copied().unwrap_or_default();
+        let with_positions = |block: Block| {
+            let lines = block.lines().count() + block.oversize as usize;
+            (block, vec![position; lines.max(1)])
+        };
+        blocks.into_iter().map(with_positions).collect()
+    }
+}
