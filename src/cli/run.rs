@@ -33,7 +33,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read the topics of `[kafka]` in the configuration and write alerts to its topic, until stopped
-    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "rejects", "encoding", "threads", "fail_on"], requires = "config")]
+    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "rejects", "encoding", "threads", "fail_on", "state"], requires = "config")]
     kafka: bool,
     /// Learn baselines from these files first. Of several names the last is the input if no other is given
     /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
