@@ -6,5 +6,6 @@
 
 mod alerts;
 mod broker;
+mod errors;
 mod kills;
 mod support;

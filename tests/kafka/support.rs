@@ -206,6 +206,14 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// What a run from a file says of these records, line by line, sorted.
 pub fn expected(dir: &Path, inputs: &[Input], config: &str) -> Vec<String> {
     let (file, settings) = (dir.join("records.jsonl"), dir.join("file.toml"));

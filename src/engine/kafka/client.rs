@@ -60,6 +60,10 @@ impl Clients {
     /// A reader of partitions of its own choice.
     pub fn reader(&self, committed: bool) -> ClientConfig {
         let mut config = self.config();
+        if config.get("fetch.wait.max.ms").is_none() {
+            // Without this, that nothing more comes is known only after half a second.
+            config.set("fetch.wait.max.ms", "20");
+        }
         config
             .set("group.id", &self.plan.group_id)
             .set("isolation.level", if committed { "read_committed" } else { "read_uncommitted" })
@@ -74,11 +78,10 @@ impl Clients {
     /// What alerts and state are written by.
     pub fn producer(&self) -> ClientConfig {
         let mut config = self.config();
-        config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("delivery.report.only.error", "true")
-            .set("queue.buffering.max.messages", "1000000");
+        config.set("enable.idempotence", "true").set("acks", "all").set("delivery.report.only.error", "true");
+        if config.get("queue.buffering.max.messages").is_none() {
+            config.set("queue.buffering.max.messages", "1000000");
+        }
         if self.plan.guarantee == Guarantee::ExactlyOnce {
             config
                 .set("transactional.id", &self.transactional_id)
