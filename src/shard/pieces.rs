@@ -20,9 +20,7 @@ const REST: u8 = b'r';
 
 /// The name of a piece.
 fn name(of: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut name = vec![of];
-    parts.iter().for_each(|part| name.extend_from_slice(part));
-    name
+    [&[of], parts.concat().as_slice()].concat()
 }
 
 impl Shard {

@@ -50,7 +50,7 @@ pub struct Fetched {
 
 /// What happens.
 pub enum Event {
-    /// Messages, since the seek of this number.
+    /// Messages, and the number of the seek that they were fetched after.
     Fetched(u64, Vec<Fetched>),
     /// There is nothing more in a partition for now.
     CaughtUp(Place),
@@ -66,7 +66,7 @@ pub enum Event {
     Failed(KafkaError),
 }
 
-/// From here on everything is read once more.
+/// From here on these partitions are read once more.
 pub struct Seek {
     /// Which seek.
     pub number: u64,
@@ -282,8 +282,8 @@ impl<L: ClientContext> KafkaSource<L> {
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
             ) => Event::Misplaced,
-            KafkaError::MessageConsumptionFatal(_) => Event::Failed(error),
-            KafkaError::MessageConsumption(
+            KafkaError::MessageConsumptionFatal(_)
+            | KafkaError::MessageConsumption(
                 RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::GroupAuthorizationFailed
                 | RDKafkaErrorCode::UnknownTopicOrPartition
@@ -333,10 +333,13 @@ impl<L: ClientContext> KafkaSource<L> {
     }
 
     fn seek(&mut self, seek: &Seek) -> Option<()> {
-        self.fetched.clear();
         self.number = seek.number;
-        let positions = seek.positions.iter().map(|(place, at)| (*place, Offset::Offset(*at)));
-        let list = self.topics.list(positions);
+        self.fetched.retain(|fetched| !seek.positions.iter().any(|(place, _)| *place == fetched.place));
+        // Some may have gone since this was asked for, and others come, which are where they belong.
+        let Ok(assigned) = self.consumer.assignment() else { return Some(()) };
+        let assigned = self.topics.places(&assigned);
+        let positions = seek.positions.iter().filter(|(place, _)| assigned.contains(place));
+        let list = self.topics.list(positions.map(|(place, at)| (*place, Offset::Offset(*at))));
         // Positions are set anew, whatever state the fetching is in; what was fetched before is dropped.
         let moved =
             self.consumer.incremental_unassign(&list).and_then(|()| self.consumer.incremental_assign(&list));

@@ -75,7 +75,9 @@ impl Dedup {
             for ids in ids.get(given.ids..).unwrap_or_default().chunks(PIECE_IDS_MAX) {
                 let mut value = Writer::default();
                 value.put(&ids.len());
-                ids.iter().for_each(|id| value.put(&(id, seen.get(id).copied().unwrap_or_default())));
+                for id in ids {
+                    value.put(&(id, seen.get(id).copied().unwrap_or_default()));
+                }
                 give(*minute, given.pieces, Some(value.into_bytes()));
                 given.pieces += 1;
                 given.ids += ids.len();

@@ -8,4 +8,5 @@ mod alerts;
 mod broker;
 mod errors;
 mod kills;
+mod storms;
 mod support;

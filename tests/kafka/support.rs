@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Long enough for any machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn client(address: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -130,10 +130,15 @@ pub fn lag(address: &str, group: &str, topic: &str, partitions: i32) -> i64 {
 }
 
 /// Waits until something is so.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    eventually_or(|| what.to_owned(), is_so);
+}
+
+/// The same, with more to say where it is not.
+pub fn eventually_or(what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
+        assert!(began.elapsed() < PATIENCE, "in vain: {}", what());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -177,6 +182,10 @@ impl Worker {
 
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self.log.clone()
     }
 
     pub fn signal(&self, name: &str) {

@@ -49,6 +49,8 @@ pub struct Cell {
     shard: Shard,
     /// The next record to read.
     pub next: i64,
+    /// The seek after which records are to be fetched.
+    pub sought: u64,
     /// Commits so far.
     commits: u64,
     /// Something happened since the last commit.
@@ -102,6 +104,7 @@ impl Cell {
             join_pieces: 0,
             shard: Shard::of_partition(Arc::clone(&mould.shard), partitions.max(1)),
             next,
+            sought: 0,
             commits: 0,
             changed: true,
         }

@@ -4,10 +4,12 @@ use super::cell::Cell;
 use super::client::{CALL, Clients, Listener};
 use crate::config::{KafkaPlan, Start};
 use crate::encode::Visible;
+use crate::shard::Piece;
 use crate::source::kafka::{Place, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -127,13 +129,9 @@ impl Changelog {
         list: &TopicPartitionList,
         all: &mut BTreeMap<Place, Pieces>,
     ) -> Result<(), RestoreError> {
-        let mut open: Vec<i32> = list
-            .elements()
-            .iter()
-            .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
-            .collect();
+        let mut open: Vec<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
         // What stands behind the last piece that makes others valid is of a commit that was never completed.
-        let mut pending: BTreeMap<i32, Vec<(Vec<u8>, Option<Vec<u8>>)>> = BTreeMap::new();
+        let mut pending: BTreeMap<i32, Vec<Piece>> = BTreeMap::new();
         if !open.is_empty() {
             self.reader.assign(list)?;
         }
@@ -201,7 +199,7 @@ impl Changelog {
     fn committed(&self, place: Place) -> Result<Option<i64>, RestoreError> {
         let list = self.topics.list([(place, Offset::Invalid)]);
         let found = self.call(|| self.reader.committed_offsets(list.clone(), CALL))?;
-        let offset = found.elements().first().map(|one| one.offset());
+        let offset = found.elements().first().map(TopicPartitionListElem::offset);
         Ok(match offset {
             Some(Offset::Offset(offset)) => Some(offset),
             _ => None,
@@ -217,7 +215,7 @@ impl Changelog {
 }
 
 /// Puts pieces in their places, in the order in which they were written.
-fn settle_pieces(pieces: &mut Pieces, pending: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+fn settle_pieces(pieces: &mut Pieces, pending: &mut Vec<Piece>) {
     for (name, value) in pending.drain(..) {
         match value {
             Some(value) => pieces.insert(name, value),

@@ -121,7 +121,7 @@ impl ClientContext for Listener {
         match level {
             // What a broker that is away looks like is told once, by `error`.
             _ if facility == "FAIL" || facility == "CONFWARN" => {
-                tracing::debug!("kafka: {}", Visible(message))
+                tracing::debug!("kafka: {}", Visible(message));
             }
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
@@ -133,11 +133,11 @@ impl ClientContext for Listener {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::PartitionEOF) => {
-                tracing::debug!("kafka: {}", Visible(reason));
-            }
-            _ => tracing::warn!("kafka: {}", Visible(reason)),
+        let code = error.rdkafka_error_code();
+        if let Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::PartitionEOF) = code {
+            tracing::debug!("kafka: {}", Visible(reason));
+        } else {
+            tracing::warn!("kafka: {}", Visible(reason));
         }
     }
 

@@ -172,7 +172,8 @@ fn at(positions: &[i64], line: u32) -> i64 {
 
 impl Fetched {
     /// Without what stands before `next`.
-    pub fn from(mut self, next: i64) -> Self {
+    #[must_use]
+    pub fn starting_at(mut self, next: i64) -> Self {
         let passed = self.positions.iter().take_while(|position| **position < next).count();
         if passed > 0 {
             let end = memchr::memchr_iter(b'\n', &self.values).nth(passed - 1).map_or(0, |end| end + 1);

@@ -137,8 +137,9 @@ impl Worker {
     fn event(&mut self, event: Event) -> Result<(), WorkError> {
         match event {
             Event::Fetched(seek, fetched) => {
-                if seek == self.state.seek && !self.state.is_lost {
-                    fetched.into_iter().for_each(|fetched| self.take(fetched));
+                let fetched = if self.state.is_lost { Vec::new() } else { fetched };
+                for fetched in fetched {
+                    self.take(seek, fetched);
                 }
             }
             Event::CaughtUp(place) => {
@@ -162,16 +163,17 @@ impl Worker {
     }
 
     /// Takes messages of one partition; those that were taken before are passed over.
-    fn take(&mut self, fetched: Fetched) {
+    fn take(&mut self, seek: u64, fetched: Fetched) {
         let Self { state, decoder, topics, .. } = self;
         let place = fetched.place;
         let Some(cell) = state.cells.get_mut(&place) else { return };
         state.caught_up.remove(&place);
-        if fetched.next <= cell.next {
+        // What was fetched before everything went back does not follow what the state says.
+        if fetched.next <= cell.next || seek < cell.sought {
             return;
         }
         let arrived = Arrival::now();
-        let fetched = fetched.from(cell.next);
+        let fetched = fetched.starting_at(cell.next);
         let (next, name) = (fetched.next, topics.name(place));
         for (block, positions) in fetched.blocks(self.frame_bytes_max) {
             let batch = decoder.block(&block, arrived.at);
@@ -313,6 +315,9 @@ impl Worker {
             other => other?,
         };
         self.state.seek += 1;
+        for cell in self.state.cells.values_mut() {
+            cell.sought = self.state.seek;
+        }
         self.state.is_lost = false;
         let positions = places.into_iter().zip(starts).collect();
         // Whoever does not listen any more has ended, and the next event says so.
@@ -366,7 +371,9 @@ impl Worker {
     fn totals(&mut self) {
         let State { cells, outbox, .. } = &mut self.state;
         let mut gauges = crate::shard::Gauges::default();
-        cells.values().for_each(|cell| gauges.add(cell.gauges()));
+        for cell in cells.values() {
+            gauges.add(cell.gauges());
+        }
         outbox.totals.gauges = gauges;
         outbox.totals.watermark = cells.values().filter_map(|cell| cell.passage().watermark()).min();
         outbox.totals.latest = cells.values().filter_map(|cell| cell.passage().latest()).max();

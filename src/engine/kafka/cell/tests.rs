@@ -99,7 +99,9 @@ proptest! {
         least in 0_u8..3,
     ) {
         let mut records = records;
-        records.iter_mut().for_each(|record| record.2 = record.2.max(least));
+        for record in &mut records {
+            record.2 = record.2.max(least);
+        }
         records.sort_by_key(|(hour, ..)| *hour);
         let length = records.len();
         records.swap(late % length, (late * 7) % length);
