@@ -13,12 +13,12 @@ pub use topics::TopicError;
 pub use worker::WorkError;
 
 use super::clock::{self, Arrival};
+use super::http;
 use super::run::{Outcome, RunError, Signals, listen};
 use super::totals::Totals;
-use super::{http, totals};
 use crate::config::{KafkaPlan, Plan};
 use crate::decode::{Decoder, Settings};
-use crate::source::kafka::{KafkaSource, Topics};
+use crate::source::kafka::{GroupConsumer, KafkaSource, Topics};
 use cell::Mould;
 use changelog::Changelog;
 use client::Clients;
@@ -36,8 +36,8 @@ use worker::{State, Worker};
 
 /// Batches between the reading thread and the loop.
 const EVENTS_MAX: usize = 16;
-/// How often a stop is looked for while the reading thread waits for the last commit.
-const STEP: Duration = Duration::from_millis(10);
+/// How long taking leave of the group may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a run is to do.
 pub struct KafkaOptions {
@@ -107,16 +107,26 @@ async fn work(
         () = stop.cancelled() => return Ok(Arc::new(Totals::new())),
     };
     let (answer, answered) = oneshot::channel();
+    let (leave, left) = oneshot::channel();
     let threads = Threads::new(options, &clients, prepared, published, &stop).map_err(KafkaError::from)?;
     thread::Builder::new()
         .name("kafka".to_owned())
         .spawn(move || {
-            let _ = answer.send(threads.run());
+            let (result, member) = threads.run();
+            let _ = answer.send(result);
+            drop(member);
+            let _ = leave.send(());
         })
         .map_err(RunError::Start)?;
     let done = answered.await.map_err(|_| WorkError::Died);
+    // Everything is committed. While the group waits for another process, taking leave may last as long as that is
+    // waited for; whoever does not is missed when the session is over.
+    let _ = tokio::time::timeout(LEAVE_WITHIN, left).await;
     Ok(done.and_then(|done| done).map_err(KafkaError::from)?)
 }
+
+/// The consumer.
+type Member = Arc<GroupConsumer<client::Listener>>;
 
 /// The three threads with all that they share.
 struct Threads {
@@ -178,8 +188,9 @@ impl Threads {
         Ok(Self { source, worker, committer, orders: orders_out, done: done_in, stop: stop.clone() })
     }
 
-    /// Until the loop ends. The group is left last: what is committed is committed by a member.
-    fn run(self) -> Result<Arc<totals::Totals>, WorkError> {
+    /// Until the loop ends; what came of it, and the member, which leaves the group when it is dropped. It stays one
+    /// until everything is committed.
+    fn run(self) -> (Result<Arc<Totals>, WorkError>, Option<Member>) {
         let Self { source, worker, committer, orders, done, stop } = self;
         let reading = {
             let stop = stop.clone();
@@ -188,16 +199,15 @@ impl Threads {
         let committing = thread::Builder::new()
             .name("kafka-commit".to_owned())
             .spawn(move || committer.run(&orders, &done));
-        let (Ok(reading), Ok(committing)) = (reading, committing) else { return Err(WorkError::Died) };
+        let (Ok(reading), Ok(committing)) = (reading, committing) else {
+            return (Err(WorkError::Died), None);
+        };
         let result = worker.run();
         stop.cancel();
-        let committed = committing.join();
-        while !reading.is_finished() {
-            thread::sleep(STEP);
+        match (committing.join(), reading.join()) {
+            (Ok(()), Ok(member)) => (result, Some(member)),
+            _ => (Err(WorkError::Died), None),
         }
-        // Dropping the consumer leaves the group.
-        let read = reading.join().map(drop);
-        if committed.is_err() || read.is_err() { Err(WorkError::Died) } else { result }
     }
 }
 
