@@ -16,6 +16,10 @@ pub(super) struct CheckArgs {
 
 pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let (config, plan) = load(args.config.as_deref())?;
+    #[cfg(feature = "kafka")]
+    if let Some(kafka) = &plan.kafka {
+        crate::engine::kafka::check(kafka).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    }
     let name = args.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
     let detectors: Vec<&str> = plan.shard.rules.iter().map(|(detector, _)| detector.name).collect();
     let name = clean(&name);

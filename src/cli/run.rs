@@ -267,6 +267,8 @@ fn failure(error: RunError) -> Failure {
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain => exit::IO,
         RunError::Killed => exit::KILLED,
         #[cfg(feature = "kafka")]
+        RunError::Kafka(engine::kafka::KafkaError::Setting(_)) => exit::CONFIG,
+        #[cfg(feature = "kafka")]
         RunError::Kafka(_) => exit::UNAVAILABLE,
     };
     Failure::new(code, error)

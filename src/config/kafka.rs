@@ -445,3 +445,6 @@ fn own(properties: &BTreeMap<String, toml::Value>) -> Result<Vec<(String, Secret
     };
     properties.iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,5 +8,6 @@ mod alerts;
 mod broker;
 mod errors;
 mod kills;
+mod speed;
 mod storms;
 mod support;

@@ -54,7 +54,10 @@ pub struct KafkaOptions {
 /// A run that could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
-    /// Kafka refuses a setting, or a client could not be made.
+    /// librdkafka does not take a setting.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A client could not be made.
     #[error("kafka: {0}")]
     Client(#[from] rdkafka::error::KafkaError),
     /// The topics are not as they have to be.
@@ -67,6 +70,7 @@ pub enum KafkaError {
 
 /// Runs until a signal asks for a stop.
 pub async fn run(options: KafkaOptions) -> Result<Outcome, RunError> {
+    check(&options.kafka).map_err(KafkaError::from)?;
     let started = Arrival::now();
     let stop = CancellationToken::new();
     let mut signals = Signals::new().map_err(RunError::Start)?;
@@ -87,11 +91,25 @@ pub async fn run(options: KafkaOptions) -> Result<Outcome, RunError> {
     Ok(Outcome { totals, worst: None, took: started.elapsed(), stopped: true })
 }
 
+/// A setting that librdkafka does not take. Values may be secrets and are not repeated.
+#[derive(Debug, thiserror::Error)]
+#[error("`kafka`: librdkafka does not take `{name}`: {reason}")]
+pub struct SettingError {
+    name: String,
+    reason: String,
+}
+
 /// Whether librdkafka knows all settings, told before anything starts.
-pub fn check(plan: &KafkaPlan) -> Result<(), rdkafka::error::KafkaError> {
+pub fn check(plan: &KafkaPlan) -> Result<(), SettingError> {
     let clients = Clients::new(plan, "check");
     for config in [clients.member(), clients.producer(), clients.admin()] {
-        config.create_native_config()?;
+        if let Err(error) = config.create_native_config() {
+            let (name, reason) = match error {
+                rdkafka::error::KafkaError::ClientConfig(_, reason, name, _) => (name, reason),
+                _ => ("a setting".to_owned(), "it holds a zero byte".to_owned()),
+            };
+            return Err(SettingError { name, reason });
+        }
     }
     Ok(())
 }

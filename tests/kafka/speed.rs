@@ -1,0 +1,86 @@
+//! What the promises cost: `cargo test --release --test kafka speed -- --ignored --nocapture`. Only ratios within one
+//! run mean anything: broker, producer and worker share the machine.
+
+use crate::broker::Broker;
+use crate::support::*;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+const PARTITIONS: i32 = 6;
+
+/// The value of a metric; nothing while nobody answers.
+fn metric(port: u16, name: &str) -> Option<f64> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page).ok()?;
+    page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+fn bare(address: &str, count: usize) -> f64 {
+    let consumer: BaseConsumer = client(address).set("group.id", "bare").create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        list.add_partition_offset("usage", partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    let (mut began, mut seen, mut bytes) = (Instant::now(), 0, 0);
+    while seen < count {
+        let message = consumer.poll(PATIENCE).unwrap().unwrap();
+        bytes += rdkafka::Message::payload_len(&message);
+        seen += 1;
+        if seen == count / 10 {
+            began = Instant::now();
+        }
+    }
+    assert!(bytes > 0);
+    (count - count / 10) as f64 / began.elapsed().as_secs_f64()
+}
+
+/// Records a second of a worker, the first tenth left out, with the commits that they took.
+fn worker(broker: &Broker, dir: &std::path::Path, guarantee: &str, turn: usize, count: usize) -> (f64, f64) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let own = format!("group_id = \"{guarantee}-{turn}\"\nguarantee = \"{guarantee}\"");
+    let config = config(dir, &format!("{guarantee}-{turn}.toml"), &broker.address, &own, BUSY);
+    let worker = Worker::start_with(&config, &["--metrics", &format!("127.0.0.1:{port}")]);
+    let lines = || metric(port, "keyhound_source_lines_total").unwrap_or(0.0);
+    let wait = |least: f64| loop {
+        let seen = lines();
+        if seen >= least {
+            return (Instant::now(), seen);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let (began, before) = wait(count as f64 / 10.0);
+    let (ended, after) = wait(count as f64);
+    let commits = metric(port, "keyhound_kafka_commits_total").unwrap();
+    assert_eq!(worker.stop(), Some(0));
+    ((after - before) / (ended - began).as_secs_f64(), commits)
+}
+
+#[test]
+#[ignore = "takes minutes, and means something in a release build only"]
+#[allow(clippy::cast_precision_loss)]
+fn speed() {
+    let a_day: usize = std::env::var("KAFKA_SPEED_DAY").map_or(250, |text| text.parse().unwrap());
+    let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
+    make_topic(&broker.address, "usage", PARTITIONS, &[]);
+    let inputs = traffic(999, 4, a_day, PARTITIONS);
+    produce(&broker.address, "usage", &inputs);
+    let count = inputs.len();
+    drop(inputs);
+    for turn in 0..3 {
+        let bare = bare(&broker.address, count);
+        let (least, _) = worker(&broker, dir.path(), "at-least-once", turn, count);
+        let (exactly, commits) = worker(&broker, dir.path(), "exactly-once", turn, count);
+        println!(
+            "{count} records: bare consumer {bare:.0}/s, at least once {least:.0}/s ({:.0} %), exactly once {exactly:.0}/s \
+             ({:.0} % of at least once, {commits} commits)",
+            100.0 * least / bare,
+            100.0 * exactly / least
+        );
+    }
+}
