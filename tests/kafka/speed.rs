@@ -30,7 +30,7 @@ fn bare(address: &str, count: usize) -> f64 {
     let (mut began, mut seen, mut bytes) = (Instant::now(), 0, 0);
     while seen < count {
         let message = consumer.poll(PATIENCE).unwrap().unwrap();
-        bytes += rdkafka::Message::payload_len(&message);
+        bytes += message.payload_len();
         seen += 1;
         if seen == count / 10 {
             began = Instant::now();

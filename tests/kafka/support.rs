@@ -58,7 +58,6 @@ pub fn produce(address: &str, topic: &str, inputs: &[Input]) {
 /// A message that was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    pub partition: i32,
     pub key: String,
     pub value: String,
     pub headers: Vec<(String, String)>,
@@ -97,7 +96,6 @@ pub fn read_all(address: &str, topic: &str) -> Vec<Found> {
                     headers.iter().map(one).collect()
                 });
                 found.push(Found {
-                    partition: message.partition(),
                     key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
                     value: String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned(),
                     headers: headers.unwrap_or_default(),
@@ -123,7 +121,8 @@ pub fn lag(address: &str, group: &str, topic: &str, partitions: i32) -> i64 {
         let offset = committed.find_partition(topic, partition).map(|one| one.offset());
         match offset {
             Some(Offset::Offset(offset)) => high - offset,
-            _ => high - low,
+            // Where it will begin is not known yet.
+            _ => (high - low).max(1),
         }
     };
     (0..partitions).map(of).fold(0, i64::saturating_add)

@@ -60,6 +60,11 @@ impl Outbox {
         std::mem::take(&mut self.events)
     }
 
+    /// Something waits that is no record.
+    pub fn touch(&mut self) {
+        self.since.get_or_insert_with(Arrival::now);
+    }
+
     /// How long something has been waiting.
     pub fn age(&self) -> Option<Duration> {
         self.since.map(|since| since.elapsed())

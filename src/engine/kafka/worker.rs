@@ -207,6 +207,10 @@ impl Worker {
                 })?;
             let known = restored.as_ref().map(|cell| cell.next);
             let start = self.changelog.start(*place, known).map_err(WorkError::Restore)?;
+            if restored.is_none() {
+                // From where it is read has to be known even if nothing comes before the next start.
+                self.state.outbox.touch();
+            }
             let fresh = || Cell::new(&self.mould, partitions, start, clock::now());
             let mut cell = restored.unwrap_or_else(fresh);
             cell.next = start;
