@@ -2,7 +2,8 @@
 
 use super::run::RunArgs;
 use super::{Failure, check, exit};
-use crate::engine::guarantee::{Level, Promise, Reading, Writing, promise};
+use crate::config::Plan;
+use crate::engine::guarantee::{self, Level, Promise, Reading, Writing, promise};
 use anyhow::anyhow;
 use clap::Args;
 use std::fmt::Write as _;
@@ -17,11 +18,21 @@ pub(super) struct GuaranteesArgs {
 
 /// What it tells.
 pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
-    let (config, _) = check::load(args.run.config())?;
+    let (config, plan) = check::load(args.run.config())?;
+    if let Some(promise) = between_topics(&args.run, &plan) {
+        require(config.checkpoint.require, &promise)?;
+        return Ok(told(("Kafka", "Kafka"), &promise));
+    }
     let (from, to) = (from(&args.run), to(&args.run));
     let promise = promise(from, to, args.run.keeps_state());
     require(config.checkpoint.require, &promise)?;
-    Ok(told(from, to, &promise))
+    Ok(told((name(from), target(to)), &promise))
+}
+
+/// What is promised from Kafka to Kafka, if that is what is asked.
+pub(super) fn between_topics(args: &RunArgs, plan: &Plan) -> Option<Promise> {
+    let kafka = plan.kafka.as_ref().filter(|_| args.reads_kafka())?;
+    Some(guarantee::between_topics(kafka.guarantee))
 }
 
 /// Refuses what promises less than is required.
@@ -57,17 +68,23 @@ pub(super) fn to(args: &RunArgs) -> Writing {
     }
 }
 
-fn told(from: Reading, to: Writing, promise: &Promise) -> String {
-    let from = match from {
+fn name(from: Reading) -> &'static str {
+    match from {
         Reading::Pipe => "standard input",
         Reading::Files => "files",
         Reading::Followed => "followed files",
         Reading::Journal => "the journal",
-    };
-    let to = match to {
+    }
+}
+
+fn target(to: Writing) -> &'static str {
+    match to {
         Writing::File => "a file",
         Writing::Pipe => "standard output",
-    };
+    }
+}
+
+fn told((from, to): (&str, &str), promise: &Promise) -> String {
     let mut text = format!("{from} → {to}: {}\n{}\n", promise.level, wrapped(promise.why, ""));
     text.push_str("not covered:\n");
     for except in promise.except {

@@ -33,7 +33,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read the topics of `[kafka]` in the configuration and write alerts to its topic, until stopped
-    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "rejects", "encoding", "threads", "fail_on", "state"], requires = "config")]
+    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "rejects", "encoding", "threads", "fail_on", "state", "journal"], requires = "config")]
     kafka: bool,
     /// Learn baselines from these files first. Of several names the last is the input if no other is given
     /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
@@ -140,6 +140,11 @@ impl RunArgs {
         self.state.is_some()
     }
 
+    /// Whether topics are read.
+    pub(super) fn reads_kafka(&self) -> bool {
+        self.kafka
+    }
+
     /// Whether files are followed.
     pub(super) fn follows(&self) -> bool {
         self.follow
@@ -165,6 +170,9 @@ impl RunArgs {
 pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     start_log(&args);
     let (config, plan) = check::load(args.config.as_deref())?;
+    if let Some(promise) = guarantees::between_topics(&args, &plan) {
+        guarantees::require(config.checkpoint.require, &promise)?;
+    }
     if args.kafka {
         return kafka(&args, plan);
     }

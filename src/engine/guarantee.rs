@@ -1,5 +1,6 @@
 //! What is promised between an input and an output, and why: what people read before they trust a monitor.
 
+use crate::config::Guarantee;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -108,6 +109,34 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
         },
     }
 }
+
+/// What a run from Kafka to Kafka promises.
+pub fn between_topics(guarantee: Guarantee) -> Promise {
+    match guarantee {
+        Guarantee::ExactlyOnce => Promise {
+            level: Level::ExactlyOnce,
+            why: "Alerts, rejects, state and positions are one transaction. A partition is read only after its state has \
+                  been read back, from the position that stands there.",
+            except: TOPICS,
+            more: None,
+        },
+        Guarantee::AtLeastOnce => Promise {
+            level: Level::AtLeastOnce,
+            why: "Alerts are written before the state, and the state before the position. After a crash what lies \
+                  between them is told again, under the same `id` and `revision`.",
+            except: TOPICS,
+            more: Some("set `kafka.guarantee` to `exactly-once`"),
+        },
+    }
+}
+
+const TOPICS: &[&str] = &[
+    "readers of alerts that do not ask for `isolation.level=read_committed`",
+    "records that brokers delete before they are read: that is told as an error",
+    "brokers that lose what they have acknowledged (`min.insync.replicas=1`, unclean elections)",
+    "requests of a transaction that the network delays until the next one has begun (KIP-890)",
+    "records of one API key in several partitions: each part of them is judged as if it were all",
+];
 
 const FILES: &[&str] = &[
     "an input or output that somebody else changes or deletes",
