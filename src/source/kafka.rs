@@ -191,16 +191,17 @@ pub struct KafkaSource<L: ClientContext> {
     number: u64,
     paused: bool,
     fetched: Vec<Fetched>,
+    records_max: usize,
 }
 
 impl<L: ClientContext> KafkaSource<L> {
-    /// Joins the group.
+    /// Joins the group; no more than `records_max` records are handed over at once.
     pub fn subscribe(
         config: &ClientConfig,
         listener: L,
         topics: Topics,
-        events: SyncSender<Event>,
-        seeks: Receiver<Seek>,
+        (events, seeks): (SyncSender<Event>, Receiver<Seek>),
+        records_max: usize,
     ) -> KafkaResult<Self> {
         let (gone_in, gone) = mpsc::channel();
         let member = Member { topics: topics.clone(), listener, events: events.clone(), gone: gone_in };
@@ -209,7 +210,17 @@ impl<L: ClientContext> KafkaSource<L> {
         consumer.subscribe(&names)?;
         let consumer = Arc::new(consumer);
         let fetched = Vec::new();
-        Ok(Self { consumer, topics, events, seeks, gone, number: 0, paused: false, fetched })
+        Ok(Self {
+            consumer,
+            topics,
+            events,
+            seeks,
+            gone,
+            number: 0,
+            paused: false,
+            fetched,
+            records_max: records_max.min(RECORDS_MAX),
+        })
     }
 
     /// The consumer, for whoever commits.
@@ -233,7 +244,7 @@ impl<L: ClientContext> KafkaSource<L> {
         }
         let consumer = Arc::clone(&self.consumer);
         let (mut records, mut bytes, mut wait) = (0, 0, WAIT);
-        while records < RECORDS_MAX && bytes < BYTES_MAX {
+        while records < self.records_max && bytes < BYTES_MAX {
             let polled = consumer.poll(wait);
             while let Ok(gone) = self.gone.try_recv() {
                 self.fetched.retain(|fetched| !gone.contains(&fetched.place));

@@ -5,20 +5,9 @@ use crate::broker::Broker;
 use crate::support::*;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 const PARTITIONS: i32 = 6;
-
-/// The value of a metric; nothing while nobody answers.
-fn metric(port: u16, name: &str) -> Option<f64> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
-    let mut page = String::new();
-    stream.read_to_string(&mut page).ok()?;
-    page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
-}
 
 fn bare(address: &str, count: usize) -> f64 {
     let consumer: BaseConsumer = client(address).set("group.id", "bare").create().unwrap();
@@ -42,7 +31,7 @@ fn bare(address: &str, count: usize) -> f64 {
 
 /// Records a second of a worker, the first tenth left out, with the commits that they took.
 fn worker(broker: &Broker, dir: &std::path::Path, guarantee: &str, turn: usize, count: usize) -> (f64, f64) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let own = format!("group_id = \"{guarantee}-{turn}\"\nguarantee = \"{guarantee}\"");
     let config = config(dir, &format!("{guarantee}-{turn}.toml"), &broker.address, &own, BUSY);
     let worker = Worker::start_with(&config, &["--metrics", &format!("127.0.0.1:{port}")]);

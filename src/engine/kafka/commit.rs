@@ -11,6 +11,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
+/// How often the group is told a position, and how long to wait in between.
+const TRIES: usize = 5;
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// What is written at once.
 #[derive(Default)]
 pub struct Commit {
@@ -108,8 +112,14 @@ impl Committer {
             messages.iter().try_for_each(|message| sink.send(message))?;
             sink.flush()?;
         }
-        // What counts stands in the changelog; this is for whoever looks at the group.
-        let _ = self.consumer.commit(&self.positions(commit), CommitMode::Async);
+        // What counts stands in the changelog; this is for whoever looks at the group, which may be busy with itself.
+        for _ in 0..TRIES {
+            match self.consumer.commit(&self.positions(commit), CommitMode::Sync) {
+                Ok(()) => break,
+                Err(error) => tracing::debug!("kafka: {error}"),
+            }
+            std::thread::sleep(AGAIN);
+        }
         Ok(())
     }
 

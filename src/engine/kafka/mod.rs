@@ -171,8 +171,13 @@ impl Threads {
         let (orders, orders_out) = mpsc::channel();
         let (done_in, done) = mpsc::channel();
         let listener = clients.listener();
-        let source =
-            KafkaSource::subscribe(&clients.member(), listener, topics.clone(), events_in, seeks_out)?;
+        let source = KafkaSource::subscribe(
+            &clients.member(),
+            listener,
+            topics.clone(),
+            (events_in, seeks_out),
+            kafka.commit_records,
+        )?;
         let settings = Settings {
             rulebook: Arc::clone(&plan.rulebook),
             format: *format,
