@@ -100,8 +100,12 @@ fn whatever_brokers_answer_alerts_come() {
             if is_produce {
                 cluster.request_errors(call, &[answer]);
             }
-            eventually(&format!("an alert after {answer:?} to {call:?}\n{}", worker.log()), || {
-                assert!(worker.is_running(), "{answer:?} to {call:?}\n{}", worker.log());
+            let log = worker.log_path();
+            let told = || {
+                format!("an alert after {answer:?} to {call:?}\n{}", std::fs::read_to_string(&log).unwrap())
+            };
+            eventually_or(told, || {
+                assert!(worker.is_running(), "{}", told());
                 alerts.has(&key)
             });
             for call in CALLS {

@@ -80,6 +80,8 @@ fn a_worker_that_was_asleep_does_no_harm() {
 fn brokers_may_die() {
     let mut scene = Scene::new();
     let workers = vec![Worker::start(&scene.config("w0", "")), Worker::start(&scene.config("w1", ""))];
+    // Without a broker, a worker does not begin.
+    eventually("both have begun", || workers.iter().all(|worker| worker.log().contains("restored")));
     for _ in 0..2 {
         scene.give(1500);
         sleep(Duration::from_millis(150));

@@ -2,6 +2,7 @@
 
 use crate::config::{Guarantee, KafkaPlan, Secret, Start};
 use crate::encode::Visible;
+use crate::engine::clock;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
@@ -10,11 +11,13 @@ use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long a call to a broker may take before it counts as failed.
 pub const CALL: Duration = Duration::from_secs(10);
+/// While no broker answers, that is said after so many seconds of silence about it.
+const AWAY_S: i64 = 5;
 /// How long a token is taken for valid; the file is read again well before.
 const TOKEN: Duration = Duration::from_secs(300);
 
@@ -23,13 +26,15 @@ pub struct Clients {
     plan: KafkaPlan,
     /// The name under which transactions are made.
     transactional_id: String,
+    told: Arc<AtomicI64>,
 }
 
 impl Clients {
     /// For a plan; `unique` tells this process from all others.
     pub fn new(plan: &KafkaPlan, unique: &str) -> Self {
         let instance = plan.instance_id.as_deref().unwrap_or(unique);
-        Self { plan: plan.clone(), transactional_id: format!("{}-{instance}", plan.group_id) }
+        let transactional_id = format!("{}-{instance}", plan.group_id);
+        Self { plan: plan.clone(), transactional_id, told: Arc::default() }
     }
 
     fn config(&self) -> ClientConfig {
@@ -97,7 +102,7 @@ impl Clients {
 
     /// What hears of one of them.
     pub fn listener(&self) -> Listener {
-        Listener { token: self.plan.token.clone(), undelivered: Arc::default() }
+        Listener { token: self.plan.token.clone(), told: Arc::clone(&self.told), undelivered: Arc::default() }
     }
 
     /// Where to begin when nothing was read yet.
@@ -110,6 +115,8 @@ impl Clients {
 #[derive(Clone)]
 pub struct Listener {
     token: Option<(PathBuf, String)>,
+    /// When it was last said that no broker answers, in seconds.
+    told: Arc<AtomicI64>,
     /// Messages that could not be delivered.
     pub undelivered: Arc<AtomicU64>,
 }
@@ -134,6 +141,13 @@ impl ClientContext for Listener {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
+        // Brokers that are away are away until they are back: it is said now and then.
+        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+            let now = clock::now().0 / 1_000_000_000;
+            if now - self.told.swap(now, Ordering::Relaxed) < AWAY_S {
+                return;
+            }
+        }
         if let Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::PartitionEOF) = code {
             tracing::debug!("kafka: {}", Visible(reason));
         } else {
@@ -147,7 +161,7 @@ impl ClientContext for Listener {
             tracing::warn!("kafka: `{}`: {error}", Visible(&path.display().to_string()));
             error
         })?;
-        let now = super::super::clock::now().0 / 1_000_000;
+        let now = clock::now().0 / 1_000_000;
         let lifetime = i64::try_from(TOKEN.as_millis()).unwrap_or(i64::MAX);
         Ok(OAuthToken {
             token: text.trim().to_owned(),

@@ -58,13 +58,13 @@ pub enum KafkaError {
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// A client could not be made.
-    #[error("kafka: {0}")]
+    #[error(transparent)]
     Client(#[from] rdkafka::error::KafkaError),
     /// The topics are not as they have to be.
-    #[error("kafka: {0}")]
+    #[error(transparent)]
     Topics(#[from] TopicError),
     /// It ended before it was asked to.
-    #[error("kafka: {0}")]
+    #[error(transparent)]
     Work(#[from] WorkError),
 }
 

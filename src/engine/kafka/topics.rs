@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
     /// No broker answers, or not as it should.
-    #[error("{0}")]
+    #[error(transparent)]
     Kafka(#[from] KafkaError),
     /// A topic with records is not there.
     #[error("topic `{0}` is not there; `kafka.topics` names the topics with usage records")]

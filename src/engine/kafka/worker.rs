@@ -29,21 +29,21 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// The consumer cannot go on.
-    #[error("{0}")]
+    #[error(transparent)]
     Consumer(KafkaError),
     /// What stands in a changelog cannot be gone on with.
-    #[error("changelog of {place}: {error}")]
+    #[error("the changelog of {place} cannot be gone on with")]
     State {
         /// The partition.
         place: String,
         /// Why.
-        error: super::cell::CellError,
+        source: super::cell::CellError,
     },
     /// A thread is gone.
     #[error("a thread has died, which is a mistake of ours; please report it")]
     Died,
     /// Kafka does not let state be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Restore(RestoreError),
 }
 
@@ -201,9 +201,9 @@ impl Worker {
             let pieces = all.remove(place).unwrap_or_default();
             let partitions = self.partitions.get(usize::from(place.topic)).copied().unwrap_or(1);
             let restored =
-                Cell::restore(&self.mould, partitions, &pieces, clock::now()).map_err(|error| {
+                Cell::restore(&self.mould, partitions, &pieces, clock::now()).map_err(|source| {
                     let place = format!("{}[{}]", self.topics.name(*place), place.partition);
-                    WorkError::State { place, error }
+                    WorkError::State { place, source }
                 })?;
             let known = restored.as_ref().map(|cell| cell.next);
             let start = self.changelog.start(*place, known).map_err(WorkError::Restore)?;
