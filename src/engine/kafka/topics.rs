@@ -99,7 +99,12 @@ async fn check_policy<C: rdkafka::ClientContext>(
     admin: &AdminClient<C>,
     topic: &str,
 ) -> Result<(), TopicError> {
-    let asked = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &AdminOptions::new()).await;
+    let asked = admin
+        .describe_configs(
+            &[ResourceSpecifier::Topic(topic)],
+            &AdminOptions::new().request_timeout(Some(CALL)),
+        )
+        .await;
     // Whoever may not ask has to know.
     for resource in asked.unwrap_or_default() {
         let Ok(resource) = resource else { continue };
@@ -126,7 +131,9 @@ async fn make<C: rdkafka::ClientContext>(
         new = new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", "600000");
     }
     let failed = |error: String| TopicError::Make { topic: topic.to_owned(), error, partitions };
-    let made = admin.create_topics(&[new], &AdminOptions::new().operation_timeout(Some(CALL))).await;
+    let made = admin
+        .create_topics(&[new], &AdminOptions::new().request_timeout(Some(CALL)).operation_timeout(Some(CALL)))
+        .await;
     for result in made.map_err(|error| failed(error.to_string()))? {
         match result {
             // Another process was quicker.
