@@ -67,7 +67,7 @@ follow() {
 # told COUNT: waits until so many rejects are kept.
 told() {
   for _ in $(seq 200); do
-    [ "$(wc -l <"$work/rejects-kept" 2>/dev/null || echo 0)" -ge "$1" ] && return
+    [ -e "$work/rejects-kept" ] && [ "$(wc -l <"$work/rejects-kept")" -ge "$1" ] && return
     sleep 0.05
   done
   fail "$1 rejects were to be kept: $(tail -n 3 "$work/said.log")"

@@ -41,6 +41,9 @@ done
 port="$(free_port)"
 start "$work/follow.log" "$keyhound" run --follow "$work/file" --output "$work/alerts" --metrics "127.0.0.1:$port"
 follow=$server
+# A file that is renamed before it was ever seen is nobody's.
+first_read() { curl -s "http://127.0.0.1:$port/metrics" | grep -qx 'keyhound_source_lines_total 302'; }
+eventually 10 first_read
 for turn in 1 2 3; do
   send "$((turn * 1000))" "$((turn * 1000 + 499))"
   mv "$work/file" "$work/rotated.$turn"
