@@ -38,9 +38,8 @@ pub(super) fn format() -> Format {
 
 fn sniff(shape: &Shape<'_>) -> bool {
     (shape.has("starting_at") || shape.has("amount"))
-        && first(shape).is_some_and(|result| {
-            result.has("amount") && result.has("currency") && !result.has("uncached_input_tokens")
-        })
+        // Results with tokens are those of `anthropic_usage`, which is asked before.
+        && first(shape).is_some_and(|result| result.has("amount") && result.has("currency"))
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {

@@ -86,7 +86,8 @@ pub(super) fn set_day(draft: &mut Draft<'_>, field: &'static str, value: Option<
     };
     let text = plain(Some(value));
     let start = if text.len() == 10 {
-        let midnight = [text, b"T00:00:00Z"].concat();
+        let mut midnight = *b"0000-00-00T00:00:00Z";
+        midnight[..10].copy_from_slice(text);
         draft::time(field, Value::Str(Str::plain(&midnight)))?
     } else {
         draft::time(field, value)?

@@ -337,3 +337,10 @@ fn number_text<'a>(field: &'static str, value: Value<'a>) -> Read<Option<&'a [u8
         other => Err(Fault::wrong_type(field, other, "a number")),
     }
 }
+
+/// The fingerprint of one dimension of a bucket, its name and what it says: those of a bucket are added up, so that their
+/// order does not matter. The same on every machine.
+#[inline]
+pub fn dimension(text: &[u8]) -> u64 {
+    twox_hash::XxHash3_64::oneshot(text)
+}

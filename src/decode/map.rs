@@ -10,7 +10,6 @@ use super::field::{Field, assign};
 use crate::frame::shape::{Member, Shape};
 use crate::json::{Reader, Str, Value, same};
 use crate::record::Reason;
-use siphasher::sip::SipHasher13;
 
 /// Texts with JSON in them that one record may have.
 const TEXTS_MAX: usize = 4;
@@ -173,16 +172,22 @@ impl Map {
         };
         let mut reader = Reader::sound(list);
         reader.enter_array();
+        let mut found = Found::default();
         while reader.element() {
             if list.get(reader.position()) != Some(&b'{') {
                 let message = "is no record; an object is expected";
                 emit(Err(Fault::new(Reason::BadField, each.name, reader.raw(), message)));
                 continue;
             }
-            let mut scratches = [const { Vec::new() }; TEXTS_MAX];
-            let mut found = shared.clone();
+            found.begin(shared);
             found.element(&each.element, &mut reader);
-            emit(found.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
+            if found.texts.is_empty() {
+                emit(found.draft(self.finish).as_ref().map_err(Clone::clone));
+            } else {
+                let mut scratches = [const { Vec::new() }; TEXTS_MAX];
+                let mut found = found.clone();
+                emit(found.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
+            }
         }
     }
 }
@@ -241,6 +246,17 @@ impl Node {
     }
 }
 
+/// The places of the bits that are set.
+#[inline]
+fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = set.trailing_zeros() as usize;
+        let more = set != 0;
+        set &= set.wrapping_sub(1);
+        more.then_some(place)
+    })
+}
+
 /// Texts that stand where there is no value, or where there was one that the log does not show.
 #[inline]
 fn says_nothing(text: Str<'_>) -> bool {
@@ -254,16 +270,38 @@ fn not_json(error: crate::json::Error, text: &[u8]) -> Fault {
 }
 
 /// What has been found of a record so far.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Found<'a, 'm> {
-    values: [Option<(Leaf, Value<'a>)>; Field::COUNT],
+    /// The fields that have a value, a bit for each.
+    fields: u32,
+    /// Of these fields the values, and of which places. What stands elsewhere is of records before.
+    values: [(Leaf, Value<'a>); Field::COUNT],
     /// Texts with JSON in them, still to be looked into.
     texts: Vec<(&'m Node, Str<'a>)>,
     /// A sum over all dimensions, so that their order does not matter.
     dimensions: u64,
 }
 
+const _: () = assert!(Field::COUNT <= 32, "more fields than bits");
+
+impl Default for Found<'_, '_> {
+    fn default() -> Self {
+        let nothing = (Leaf { field: Field::Time, unit: Unit::Usual, rank: 0 }, Value::Null);
+        Self { fields: 0, values: [nothing; Field::COUNT], texts: Vec::new(), dimensions: 0 }
+    }
+}
+
 impl<'a, 'm> Found<'a, 'm> {
+    /// Forgets all but what is found of a whole list.
+    fn begin(&mut self, shared: &Self) {
+        self.fields = shared.fields;
+        for field in bits(shared.fields) {
+            self.values[field] = shared.values[field];
+        }
+        self.texts.clone_from(&shared.texts);
+        self.dimensions = shared.dimensions;
+    }
+
     /// Takes a member at the top level of a frame.
     #[inline]
     fn named(&mut self, root: &'m Node, name: Str<'a>, (value, raw): Member<'a>) {
@@ -325,9 +363,9 @@ impl<'a, 'm> Found<'a, 'm> {
                 whole[..name.len()].copy_from_slice(name);
                 whole[name.len()] = kind;
                 whole[name.len() + 1..].copy_from_slice(text);
-                SipHasher13::new().hash(whole)
+                draft::dimension(whole)
             }
-            None => SipHasher13::new().hash(&[name, &[kind], text].concat()),
+            None => draft::dimension(&[name, &[kind], text].concat()),
         };
         self.dimensions = self.dimensions.wrapping_add(hash);
     }
@@ -380,9 +418,10 @@ impl<'a, 'm> Found<'a, 'm> {
         if leaf.field == Field::Dimension {
             return self.dimension(&leaf.rank.to_le_bytes(), value);
         }
-        let place = &mut self.values[leaf.field.index()];
-        if place.is_none_or(|(known, _)| leaf.rank < known.rank) {
-            *place = Some((leaf, value));
+        let (bit, place) = (1 << leaf.field.index(), &mut self.values[leaf.field.index()]);
+        if self.fields & bit == 0 || leaf.rank < place.0.rank {
+            self.fields |= bit;
+            *place = (leaf, value);
         }
     }
 
@@ -413,7 +452,8 @@ impl<'a, 'm> Found<'a, 'm> {
     fn draft(&self, finish: Finish) -> Read<Draft<'a>> {
         let mut draft = Draft { dimensions: self.dimensions, ..Draft::default() };
         let mut extras: Extras<'a> = [None; Field::EXTRAS];
-        for &(leaf, value) in self.values.iter().flatten() {
+        for field in bits(self.fields) {
+            let (leaf, value) = self.values[field];
             match (leaf.field, leaf.unit) {
                 (Field::Extra(number), _) => extras[usize::from(number) % Field::EXTRAS] = Some(value),
                 (field, Unit::Usual) => assign(&mut draft, field, value)?,

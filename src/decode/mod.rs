@@ -345,10 +345,11 @@ impl Context<'_> {
         }
         let mut inner = |payload: &[u8]| {
             let text = trim(payload);
-            if simdutf8::basic::from_utf8(text).is_err() {
+            // What stands in the frame as it is has been looked at with it.
+            let sound = shape.holds(text);
+            if !sound && simdutf8::basic::from_utf8(text).is_err() {
                 self.fault(not_utf8(text));
             } else if !text.is_empty() {
-                let sound = shape.holds(text);
                 let frame = Frame { text, header: frame.header };
                 match wrapper.content {
                     Content::Plain => self.descend(frame, sound, deeper),

@@ -11,7 +11,6 @@ use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
 use crate::json::{Reader, Str, Value};
 use crate::record::{Count, Kind, Reason};
-use siphasher::sip::SipHasher13;
 
 /// Metrics that count tokens.
 #[derive(Clone, Copy)]
@@ -78,7 +77,7 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
         members(resource, |name, reader| match name {
             b"resource" => {
                 let whole = reader.raw();
-                about = hash(whole);
+                about = draft::dimension(whole);
                 members(&mut Reader::sound(whole), |name, reader| match name {
                     b"attributes" => shared.take(reader, Attributes::SHARED),
                     _ => reader.skip(),
@@ -102,7 +101,7 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
 fn metrics<'a>(scope: &mut Reader<'a>, lists: &mut Vec<(u64, Reader<'a>)>) {
     let (first, mut about) = (lists.len(), 0);
     members(scope, |name, reader| match name {
-        b"scope" => about = hash(reader.raw()),
+        b"scope" => about = draft::dimension(reader.raw()),
         name => {
             if name == b"metrics" {
                 lists.push((0, reader.clone()));
@@ -157,7 +156,8 @@ impl<'a> Point<'_, 'a> {
     /// Reads the point at the reader; `None` where it counts nothing, or what others count already.
     fn read(&self, reader: &mut Reader<'a>) -> Read<Option<Draft<'a>>> {
         let mut attributes = *self.shared;
-        let mut own = Own { dimensions: self.about.wrapping_add(hash(self.metric.name)), ..Own::default() };
+        let mut own =
+            Own { dimensions: self.about.wrapping_add(draft::dimension(self.metric.name)), ..Own::default() };
         let (mut start, mut end) = (Value::Null, Value::Null);
         let (mut sum, mut count, mut flags) = (None, None, None);
         members(reader, |name, reader| match name {
@@ -261,7 +261,7 @@ struct Own<'a> {
 impl<'a> Own<'a> {
     /// Takes one attribute; `whole` is all of it as written.
     fn take(&mut self, name: &[u8], value: Option<Value<'a>>, whole: &[u8], metric: &Metric) {
-        self.dimensions = self.dimensions.wrapping_add(hash(whole));
+        self.dimensions = self.dimensions.wrapping_add(draft::dimension(whole));
         let Some(Value::Str(text)) = value else { return };
         match name {
             name if name == metric.class => self.class = text.as_plain().unwrap_or_default(),
@@ -279,8 +279,4 @@ impl<'a> Own<'a> {
             draft.key = if self.user.is_empty() { Str::plain(NO_KEY) } else { self.user };
         }
     }
-}
-
-fn hash(text: &[u8]) -> u64 {
-    SipHasher13::new().hash(text)
 }

@@ -3,11 +3,13 @@
 //! The decoder asks for the members it wants and skips the rest. Everything, skipped parts included, is checked
 //! against RFC 8259; only UTF-8 is checked elsewhere, once for a whole block. `serde_json` is its oracle in tests.
 
+mod balance;
 mod number;
 mod reader;
 mod scan;
 mod skip;
 
+pub(crate) use number::digits;
 pub use number::{Decimal, NumberError, number_length, small_count, small_nano};
 pub use reader::Reader;
 

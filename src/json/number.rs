@@ -22,27 +22,35 @@ pub enum NumberError {
 /// Length of the JSON number that `text` starts with.
 #[inline]
 pub fn number_length(text: &[u8]) -> Option<usize> {
-    let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let start = usize::from(text.first() == Some(&b'-'));
-    let whole = digits(start);
-    if whole == 0 || (whole > 1 && text[start] == b'0') {
+    let at = digits_end(text, start)?;
+    if at > start + 1 && text[start] == b'0' {
         return None;
     }
-    let mut at = start + whole;
+    match text.get(at) {
+        Some(b'.' | b'e' | b'E') => fraction_end(text, at),
+        _ => Some(at),
+    }
+}
+
+/// Where the digits end that begin at `start`; `None` where there are none.
+#[inline(always)]
+fn digits_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while text.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    (at > start).then_some(at)
+}
+
+/// Where the fraction and the exponent end that begin at `at`.
+fn fraction_end(text: &[u8], mut at: usize) -> Option<usize> {
     if text.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
-        if fraction == 0 {
-            return None;
-        }
-        at += 1 + fraction;
+        at = digits_end(text, at + 1)?;
     }
     if matches!(text.get(at), Some(b'e' | b'E')) {
         let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        let exponent = text.get(at + 1 + sign..).map_or(0, |_| digits(at + 1 + sign));
-        if exponent == 0 {
-            return None;
-        }
-        at += 1 + sign + exponent;
+        at = digits_end(text, at + 1 + sign)?;
     }
     Some(at)
 }
@@ -83,7 +91,7 @@ pub fn small_nano(text: &[u8]) -> Option<(u64, usize)> {
 /// The number that the digits at the start of `text` append to `number`, and how many there are. More than 19
 /// digits in all wrap around: the caller looks at the length.
 #[inline(always)]
-fn digits(text: &[u8], mut number: u64) -> (u64, usize) {
+pub(crate) fn digits(text: &[u8], mut number: u64) -> (u64, usize) {
     let mut length = 0;
     for byte in text {
         let digit = byte.wrapping_sub(b'0');

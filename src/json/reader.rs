@@ -1,7 +1,8 @@
 //! The reader: what it hands out, what it passes over, where it stops.
 
+use super::balance::sound_end;
 use super::scan::{self, find_special};
-use super::skip::{nested_end, sound_end};
+use super::skip::nested_end;
 use super::{DEPTH_MAX, Error, Str, TOO_DEEP, Value, number_length};
 
 /// Reads one JSON text from left to right.

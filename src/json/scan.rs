@@ -1,4 +1,6 @@
-//! Finding the end of a string eight bytes at a time, and resolving its escapes.
+//! Finding the end of a string sixteen bytes at a time, and resolving its escapes.
+
+use wide::u8x16;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -8,50 +10,29 @@ const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGHS
 }
 
-/// `word` less one in each byte that is this one, and so with a high bit that it had not: see [`zero_bytes`].
-#[inline(always)]
-const fn borrow(word: u64, byte: u8) -> u64 {
-    (word ^ (ONES * byte as u64)).wrapping_sub(ONES)
-}
+/// Bytes looked at together where strings and brackets end.
+pub(super) type Lanes = u8x16;
 
-/// Marks quotes, backslashes and control characters; exact for the lowest one.
+/// Marks quotes, backslashes and control characters, a bit for each byte.
 #[inline(always)]
-const fn special_bytes(word: u64) -> u64 {
-    let controls = word.wrapping_sub(ONES * 0x20);
-    (borrow(word, b'"') | borrow(word, b'\\') | controls) & !word & HIGHS
-}
-
-/// Marks quotes and backslashes; exact for the lowest one.
-#[inline(always)]
-const fn quote_bytes(word: u64) -> u64 {
-    (borrow(word, b'"') | borrow(word, b'\\')) & !word & HIGHS
+fn special_bits(bytes: [u8; 16]) -> u32 {
+    let lanes = Lanes::new(bytes);
+    let controls = lanes.min(Lanes::splat(0x1f)).simd_eq(lanes);
+    (lanes.simd_eq(Lanes::splat(b'"')) | lanes.simd_eq(Lanes::splat(b'\\')) | controls).to_bitmask()
 }
 
 /// Length of the run of bytes before the first quote, backslash or control character; the whole length if none.
 #[inline(always)]
 pub(super) fn find_special(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let marks = special_bytes(u64::from_le_bytes(*word));
+    let (chunks, rest) = text.as_chunks::<16>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let marks = special_bits(*chunk);
         if marks != 0 {
-            return at * 8 + (marks.trailing_zeros() / 8) as usize;
+            return at * 16 + marks.trailing_zeros() as usize;
         }
     }
     let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-    words.len() * 8 + rest.iter().position(is_special).unwrap_or(rest.len())
-}
-
-/// Length of the run of bytes before the first quote or backslash; the whole length if none.
-#[inline(always)]
-pub(super) fn find_quote(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let marks = quote_bytes(u64::from_le_bytes(*word));
-        if marks != 0 {
-            return at * 8 + (marks.trailing_zeros() / 8) as usize;
-        }
-    }
-    words.len() * 8 + rest.iter().position(|&byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len())
+    chunks.len() * 16 + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// Length of the escape that `text` starts with; `None` where it is none.
@@ -145,8 +126,6 @@ mod tests {
         fn finds_the_first_special_byte(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let naive = bytes.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(bytes.len());
             prop_assert_eq!(find_special(&bytes), naive);
-            let naive = bytes.iter().position(|&b| b == b'"' || b == b'\\').unwrap_or(bytes.len());
-            prop_assert_eq!(find_quote(&bytes), naive);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Passing over a nested value: the reader's work without the reader's steps, for it is where most bytes go.
 
-use super::scan::{escape_length, find_quote, find_special};
+use super::scan::{escape_length, find_special};
 use super::{DEPTH_MAX, number_length};
 
 /// Where the object or list that starts at `start` ends, if all of it is as RFC 8259 has it and no deeper than is
@@ -61,34 +61,6 @@ pub(super) fn nested_end(text: &[u8], start: usize) -> Option<usize> {
             if depth == 0 {
                 return Some(at);
             }
-        }
-    }
-}
-
-/// The same for a text that is known to be JSON: its brackets are counted, outside its strings.
-pub(super) fn sound_end(text: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    let mut depth = 0_u32;
-    loop {
-        let byte = *text.get(at)?;
-        at += 1;
-        match byte {
-            b'"' => loop {
-                at += find_quote(text.get(at..)?);
-                if *text.get(at)? == b'"' {
-                    at += 1;
-                    break;
-                }
-                at += 2;
-            },
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => {}
         }
     }
 }

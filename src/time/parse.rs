@@ -1,6 +1,7 @@
 //! Reading times: RFC 3339 and its common relaxations, and epoch numbers of any usual unit.
 
 use super::{DAY, MINUS_ZERO, MINUTE, SECOND, Stamp, Timestamp, ZULU, days_from_civil};
+use crate::json::digits;
 use thiserror::Error;
 
 /// Why a text is not a time a record may carry.
@@ -156,15 +157,7 @@ const TICKS_TO_1970: i64 = 621_355_968_000_000_000;
 /// (the ranges between are free of overlap for 2010..2200). Eighteen are ticks of .NET, which would be nanoseconds of
 /// the early nineties.
 fn parse_epoch(text: &[u8]) -> Result<Stamp, TimeError> {
-    let (mut number, mut length) = (0_u64, 0);
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-        length += 1;
-    }
+    let (number, length) = digits(text, 0);
     // Nineteen digits fit.
     if !(1..=19).contains(&length) {
         return Err(TimeError::Notation);
