@@ -6,14 +6,19 @@ mod common;
 
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use keyhound::address::Address;
 use keyhound::config::Plan;
 use keyhound::decode::{Decoder, Header, Settings};
 use keyhound::frame::{Block, LinesCodec};
 use keyhound::json::Reader;
+use keyhound::networks::Networks;
+use keyhound::normalise::clients::client;
 use keyhound::record::{Batch, Mark, Run};
 use keyhound::shard::{Input, Shard};
 use keyhound::time::{MINUTE, Timestamp};
+use std::fmt::Write as _;
 use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tokio_util::codec::Decoder as _;
 
@@ -164,5 +169,47 @@ fn judging(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, framing, decoding, skipping, redacting, judging);
+/// Half a million ranges of made-up networks, and addresses all over them.
+fn networks(c: &mut Criterion) {
+    const RANGES: u32 = 500_000;
+    let mut table = String::new();
+    for number in 0..RANGES {
+        // Four thousand addresses each, of which the last are nobody's.
+        let first = 0x0b00_0000 + number * 4096;
+        let (first, last) = (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(first + 4000));
+        let asn = 1 + number * 7919 % 80_000;
+        writeln!(table, "{first}\t{last}\t{asn}\tDE\tExample Network {asn}").unwrap();
+    }
+    let load = || Networks::load([("made up".to_owned(), table.as_bytes())]).unwrap();
+    let networks = load();
+    let address = |number: u32| {
+        Address::from(IpAddr::from(Ipv4Addr::from_bits(
+            0x0b00_0000 + number.wrapping_mul(0x9e37_79b9) % (RANGES * 4096),
+        )))
+    };
+    let addresses: Vec<Address> = (0..10_000).map(address).collect();
+    println!("networks: {} bytes in memory", networks.bytes());
+    let mut group = c.benchmark_group("networks");
+    group.throughput(Throughput::Elements(addresses.len() as u64));
+    group.bench_function("find", |b| {
+        b.iter(|| addresses.iter().map(|&address| networks.find(black_box(address)).asn).max());
+    });
+    group.throughput(Throughput::Elements(RANGES.into()));
+    group.sample_size(10);
+    group.bench_function("load", |b| b.iter(|| black_box(load())));
+    group.finish();
+}
+
+fn clients(c: &mut Criterion) {
+    let mut group = c.benchmark_group("clients");
+    for text in [
+        "OpenAI/Python 1.99.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+    ] {
+        group.bench_function(text, |b| b.iter(|| client(black_box(text))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, framing, decoding, skipping, redacting, judging, networks, clients);
 criterion_main!(benches);

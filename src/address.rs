@@ -47,6 +47,19 @@ impl Address {
         Self(bytes)
     }
 
+    /// Its sixteen bytes, by which neighbouring addresses stand beside each other.
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The IP address, if it is one: IPv4 as IPv4. `100::/8` and `200::/8`, which are texts here, are none.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self.0[0] {
+            WHOLE | CUT => None,
+            _ => Some(Ipv6Addr::from(self.0).to_canonical()),
+        }
+    }
+
     /// A number that spreads addresses evenly, the same on every machine (the `SplitMix64` finaliser).
     pub fn spread(self) -> u64 {
         let bits = u128::from_be_bytes(self.0);
@@ -106,6 +119,17 @@ mod tests {
         );
         assert!(shown("123456789ž and more").starts_with("123456789.."), "no character is cut");
         assert_ne!(Address::text("a\0"), Address::text("a"));
+    }
+
+    #[test]
+    fn an_ip_address_comes_back_and_a_text_is_none() {
+        for text in ["203.0.113.7", "2001:db8::1", "::1"] {
+            let ip: IpAddr = text.parse().unwrap();
+            assert_eq!(Address::from(ip).ip(), Some(ip));
+        }
+        let mapped: IpAddr = "::ffff:203.0.113.7".parse().unwrap();
+        assert_eq!(Address::from(mapped).ip(), "203.0.113.7".parse().ok());
+        assert_eq!(Address::text("203.0.113.***").ip(), None);
     }
 
     proptest! {

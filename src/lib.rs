@@ -23,6 +23,7 @@ pub mod frame;
 pub mod unwrap;
 pub mod decode;
 pub mod normalise;
+pub mod networks;
 pub mod join;
 pub mod window;
 pub mod baseline;

@@ -1,6 +1,7 @@
 //! Raw names to ours: keys to fingerprints, models to canonical names, tokens to money, texts without secrets.
 
 pub mod addresses;
+pub mod clients;
 mod memo;
 pub mod models;
 pub mod prices;
