@@ -2,7 +2,7 @@
 //! somebody else's hands.
 //!
 //! ```text
-//! source → frame → (unwrap) → decode → normalise → [ window · baseline → detect ] → encode → sink
+//! source → frame → (unwrap) → decode → normalise → [ window · baseline → detect · incident ] → encode → sink
 //! IO       bytes    pure       pure     pure         pure: one shard owns it          pure     IO
 //! ```
 //!
@@ -19,6 +19,7 @@ pub mod time;
 pub mod json;
 pub mod heap;
 pub mod save;
+pub mod fault;
 pub mod frame;
 pub mod unwrap;
 pub mod decode;
@@ -28,6 +29,7 @@ pub mod join;
 pub mod window;
 pub mod baseline;
 pub mod detect;
+pub mod incident;
 pub mod shard;
 pub mod encode;
 pub mod sink;

@@ -235,7 +235,16 @@ pub struct UsageRecord {
     pub line: u32,
 }
 
+/// Number of texts of a record.
+pub(crate) const TEXTS: usize = 6;
+
 impl UsageRecord {
+    /// Its texts, which live in its batch.
+    pub(crate) fn texts(&mut self) -> [&mut Text; TEXTS] {
+        let Self { key_hint, key_alias, model, endpoint, user_agent, request_id, .. } = self;
+        [key_hint, key_alias, &mut model.name, endpoint, user_agent, request_id]
+    }
+
     /// Where the stretch of time ends that it tells of.
     pub fn end(&self) -> Timestamp {
         self.time.at.plus(i64::from(self.width_s) * SECOND)
@@ -396,12 +405,35 @@ impl Batch {
     /// Appends a record that brings the time up to `progress`.
     #[inline]
     pub(crate) fn push(&mut self, record: UsageRecord, progress: Timestamp) {
+        self.reach(progress);
+        self.halves += u32::from(record.part != Part::Whole);
+        self.records.push(record);
+    }
+
+    /// Event time has come so far with the next record.
+    pub(crate) fn reach(&mut self, progress: Timestamp) {
         let minute = progress.0.div_euclid(MINUTE);
         if self.minutes.last().is_none_or(|&(_, latest)| minute > latest) {
             self.minutes.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), minute));
         }
-        self.halves += u32::from(record.part != Part::Whole);
-        self.records.push(record);
+    }
+
+    /// Appends a copy of a record of another batch, as the one of `line`, which brings the time up to `progress`.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn copy(&mut self, record: &UsageRecord, from: &Self, line: u32, progress: Timestamp) {
+        let mut copy = UsageRecord { line, ..*record };
+        for text in copy.texts() {
+            if !text.is_none() {
+                *text = self.store(|out| out.extend_from_slice(from.bytes_of(*text)));
+            }
+        }
+        self.push(copy, progress);
+    }
+
+    /// Bytes of all texts.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn texts_len(&self) -> usize {
+        self.texts.len()
     }
 
     /// Counts a reject.

@@ -3,6 +3,8 @@
 use super::{Failure, clean, exit, print};
 use crate::config::{self, Config, Plan};
 use crate::encode::Visible;
+use crate::networks::{Loaded, Networks};
+use crate::sink::http::HttpSink;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,17 +22,35 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(kafka) = &plan.kafka {
         crate::engine::kafka::check(kafka).map_err(|error| Failure::new(exit::CONFIG, error))?;
     }
+    if let Some(post) = &plan.post {
+        HttpSink::new(post).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    }
     let name = args.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
     let detectors: Vec<&str> = plan.shard.rules.iter().map(|(detector, _)| detector.name).collect();
     let name = clean(&name);
     let name = Visible(&name);
     print(&format!(
-        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n",
+        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n",
         detectors.join(", "),
         plan.rulebook.prices.len(),
         config.key.len(),
         config.timezone,
+        Visible(&clean(&networks(&plan.networks))),
     ))
+}
+
+/// What is known of networks, and which file told how much.
+fn networks(networks: &Networks) -> String {
+    if networks.files().is_empty() {
+        return "no tables".to_owned();
+    }
+    let (ranges, named) = networks.counts();
+    let file = |Loaded { file, format, ranges, overlaps }: &Loaded| match overlaps {
+        0 => format!("{file} ({format}, {ranges} ranges)"),
+        _ => format!("{file} ({format}, {ranges} ranges, {overlaps} of them inside others)"),
+    };
+    let files: Vec<String> = networks.files().iter().map(file).collect();
+    format!("{named} with a name, {ranges} ranges, from {}", files.join(", "))
 }
 
 /// The configuration in `path`, or the defaults, and what follows from it.

@@ -23,16 +23,27 @@ pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
         require(config.checkpoint.require, &promise)?;
         return Ok(told(("Kafka", "Kafka"), &promise));
     }
-    let (from, to) = (from(&args.run), to(&args.run));
-    let promise = promise(from, to, args.run.keeps_state());
-    require(config.checkpoint.require, &promise)?;
-    Ok(told((name(from), target(to)), &promise))
+    let from = from(&args.run);
+    let promises = promises(&args.run, args.run.posts(&config)?.is_some());
+    let mut texts = Vec::new();
+    for (to, promise) in promises {
+        require(config.checkpoint.require, &promise)?;
+        texts.push(told((name(from), target(to)), &promise));
+    }
+    Ok(texts.join("\n"))
+}
+
+/// What is promised to each output.
+pub(super) fn promises(args: &RunArgs, is_posted: bool) -> Vec<(Writing, Promise)> {
+    let outputs = [Some(to(args)), is_posted.then_some(Writing::Http)];
+    let promise = |to| (to, promise(from(args), to, args.keeps_state()));
+    outputs.into_iter().flatten().map(promise).collect()
 }
 
 /// What is promised from Kafka to Kafka, if that is what is asked.
 pub(super) fn between_topics(args: &RunArgs, plan: &Plan) -> Option<Promise> {
     let kafka = plan.kafka.as_ref().filter(|_| args.reads_kafka())?;
-    Some(guarantee::between_topics(kafka.guarantee))
+    Some(guarantee::between_topics(kafka.guarantee, kafka.repartition))
 }
 
 /// Refuses what promises less than is required.
@@ -81,6 +92,7 @@ fn target(to: Writing) -> &'static str {
     match to {
         Writing::File => "a file",
         Writing::Pipe => "standard output",
+        Writing::Http => "HTTP",
     }
 }
 

@@ -3,11 +3,10 @@
 use super::colour::Colour;
 use super::discreet::Stderr;
 use super::{Failure, check, exit, guarantees, tell};
-use crate::config::Plan;
+use crate::config::{Config, Plan, PostConfig, PostPlan};
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
-use crate::engine::guarantee::promise;
 use crate::engine::{
     self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError, StoreError,
 };
@@ -33,7 +32,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read the topics of `[kafka]` in the configuration and write alerts to its topic, until stopped
-    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "rejects", "encoding", "threads", "fail_on", "state", "journal"], requires = "config")]
+    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "post", "rejects", "encoding", "threads", "fail_on", "state", "journal"], requires = "config")]
     kafka: bool,
     /// Learn baselines from these files first. Of several names the last is the input if no other is given
     /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
@@ -52,6 +51,10 @@ pub(super) struct RunArgs {
     /// Append alerts to a file instead of writing them to standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Post alerts to this address, too, as JSON Lines, until it takes them (docs/http.md; `[post]` in the configuration
+    /// says more, such as where the token is)
+    #[arg(long, value_name = "URL")]
+    post: Option<String>,
     /// How alerts are written: text on a terminal, else json
     #[arg(long, value_enum, default_value_t)]
     encoding: Encoding,
@@ -161,6 +164,16 @@ impl RunArgs {
         !self.follow && is_stdin && matches!(standard_input(self), Inputs::Stdin)
     }
 
+    /// Where alerts are posted to, if they are: the address of the command line goes before that of the configuration.
+    pub(super) fn posts(&self, config: &Config) -> Result<Option<PostPlan>, Failure> {
+        let url = self.post.clone().unwrap_or_else(|| config.post.url.clone());
+        let plan = PostPlan::new(&PostConfig { url, ..config.post.clone() });
+        plan.map_err(|error| match &self.post {
+            Some(_) => Failure::new(exit::USAGE, anyhow!("--post: {error}")),
+            None => Failure::new(exit::CONFIG, error),
+        })
+    }
+
     /// The file for alerts, if there is one.
     pub(super) fn output(&self) -> Option<&Path> {
         self.output.as_deref()
@@ -169,7 +182,8 @@ impl RunArgs {
 
 pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     start_log(&args);
-    let (config, plan) = check::load(args.config.as_deref())?;
+    let (config, mut plan) = check::load(args.config.as_deref())?;
+    plan.post = args.posts(&config)?;
     if let Some(promise) = guarantees::between_topics(&args, &plan) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
@@ -180,8 +194,9 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     if args.inputs.is_empty() && args.history.len() > 1 {
         args.inputs.extend(args.history.pop());
     }
-    let promise = promise(guarantees::from(&args), guarantees::to(&args), args.keeps_state());
-    guarantees::require(config.checkpoint.require, &promise)?;
+    for (_, promise) in guarantees::promises(&args, plan.post.is_some()) {
+        guarantees::require(config.checkpoint.require, &promise)?;
+    }
     let poll = Duration::from_millis(config.input.poll_ms.into());
     let inputs = inputs(&args, poll)?;
     let history = files(&args.history)?;
@@ -218,6 +233,11 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
 /// Runs from Kafka to Kafka.
 #[cfg(feature = "kafka")]
 fn kafka(args: &RunArgs, mut plan: Plan) -> Result<ExitCode, Failure> {
+    if plan.post.is_some() {
+        let message =
+            "`post.url` is set, but with --kafka alerts go to a topic only; have them posted from there";
+        return Err(Failure::new(exit::CONFIG, anyhow!(message)));
+    }
     let Some(kafka) = plan.kafka.take() else {
         let message =
             "`kafka.bootstrap_servers` is not set: the configuration says nothing of Kafka (docs/kafka.md)";
@@ -272,7 +292,10 @@ fn failure(error: RunError) -> Failure {
         RunError::State(StoreError::Salt { .. }) => exit::CONFIG,
         RunError::State(_) => exit::DATA,
         RunError::Start(_) | RunError::Egress(EgressError::Died) => exit::INTERNAL,
-        RunError::Open { .. } | RunError::Egress(_) | RunError::Drain => exit::IO,
+        RunError::Open { .. } | RunError::Egress(_) | RunError::Drain | RunError::Undelivered { .. } => {
+            exit::IO
+        }
+        RunError::Trust(_) => exit::CONFIG,
         RunError::Killed => exit::KILLED,
         #[cfg(feature = "kafka")]
         RunError::Kafka(engine::kafka::KafkaError::Setting(_)) => exit::CONFIG,

@@ -13,13 +13,17 @@ use std::time::Duration;
 pub struct KafkaConfig {
     /// Brokers to begin with, as `host:port`, separated by commas.
     pub bootstrap_servers: String,
-    /// Topics with usage records, keyed by API key.
+    /// Topics with usage records.
     pub topics: Vec<String>,
+    /// Whether records of one key may be in any partition: they are brought together in a topic of keyhound's own.
+    pub repartition: bool,
+    /// How many partitions that topic is made with; 0 for as many as the largest topic with records.
+    pub repartition_partitions: u16,
     /// Where alerts go.
     pub alerts_topic: String,
     /// Where frames go that could not be read; empty: they are only counted.
     pub rejects_topic: String,
-    /// Beginning of the names of the topics that keep the state; empty for the group's name.
+    /// Beginning of the names of the topics that are keyhound's own; empty for the group's name.
     pub changelog_prefix: String,
     /// Copies of the topics that are made; 0 for as many as the brokers make by default.
     pub replication_factor: u16,
@@ -54,6 +58,8 @@ impl Default for KafkaConfig {
         Self {
             bootstrap_servers: String::new(),
             topics: Vec::new(),
+            repartition: false,
+            repartition_partitions: 0,
             alerts_topic: "keyhound-alerts".to_owned(),
             rejects_topic: "keyhound-rejects".to_owned(),
             changelog_prefix: String::new(),
@@ -145,8 +151,12 @@ pub struct KafkaPlan {
     pub alerts_topic: String,
     /// Where rejects go.
     pub rejects_topic: Option<String>,
-    /// Beginning of the names of changelogs.
+    /// Beginning of the names of our own topics.
     pub changelog_prefix: String,
+    /// Whether records are brought together by key.
+    pub repartition: bool,
+    /// Partitions of the topics where they are, if that is said.
+    pub repartition_partitions: Option<usize>,
     /// Copies of topics that are made.
     pub replication_factor: Option<u16>,
     /// The consumer group.
@@ -174,8 +184,27 @@ pub struct KafkaPlan {
 impl KafkaPlan {
     /// The name of the topic that keeps the state for a topic of records.
     pub fn changelog(&self, topic: &str) -> String {
+        if self.own_topics().iter().any(|own| own == topic) {
+            return format!("{topic}-changelog");
+        }
         format!("{}-{topic}-changelog", self.changelog_prefix)
     }
+
+    /// The topics of our own between the stages: with the records by key, and with halves of requests.
+    pub fn own_topics(&self) -> Vec<String> {
+        if self.repartition { own_topics(&self.changelog_prefix) } else { Vec::new() }
+    }
+
+    /// All topics that are read.
+    pub fn read_topics(&self) -> Vec<String> {
+        let mut topics = self.topics.clone();
+        topics.extend(self.own_topics());
+        topics
+    }
+}
+
+fn own_topics(prefix: &str) -> Vec<String> {
+    vec![format!("{prefix}-repartition"), format!("{prefix}-halves")]
 }
 
 fn refuse(setting: &str, message: impl fmt::Display) -> ConfigError {
@@ -206,6 +235,9 @@ pub(super) fn plan(config: &KafkaConfig) -> Result<Option<KafkaPlan>, ConfigErro
         alerts_topic: config.alerts_topic.clone(),
         rejects_topic: named(&config.rejects_topic),
         changelog_prefix: prefix,
+        repartition: config.repartition,
+        repartition_partitions: (config.repartition_partitions > 0)
+            .then(|| config.repartition_partitions.into()),
         replication_factor: (config.replication_factor > 0).then_some(config.replication_factor),
         group_id: config.group_id.clone(),
         instance_id: named(&config.instance_id),
@@ -230,22 +262,21 @@ fn check_names(config: &KafkaConfig) -> Result<(), ConfigError> {
     if config.group_id.is_empty() {
         return Err(refuse("group_id", "is missing: the name that all processes of one keyhound share"));
     }
-    let changelogs: Vec<String> = config
-        .topics
-        .iter()
-        .map(|topic| {
-            let prefix =
-                if config.changelog_prefix.is_empty() { &config.group_id } else { &config.changelog_prefix };
-            format!("{prefix}-{topic}-changelog")
-        })
-        .collect();
+    let prefix = if config.changelog_prefix.is_empty() { &config.group_id } else { &config.changelog_prefix };
+    let mut internal: Vec<String> =
+        config.topics.iter().map(|topic| format!("{prefix}-{topic}-changelog")).collect();
+    if config.repartition {
+        let own = own_topics(prefix);
+        internal.extend(own.iter().map(|topic| format!("{topic}-changelog")));
+        internal.extend(own);
+    }
     let mut seen: Vec<&str> = Vec::new();
     let named = config.topics.iter().map(|topic| ("topics", topic.as_str()));
     let own =
         [("alerts_topic", config.alerts_topic.as_str()), ("rejects_topic", config.rejects_topic.as_str())];
     let own = own.into_iter().filter(|(setting, topic)| *setting == "alerts_topic" || !topic.is_empty());
-    let changelogs = changelogs.iter().map(|topic| ("changelog_prefix", topic.as_str()));
-    for (setting, topic) in named.chain(own).chain(changelogs) {
+    let internal = internal.iter().map(|topic| ("changelog_prefix", topic.as_str()));
+    for (setting, topic) in named.chain(own).chain(internal) {
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if topic.is_empty()
             || topic.len() > 249
@@ -269,6 +300,7 @@ fn check_names(config: &KafkaConfig) -> Result<(), ConfigError> {
 fn check_numbers(config: &KafkaConfig) -> Result<(), ConfigError> {
     let rules = [
         ("replication_factor", u32::from(config.replication_factor), 0, 100),
+        ("repartition_partitions", u32::from(config.repartition_partitions), 0, 10_000),
         ("commit_records", config.commit_records, 1, 1_000_000),
         ("commit_ms", config.commit_ms, 1, 60_000),
         ("session_timeout_ms", config.session_timeout_ms, 1000, 3_600_000),
@@ -278,6 +310,14 @@ fn check_numbers(config: &KafkaConfig) -> Result<(), ConfigError> {
         if !(min..=max).contains(&value) {
             return Err(refuse(name, format!("is {value}; {min} to {max} is expected")));
         }
+    }
+    if config.guarantee == Guarantee::AtLeastOnce && config.repartition {
+        let message =
+            "needs `kafka.guarantee = \"exactly-once\"`: what is passed on twice would be counted twice";
+        return Err(refuse("repartition", message));
+    }
+    if config.repartition_partitions > 0 && !config.repartition {
+        return Err(refuse("repartition_partitions", "is given, but `kafka.repartition` is false"));
     }
     if config.guarantee == Guarantee::ExactlyOnce
         && config.transaction_timeout_ms >= config.session_timeout_ms

@@ -5,15 +5,18 @@ mod formats;
 mod kafka;
 mod locate;
 mod plan;
+mod post;
 
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
 pub use plan::Plan;
+pub use post::{PostConfig, PostPlan};
 
 use crate::baseline::BaselineSettings;
 use crate::detect;
 use crate::engine::guarantee::Level;
+use crate::incident::IncidentConfig;
 use crate::shard::Limits;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -43,8 +46,14 @@ pub struct Config {
     pub baseline: BaselineSettings,
     /// Price lists besides the built-in ones.
     pub prices: PricesConfig,
+    /// Which network an address belongs to.
+    pub networks: NetworksConfig,
+    /// How keys in somebody else's hands are told.
+    pub incidents: IncidentConfig,
     /// Kafka as input and output.
     pub kafka: KafkaConfig,
+    /// Alerts by HTTP.
+    pub post: PostConfig,
     /// Limits of memory and processors.
     pub limits: Limits,
     /// Detectors by name.
@@ -62,7 +71,10 @@ impl Default for Config {
             format: Vec::new(),
             baseline: BaselineSettings::default(),
             prices: PricesConfig::default(),
+            networks: NetworksConfig::default(),
+            incidents: IncidentConfig::default(),
             kafka: KafkaConfig::default(),
+            post: PostConfig::default(),
             limits: Limits::default(),
             detectors: toml::Table::new(),
         }
@@ -148,6 +160,14 @@ pub struct PricesConfig {
     pub files: Vec<PathBuf>,
     /// LiteLLM's `model_prices_and_context_window.json`; empty for none.
     pub litellm_file: PathBuf,
+}
+
+/// Tables of networks; none come with the program.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworksConfig {
+    /// Tables of address ranges and databases in MaxMind's form; what one does not know a later one may.
+    pub tables: Vec<PathBuf>,
 }
 
 /// Longest file that a configuration is or names; the longest real one, LiteLLM's price list, has 2 MB.

@@ -1,14 +1,17 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
-use super::{Config, ConfigError, KafkaPlan, KeyConfig, kafka, locate};
+use super::{Config, ConfigError, KafkaPlan, KeyConfig, PostPlan, kafka, locate};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
+use crate::incident::IncidentConfig;
 use crate::join::JoinSettings;
 use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
+use crate::networks::Networks;
 use crate::normalise::{Prices, Redactor, Rulebook, redact};
 use crate::shard::{KeyRule, KeyRules, ShardSettings};
 use crate::time::{MINUTE, Zones};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,8 +27,14 @@ pub struct Plan {
     pub checkpoint: super::CheckpointConfig,
     /// How halves of records meet.
     pub join: JoinSettings,
+    /// Which network an address belongs to.
+    pub networks: Arc<Networks>,
+    /// How incidents are told.
+    pub incidents: IncidentConfig,
     /// Kafka, if brokers are named.
     pub kafka: Option<KafkaPlan>,
+    /// Alerts by HTTP, if an address is named.
+    pub post: Option<PostPlan>,
 }
 
 impl Plan {
@@ -80,7 +89,10 @@ impl Plan {
             input: config.input.clone(),
             checkpoint: config.checkpoint,
             join,
+            networks: Arc::new(networks(config)?),
+            incidents: config.incidents.clone(),
             kafka: kafka::plan(&config.kafka)?,
+            post: PostPlan::new(&config.post)?,
         })
     }
 }
@@ -98,6 +110,7 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         ("baseline", "window_days", config.baseline.window_days.into(), 1, 31),
         ("baseline", "rebuild_days", config.baseline.rebuild_days.into(), 1, 31),
         ("baseline", "learning_days", config.baseline.learning_days.into(), 1, 31),
+        ("incidents", "keys_max", config.incidents.keys_max as u64, 1, 1 << 32),
         ("limits", "state_bytes_max", config.limits.state_bytes_max as u64, 1 << 20, 1 << 40),
         ("limits", "join_entries_max", config.limits.join_entries_max as u64, 0, 1 << 32),
         ("limits", "dedup_entries_max", config.limits.dedup_entries_max as u64, 0, 1 << 32),
@@ -108,6 +121,13 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
             let message = format!("`{table}.{name}` is {value}; {min} to {max} is expected");
             return Err(ConfigError::setting(&[table, name], message));
         }
+    }
+    if !config.incidents.threshold_nats.is_finite() || config.incidents.threshold_nats <= 0.0 {
+        let message = format!(
+            "`incidents.threshold_nats` is {}; a number above nought is expected",
+            config.incidents.threshold_nats
+        );
+        return Err(ConfigError::setting(&["incidents", "threshold_nats"], message));
     }
     Ok(())
 }
@@ -150,6 +170,20 @@ fn prices(config: &Config) -> Result<Prices, ConfigError> {
         prices.add_toml(&path.display().to_string(), &text).map_err(told)?;
     }
     Ok(prices)
+}
+
+fn networks(config: &Config) -> Result<Networks, ConfigError> {
+    let mut files = Vec::new();
+    for (number, path) in config.networks.tables.iter().enumerate() {
+        let file = path.display().to_string();
+        let opened = File::open(path).map_err(|error| {
+            let message = format!("`networks.tables`: `{file}`: {error}");
+            ConfigError::setting(&["networks", "tables", &number.to_string()], message)
+        })?;
+        files.push((file, opened));
+    }
+    Networks::load(files)
+        .map_err(|error| ConfigError::setting(&["networks", "tables"], format!("`networks.tables`: {error}")))
 }
 
 fn read(path: &Path, setting: &[&str]) -> Result<String, ConfigError> {

@@ -56,7 +56,7 @@ pub const ALL: &[Detector] = &[
 ];
 
 /// The first steps after every sign of theft.
-const REVOKE_FIRST: &[&str] = &[
+pub(crate) const REVOKE_FIRST: &[&str] = &[
     "Ask the owner of the key whether this was planned; if nobody says yes within minutes, go on.",
     "Create a new key, move the owner's services to it, then revoke this one at the provider.",
     "Set a spending limit at the provider and note the time of revocation for a billing dispute.",

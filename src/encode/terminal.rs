@@ -1,7 +1,8 @@
 //! Alerts for people at a terminal: one block per key and day, one line per alert, what to do said once.
 
-use super::Visible;
+use super::{Event, Visible};
 use crate::detect::{Alert, Class, Severity, Status};
+use crate::incident::Incident;
 use crate::key::KeyId;
 use crate::time::Day;
 use std::fmt::Write;
@@ -59,6 +60,44 @@ impl Terminal {
     /// A rendering that has shown nothing yet.
     pub fn new(palette: Palette) -> Self {
         Self { palette, block: None, advised: Vec::new() }
+    }
+
+    /// Appends the lines for some events that came together.
+    pub fn write_events<'a>(&mut self, events: impl Iterator<Item = &'a Event>, out: &mut Vec<u8>) {
+        let mut alerts = Vec::new();
+        for event in events {
+            match event {
+                Event::Alert(alert) => alerts.push(alert),
+                Event::Incident(incident) => {
+                    self.write_alerts(alerts.drain(..), out);
+                    self.write_incident(incident, out);
+                }
+            }
+        }
+        self.write_alerts(alerts.into_iter(), out);
+    }
+
+    fn write_incident(&mut self, incident: &Incident, out: &mut Vec<u8>) {
+        self.block = None;
+        let mut text = String::new();
+        let name = self.palette.bold(&Visible(&incident.key_hint).to_string());
+        let word = if incident.revision == 0 { "INCIDENT" } else { "INCIDENT goes on" };
+        let word =
+            self.palette.severity(incident.severity, &format!("{word}, {}", incident.severity.label()));
+        let time = incident.updated_at.to_string();
+        let _ = writeln!(text, "\nkey {name}  {word}  {}", self.palette.dim(&time));
+        let _ = writeln!(text, "  {}", Visible(&incident.description));
+        if incident.revision == 0 {
+            for term in incident.ledger.iter().filter(|term| term.nats.abs() >= 0.05) {
+                let meaning = self.palette.dim(term.meaning());
+                let _ = writeln!(text, "    {:>+6.1}  {:<12} {meaning}", term.nats, term.name);
+            }
+            let _ = writeln!(text, "    {:>6.1}  nats in all", incident.score);
+            for (number, step) in incident.next_steps.iter().enumerate() {
+                let _ = writeln!(text, "  {}. {step}", number + 1);
+            }
+        }
+        out.extend_from_slice(text.as_bytes());
     }
 
     /// Appends the lines for some alerts that came together.

@@ -1,14 +1,17 @@
 //! What comes out of the shards, put into one order, encoded and written, and everything that is counted.
 
-use super::checkpoint::{Keeper, Kept, Written, length};
+use super::checkpoint::{Checkpoint, Keeper, Kept, Written, length};
+use super::outbox::Outbox;
 use super::progress::Progress;
 use super::sequence::Loaded;
-use super::shards::{Move, Report};
+use super::shards::{Found, Move, Report};
 use super::totals::Totals;
-use crate::detect::{Severity, Status};
-use crate::encode::{RejectAt, Terminal, write_alert, write_reject};
+use crate::detect::Severity;
+use crate::encode::{Event, RejectAt, Terminal, write_event, write_reject};
+use crate::fault::{scatter, step};
+use crate::incident::Incident;
 use crate::record::Reason;
-use crate::shard::{Gauges, Output};
+use crate::shard::{Gauges, Order, Output};
 use crate::sink::{AnySink, Sink};
 use std::io;
 use std::sync::Arc;
@@ -35,12 +38,29 @@ impl Rendering {
         }
     }
 
-    fn write(&mut self, outputs: &[Output], out: &mut Vec<u8>) {
-        let alerts = outputs.iter().map(|output| &output.alert);
+    fn write(&mut self, told: &[Told], out: &mut Vec<u8>) {
         match self {
-            Self::Json => alerts.for_each(|alert| write_alert(alert, out)),
-            Self::Terminal(terminal) => terminal.write_alerts(alerts, out),
+            Self::Json => told.iter().for_each(|told| write_event(&told.event, out)),
+            Self::Terminal(terminal) => terminal.write_events(told.iter().map(|told| &told.event), out),
         }
+    }
+}
+
+/// What is told, and its place in the whole.
+struct Told {
+    order: Order,
+    event: Event,
+}
+
+impl From<Output> for Told {
+    fn from(Output { order, alert }: Output) -> Self {
+        Self { order, event: Event::Alert(alert) }
+    }
+}
+
+impl From<(Order, Incident)> for Told {
+    fn from((order, incident): (Order, Incident)) -> Self {
+        Self { order, event: Event::Incident(incident) }
     }
 }
 
@@ -69,6 +89,10 @@ pub struct Egress {
     pub sink: AnySink,
     /// Its name in messages.
     pub sink_name: String,
+    /// Where alerts wait that are posted besides, and its name in messages.
+    pub outbox: Option<(Outbox, String)>,
+    /// How many alerts the outbox of an earlier run had seen, where this one has none.
+    pub outbox_left: Option<u64>,
     /// For rejects.
     pub rejects: Option<(AnySink, String)>,
     /// How alerts are rendered.
@@ -91,26 +115,34 @@ impl Egress {
         mut self,
         mut moves: mpsc::Receiver<Arc<Move>>,
         mut reports: Vec<mpsc::Receiver<Report>>,
+        mut found: Option<mpsc::Receiver<Found>>,
     ) -> Result<Self, (Self, EgressError)> {
         while let Some(moved) = moves.recv().await {
-            let mut outputs: Vec<Output> = Vec::new();
+            let mut told: Vec<Told> = Vec::new();
             let mut gauges = Gauges::default();
             let mut saved = Vec::new();
             for report in &mut reports {
                 let Some(report) = report.recv().await else { return Err((self, EgressError::Died)) };
-                outputs.extend(report.outputs);
+                told.extend(report.outputs.into_iter().map(Told::from));
                 self.totals.count_records(&report.counts, &report.unpriced);
                 gauges.add(report.gauges);
                 saved.extend(report.saved);
             }
+            let mut incidents = Vec::new();
+            if let Some(found) = &mut found {
+                let Some(found) = found.recv().await else { return Err((self, EgressError::Died)) };
+                told.extend(found.incidents.into_iter().map(Told::from));
+                incidents = found.saved.unwrap_or_default();
+            }
             self.totals.gauges = gauges;
-            // Stable: alerts of one record stay in the order of the detectors.
-            outputs.sort_by_key(|output| output.order);
-            if let Err(error) = self.carry_out(&moved, &outputs).await {
+            // Stable: alerts of one record stay in the order of the detectors, and incidents follow them.
+            told.sort_by_key(|told| told.order);
+            scatter(&mut told);
+            if let Err(error) = self.carry_out(&moved, &told).await {
                 return Err((self, error));
             }
             if let Move::Checkpoint(feed) = &*moved
-                && let Err(error) = self.keep(feed.clone(), saved).await
+                && let Err(error) = self.keep(feed.clone(), saved, incidents).await
             {
                 return Err((self, error));
             }
@@ -125,6 +157,7 @@ impl Egress {
 
     /// The end. Where the inputs are complete, what they do not lead to is taken away again.
     pub fn finish(mut self, is_complete: bool) -> Result<Self, EgressError> {
+        self.outbox = None;
         if !is_complete || self.keeper.is_none() {
             return Ok(self);
         }
@@ -140,18 +173,30 @@ impl Egress {
     }
 
     /// Saves everything as it is now.
-    async fn keep(&mut self, feed: Vec<u8>, shards: Vec<Vec<u8>>) -> Result<(), EgressError> {
+    async fn keep(
+        &mut self,
+        feed: Vec<u8>,
+        shards: Vec<Vec<u8>>,
+        incidents: Vec<u8>,
+    ) -> Result<(), EgressError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         let rejects = self.rejects.as_mut().map(|(sink, _)| sink);
         let files = [Some(&mut self.sink), rejects].map(|sink| sink.and_then(AnySink::file));
         let [alerts, rejects] = files.each_ref().map(|file| file.as_ref().map(|file| length(file.length())));
-        let outputs = files.iter().flatten().map(|file| file.file()).collect();
+        let mut outputs: Vec<_> = files.iter().flatten().map(|file| file.file()).collect();
+        let mut outbox = self.outbox_left;
+        if let Some((posted, _)) = &mut self.outbox {
+            let (count, files) = posted.kept();
+            outbox = count;
+            outputs.extend(files);
+        }
         let (mut counts, mut unpriced) = (*self.totals.earlier).clone();
         counts.add(&self.totals.records);
         unpriced.add(&self.totals.unpriced);
-        let egress = Written { alerts, rejects, counts, unpriced };
-        let kept =
-            keeper.keep(feed, shards, egress, outputs).await.map_err(|error| failed("state", error))?;
+        let egress = Written { alerts, rejects, outbox, counts, unpriced };
+        let saved = Checkpoint { feed, shards, incidents, egress, ..Checkpoint::default() };
+        let kept = keeper.keep(saved, outputs).await.map_err(|error| failed("state", error))?;
+        step("checkpoint_begun");
         self.note(kept);
         // Nothing is written before the first is on disk.
         if self.totals.checkpoints.is_some_and(|(made, _)| made == 0) { self.settle().await } else { Ok(()) }
@@ -171,18 +216,17 @@ impl Egress {
         }
     }
 
-    async fn carry_out(&mut self, moved: &Move, outputs: &[Output]) -> Result<(), EgressError> {
-        for Output { alert, .. } in outputs {
-            self.totals.count_alert(alert);
-            if alert.status != Status::Withdrawn {
-                self.worst = self.worst.max(Some(alert.severity));
-            }
+    async fn carry_out(&mut self, moved: &Move, told: &[Told]) -> Result<(), EgressError> {
+        for Told { event, .. } in told {
+            self.totals.count_event(event);
+            self.worst = self.worst.max(event.severity());
         }
-        if !outputs.is_empty() {
+        if !told.is_empty() {
             self.progress.hide();
-            let written = self.write(outputs).await;
+            let written = self.write(told).await;
             self.progress.show();
             written.map_err(|error| failed(&self.sink_name, error))?;
+            self.post(told).await?;
         }
         match moved {
             Move::EndOfHistory | Move::End => self.totals.ready = true,
@@ -200,12 +244,20 @@ impl Egress {
         Ok(())
     }
 
-    async fn write(&mut self, outputs: &[Output]) -> io::Result<()> {
+    async fn write(&mut self, told: &[Told]) -> io::Result<()> {
         let mut lines = Vec::new();
-        for some in outputs.chunks(self.rendering.at_once()) {
+        for some in told.chunks(self.rendering.at_once()) {
             self.rendering.write(some, &mut lines);
             self.sink.write(&lines).await?;
             lines.clear();
+        }
+        Ok(())
+    }
+
+    async fn post(&mut self, told: &[Told]) -> Result<(), EgressError> {
+        let Some((outbox, name)) = &mut self.outbox else { return Ok(()) };
+        for Told { event, .. } in told {
+            outbox.put(event).await.map_err(|error| failed(name, error))?;
         }
         Ok(())
     }

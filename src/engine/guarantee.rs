@@ -47,6 +47,8 @@ pub enum Writing {
     File,
     /// A pipe or a terminal.
     Pipe,
+    /// A receiver that answers, by HTTP.
+    Http,
 }
 
 /// What is promised.
@@ -87,6 +89,27 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
             },
             more: Some("name a file by --output, and have it read by whoever reads the pipe now"),
         },
+        (true, Reading::Files | Reading::Followed | Reading::Journal, Writing::Http) => Promise {
+            level: Level::AtLeastOnce,
+            why: "State, places in the inputs and what is still to be posted are one checkpoint. What the receiver has \
+                  not taken (2xx) is posted again, after a crash too, in order and with the same `id` and `revision`; \
+                  nothing is dropped: reading stops when `post.outbox_bytes_max` is used up.",
+            except: match from {
+                Reading::Followed => FOLLOWED,
+                Reading::Journal => JOURNAL,
+                _ => FILES,
+            },
+            more: Some("have the receiver keep one alert for each `id` and `revision`"),
+        },
+        (false, _, Writing::Http) => Promise {
+            level: Level::AtMostOnce,
+            why: "What the receiver has not taken (2xx) is posted again with the same `id` and `revision`, but what \
+                  waits is in memory: a process that is killed loses it.",
+            except: &[
+                "a stop or an end by which the receiver does not answer: what is lost then is counted and told",
+            ],
+            more: Some("keep the state with --state DIR"),
+        },
         (true, Reading::Pipe, _) => Promise {
             level: Level::AtMostOnce,
             why: "A stop by SIGTERM or SIGINT, and the end of the pipe, lose nothing. A process that is killed has \
@@ -111,8 +134,16 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
 }
 
 /// What a run from Kafka to Kafka promises.
-pub fn between_topics(guarantee: Guarantee) -> Promise {
+pub fn between_topics(guarantee: Guarantee, repartition: bool) -> Promise {
     match guarantee {
+        Guarantee::ExactlyOnce if repartition => Promise {
+            level: Level::ExactlyOnce,
+            why: "Alerts, rejects, records that are passed on, state and positions are one transaction, and so are those of \
+                  the next stage. A partition is read only after its state has been read back, from the position that \
+                  stands there.",
+            except: STAGES,
+            more: None,
+        },
         Guarantee::ExactlyOnce => Promise {
             level: Level::ExactlyOnce,
             why: "Alerts, rejects, state and positions are one transaction. A partition is read only after its state has \
@@ -135,7 +166,17 @@ const TOPICS: &[&str] = &[
     "records that brokers delete before they are read: that is told as an error",
     "brokers that lose what they have acknowledged (`min.insync.replicas=1`, unclean elections)",
     "requests of a transaction that the network delays until the next one has begun (KIP-890)",
-    "records of one API key in several partitions: each part of them is judged as if it were all",
+    "records of one API key in several partitions, of which each part is judged as if it were all: for that there is \
+     `kafka.repartition`",
+];
+
+const STAGES: &[&str] = &[
+    "readers of alerts that do not ask for `isolation.level=read_committed`",
+    "records that brokers delete before they are read, in keyhound's own topics too: that is told as an error",
+    "brokers that lose what they have acknowledged (`min.insync.replicas=1`, unclean elections)",
+    "requests of a transaction that the network delays until the next one has begun (KIP-890)",
+    "which record of a key came first, where two partitions hold them: what is said at the end of a day does not depend on \
+     it, how often it was said before does",
 ];
 
 const FILES: &[&str] = &[
@@ -164,7 +205,7 @@ mod tests {
     #[test]
     fn only_what_can_be_read_again_and_compared_is_exactly_once() {
         for from in [Reading::Pipe, Reading::Files, Reading::Followed, Reading::Journal] {
-            for to in [Writing::File, Writing::Pipe] {
+            for to in [Writing::File, Writing::Pipe, Writing::Http] {
                 let kept = promise(from, to, true);
                 let exact = from != Reading::Pipe && to == Writing::File;
                 assert_eq!(kept.level == Level::ExactlyOnce, exact, "{from:?} {to:?}");
@@ -172,5 +213,15 @@ mod tests {
                 assert_eq!(kept.more.is_none(), exact, "{from:?} {to:?}");
             }
         }
+    }
+
+    #[test]
+    fn with_stages_nothing_is_said_of_keys_in_several_partitions() {
+        let says = |repartition| {
+            let promise = between_topics(Guarantee::ExactlyOnce, repartition);
+            assert_eq!(promise.level, Level::ExactlyOnce);
+            promise.except.iter().any(|except| except.contains("judged as if it were all"))
+        };
+        assert!(says(false) && !says(true));
     }
 }

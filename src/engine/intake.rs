@@ -7,6 +7,7 @@
 use super::clock::Arrival;
 use super::held::Held;
 use crate::decode::{Decoder, Settings};
+use crate::fault::{Mistake, planted};
 use crate::frame::{Block, Framer};
 use crate::record::{Batch, Reason, Reject};
 use crate::source::{Next, Place, Seal, Source, SourceError};
@@ -183,11 +184,12 @@ impl Reader {
                     continue;
                 }
                 Ok(next @ (Next::NewFile | Next::Truncated)) => {
-                    let truncations = u32::from(next == Next::Truncated);
-                    let mut lost = Batch::default();
-                    lost.truncations = truncations;
-                    if self.end_of_file(&mut buffer).is_none() || truncations > 0 && self.say(lost).is_none()
-                    {
+                    let told = if next == Next::Truncated {
+                        self.cut_off(&mut buffer)
+                    } else {
+                        self.end_of_file(&mut buffer)
+                    };
+                    if told.is_none() {
                         return;
                     }
                     continue;
@@ -236,6 +238,15 @@ impl Reader {
         Some(())
     }
 
+    /// The file was cut off: what was being read lacks its end and may look whole all the same.
+    fn cut_off(&mut self, buffer: &mut BytesMut) -> Option<()> {
+        buffer.clear();
+        self.framer = Framer::new(self.decoders.settings.frame_bytes_max);
+        let mut lost = Batch::default();
+        lost.truncations = 1;
+        self.say(lost)
+    }
+
     /// Ends the input where it failed. The line that was being read is no whole line, and may look like one all
     /// the same (a CSV row whose last number is cut short), so it is dropped; damaged data is told as a reject.
     fn fail(&self, error: SourceError) -> Option<()> {
@@ -254,12 +265,14 @@ impl Reader {
 
     /// Gives a block to a decoder; `left` bytes behind it have been read and not framed.
     fn give(&mut self, block: Block, arrived: Arrival, left: usize) -> Option<()> {
+        let last =
+            block.lines().last().filter(|_| planted(Mistake::OffsetOfLast)).map_or(0, |line| line.len() + 1);
         let answer = self.decoders.give(block, arrived)?;
         let read_to = self.place.clone().map(|(place, seal)| {
             // Without a seal there is no file, and nothing is held.
             let open = |seal| Held::Open(Box::new(self.framer.clone()), seal);
             let framer = seal.map_or(Held::Sealed(Vec::new()), open);
-            Box::new(ReadTo { place: place.before(left as u64), framer })
+            Box::new(ReadTo { place: place.before((left + last) as u64), framer })
         });
         self.queue.blocking_send(Delivery::Batch(answer, read_to)).ok()
     }

@@ -1,5 +1,6 @@
 //! `/metrics`: the totals in Prometheus' text format. No label takes its values from the input.
 
+use super::outbox::{Attempt, Traffic};
 use super::totals::{KafkaTotals, Totals};
 use crate::detect::{self, Severity, Status};
 use crate::record::{Action, CostSource, Reason};
@@ -18,6 +19,9 @@ pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<
     page.alerts(totals)?;
     page.state(totals, now)?;
     page.checkpoints(totals)?;
+    if let Some(post) = &totals.post {
+        page.post(post)?;
+    }
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;
     }
@@ -122,13 +126,31 @@ impl Page {
         self.seconds("keyhound_checkpoint_timestamp_seconds", help, last.at.as_secs_f64())
     }
 
+    fn post(&self, traffic: &Traffic) -> Result<(), prometheus::Error> {
+        let help = "Alerts that wait for the receiver that they are posted to.";
+        self.gauge("keyhound_outbox_entries", help, traffic.entries())?;
+        self.gauge("keyhound_outbox_bytes", "Bytes of alerts that wait.", traffic.bytes())?;
+        let help = "1 while the outbox is full and reading waits for the receiver, else 0.";
+        self.gauge("keyhound_outbox_full", help, traffic.is_full().into())?;
+        let help = "1 after an attempt to post that failed, 0 after one that did not.";
+        self.gauge("keyhound_post_failing", help, traffic.is_failing().into())?;
+        let opts = Opts::new("keyhound_post_attempts_total", "Requests with alerts, by what came of them.");
+        let attempts = IntCounterVec::new(opts, &["outcome"])?;
+        for attempt in Attempt::ALL {
+            attempts.with_label_values(&[attempt.label()]).inc_by(traffic.attempts(attempt));
+        }
+        self.registry.register(Box::new(attempts))
+    }
+
     fn kafka(&self, totals: &KafkaTotals) -> Result<(), prometheus::Error> {
         self.gauge(
             "keyhound_kafka_partitions",
             "Partitions that are read by this process.",
             totals.partitions,
         )?;
+        let missing = "Records, at most, that were gone from their topics before they were read: retention was too short.";
         let counters = [
+            ("records_missing", missing, totals.missing),
             ("commits", "Commits of alerts, state and positions.", totals.commits),
             ("restores", "Partitions whose state was read back.", totals.restores),
             ("starts_over", "Times that everything went back to the last commit.", totals.starts_over),
@@ -207,7 +229,14 @@ impl Page {
                 }
             }
         }
-        self.registry.register(Box::new(alerts))
+        self.registry.register(Box::new(alerts))?;
+        let opts = Opts::new("keyhound_incidents_total", "Incidents told: new ones, and further revisions.");
+        let incidents = IntCounterVec::new(opts, &["severity", "revision"])?;
+        for (severity, [first, further]) in Severity::ALL.iter().zip(totals.incidents) {
+            incidents.with_label_values(&[severity.label(), "first"]).inc_by(first);
+            incidents.with_label_values(&[severity.label(), "further"]).inc_by(further);
+        }
+        self.registry.register(Box::new(incidents))
     }
 
     fn state(&self, totals: &Totals, now: f64) -> Result<(), prometheus::Error> {

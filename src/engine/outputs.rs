@@ -1,12 +1,15 @@
 //! Opens what a run writes to.
 
-use super::checkpoint::{Keeper, Length};
+use super::checkpoint::{Keeper, Length, Store};
 use super::egress::{Egress, Rendering};
 use super::feed::Inputs;
+use super::outbox::{self, Disk, Known, Outbox, Sender};
 use super::progress::Progress;
 use super::run::{Options, Output, RunError};
 use super::state::State;
 use super::totals::Totals;
+use crate::encode::Visible;
+use crate::sink::http::HttpSink;
 use crate::sink::{AnySink, FileSink, PipeSink, Resumed, StdoutSink};
 use crate::source::{FileId, file_id};
 use std::fs::Metadata;
@@ -14,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// An output, which goes on where a checkpoint knows it.
 async fn open(path: &Path, resumed: Option<Resumed>, stalled: &Arc<AtomicBool>) -> Result<AnySink, RunError> {
@@ -55,10 +59,11 @@ pub(super) async fn egress(
     published: watch::Sender<Arc<Totals>>,
     state: State,
     learning: bool,
-) -> Result<Egress, RunError> {
+    stop: &CancellationToken,
+) -> Result<(Egress, Option<Sender>), RunError> {
     let mut totals = Totals { ready: !learning, ..Totals::new() };
     let repeats = !matches!(options.inputs, Inputs::Stdin);
-    let written = state.earlier.map(|earlier| earlier.egress);
+    let written = state.earlier.as_ref().map(|earlier| earlier.egress.clone());
     let resumed = |length: Option<Length>| {
         let at = length.map(|length| (length.file, length.bytes));
         state.store.is_some().then_some(Resumed { at, repeats: repeats && written.is_some() })
@@ -76,13 +81,18 @@ pub(super) async fn egress(
         }
         None => None,
     };
+    let outbox_left = written.as_ref().and_then(|written| written.outbox);
+    let known = Known { next: outbox_left, repeats: repeats && written.is_some() };
+    let (outbox, sender) = posting(options, &state, known, &mut totals, stop)?.unzip();
     totals.earlier = Arc::new(written.map(|written| (written.counts, written.unpriced)).unwrap_or_default());
     totals.checkpoints = state.store.is_some().then(Default::default);
     let keeper = state.store.map(|store| Keeper::new(store, state.origin, state.pace, &totals.stalled));
     published.send_replace(Arc::new(totals.clone()));
-    Ok(Egress {
+    let egress = Egress {
         sink,
         sink_name,
+        outbox,
+        outbox_left,
         rejects,
         rendering: Rendering::Json,
         progress: Progress::none(),
@@ -90,5 +100,42 @@ pub(super) async fn egress(
         published,
         worst: None,
         keeper,
-    })
+    };
+    Ok((egress, sender))
+}
+
+type Posting = ((Outbox, String), Sender);
+
+/// The outbox and its sender, where alerts are posted.
+fn posting(
+    options: &Options,
+    state: &State,
+    known: Known,
+    totals: &mut Totals,
+    stop: &CancellationToken,
+) -> Result<Option<Posting>, RunError> {
+    let dir = state.store.as_ref().map(Store::dir);
+    let Some(plan) = &options.plan.post else {
+        if let Some(waiting @ 1..) = dir.map(outbox::waiting) {
+            tracing::warn!(
+                "{waiting} alerts of earlier runs still wait to be posted; they are kept until a run posts"
+            );
+        }
+        return Ok(None);
+    };
+    let sink = HttpSink::new(plan)?;
+    let open = |dir: &Path| {
+        let opened = Disk::open(dir, known);
+        opened.map_err(|error| RunError::Open { path: dir.join("outbox"), error })
+    };
+    let kept = dir.map(open).transpose()?;
+    let name = plan.origin();
+    let how = kept.as_ref().map_or_else(
+        || "without --state those that wait are in memory, and a kill loses them".to_owned(),
+        |(_, found)| format!("{} of earlier runs wait", found.entries.len()),
+    );
+    tracing::info!("alerts are posted to {}; {how}", Visible(&name));
+    let (outbox, sender) = Outbox::new(plan, sink, kept, stop, &totals.stalled);
+    totals.post = Some(Arc::clone(outbox.traffic()));
+    Ok(Some(((outbox, name), sender)))
 }

@@ -6,15 +6,18 @@ use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
+use super::outbox::{Left, Sending};
 use super::outputs;
 use super::progress::Progress;
-use super::shards::{Fanout, Move};
+use super::shards::{Fanin, Fanout, Move};
 use super::state::State;
 use super::totals::Totals;
 use crate::config::Plan;
 use crate::decode::Settings;
 use crate::detect::Severity;
+use crate::incident::Incidents;
 use crate::join::Join;
+use crate::sink::http::TrustError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +27,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// After a signal, how long what is under way may take to be written.
@@ -117,6 +120,17 @@ pub enum RunError {
     #[cfg(feature = "kafka")]
     #[error(transparent)]
     Kafka(#[from] super::kafka::KafkaError),
+    /// No certificates to trust.
+    #[error("post: {0}")]
+    Trust(#[from] TrustError),
+    /// Alerts that were in memory only could not be posted.
+    #[error(
+        "{count} alerts could not be posted before the end, and without --state they are lost to the receiver"
+    )]
+    Undelivered {
+        /// How many.
+        count: u64,
+    },
     /// After a signal, not everything could be written in time.
     #[error("stopped, but not everything could be written within {} seconds", DRAIN_WITHIN.as_secs())]
     Drain,
@@ -137,14 +151,17 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     }
     let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
     let standing = state.standing(&mut join)?;
-    let (fanout, fanin) =
+    let (mut fanout, mut fanin) =
         Fanout::start(&options.plan.shard, options.shards, learning, &shards).map_err(RunError::Start)?;
     drop(shards);
+    watch(&mut fanout, &mut fanin, state.incidents(&options.plan, learning)?)?;
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
     let server = serve(options.metrics, totals).await?;
     let is_resumed = state.earlier.is_some();
     let due = state.due(options.plan.checkpoint);
-    let egress = outputs::egress(&options, published, state, learning).await?;
+    let (egress, sender) = outputs::egress(&options, published, state, learning, &stop).await?;
+    let left = Left::new(egress.totals.post.clone(), options.state.is_some());
+    let sending = Sending::start(sender);
     let outputs = outputs::files(&options);
     if let Some(path) = outputs::own_input(&options, &outputs) {
         return Err(RunError::OwnInput { path });
@@ -165,7 +182,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         died: false,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
-    let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
+    let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports, fanin.found));
     let history = if learning { options.history } else { Vec::new() };
     let feeding = feed_all(feed, history, options.inputs, due);
     let work = async {
@@ -174,27 +191,56 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
             end = feeding => (end.map_err(RunError::Start)?, written.await),
             written = &mut written => (End::Unwanted, written),
         };
-        match (end, written) {
-            (End::Died, _) | (_, Err(_)) => Err(RunError::Egress(EgressError::Died)),
-            (end, Ok(Ok(egress) | Err((egress, EgressError::ReaderGone)))) => {
-                egress.finish(end == End::Complete).map(|egress| (end, egress)).map_err(RunError::Egress)
-            }
-            (_, Ok(Err((_, error)))) => Err(RunError::Egress(error)),
+        if !matches!(written, Ok(Ok(_))) {
+            // Nobody waits any longer than for a stop.
+            stop.cancel();
         }
+        let ended = ended(end, written);
+        sending.end().await;
+        ended
     };
-    let (end, egress) = tokio::select! {
-        done = work => done?,
-        error = signals.after(&stop) => return Err(error),
+    let done = tokio::select! {
+        done = work => done,
+        error = signals.after(&stop) => Err(error),
     };
-    if let Some(server) = server {
-        server.abort();
-    }
+    let (end, egress) = lost(&left, done)?;
+    server.inspect(JoinHandle::abort);
     Ok(Outcome {
         totals: egress.totals,
         worst: egress.worst,
         took: started.elapsed(),
         stopped: end == End::Stopped,
     })
+}
+
+/// Starts the incident layer, if there is to be one.
+fn watch(fanout: &mut Fanout, fanin: &mut Fanin, incidents: Option<Incidents>) -> Result<(), RunError> {
+    incidents.map_or(Ok(()), |incidents| fanout.watch(incidents, fanin)).map_err(RunError::Start)
+}
+
+type Ended = Result<(End, Egress), RunError>;
+
+/// How the work went, with the outputs closed.
+fn ended(end: End, written: Result<Result<Egress, (Egress, EgressError)>, JoinError>) -> Ended {
+    match (end, written) {
+        (End::Died, _) | (_, Err(_)) => Err(RunError::Egress(EgressError::Died)),
+        (end, Ok(Ok(egress) | Err((egress, EgressError::ReaderGone)))) => {
+            egress.finish(end == End::Complete).map(|egress| (end, egress)).map_err(RunError::Egress)
+        }
+        (_, Ok(Err((_, error)))) => Err(RunError::Egress(error)),
+    }
+}
+
+/// A run that loses alerts has not gone well, however else it went.
+fn lost(left: &Left, done: Ended) -> Ended {
+    match (left.tell(), done) {
+        (0, done) => done,
+        (count, Ok(_)) => Err(RunError::Undelivered { count }),
+        (count, Err(error)) => {
+            tracing::error!("{}", RunError::Undelivered { count });
+            Err(error)
+        }
+    }
 }
 
 fn decoders(options: &Options) -> io::Result<Decoders> {

@@ -73,6 +73,12 @@ impl Passage {
         (self.given != i64::MIN).then(|| Timestamp(self.given.saturating_mul(MINUTE)))
     }
 
+    /// The minute that the watermark follows; none is before all of them.
+    #[cfg(feature = "kafka")]
+    pub fn reached(&self) -> i64 {
+        if self.given == i64::MIN { i64::MIN } else { self.given.saturating_add(self.lateness) }
+    }
+
     /// The latest event time seen, to the minute.
     pub fn latest(&self) -> Option<Timestamp> {
         (self.latest != i64::MIN).then(|| Timestamp(self.latest.saturating_mul(MINUTE)))
@@ -274,6 +280,10 @@ pub struct Live {
 }
 
 impl Live {
+    /// When records arrive of which no clock is asked.
+    #[cfg(feature = "kafka")]
+    pub const UNTIMED: Timestamp = Timestamp(0);
+
     /// No inputs yet; one that is quiet for `idle_minutes` holds nobody back.
     pub fn new(lateness_minutes: u32, idle_minutes: u32) -> Self {
         let idle = i64::from(idle_minutes) * MINUTE;
@@ -325,6 +335,20 @@ impl Live {
             self.passage.add(&mut step, Run { batch, range }, &mut branch.latest, floor);
         }
         step
+    }
+
+    /// An input says itself that it has reached a minute; `heard` is when, or before all time where it has gone quiet. The
+    /// watermark that follows ends the step. Of inputs of which no clock is asked it is [`Live::UNTIMED`].
+    #[cfg(feature = "kafka")]
+    pub fn reach(&mut self, input: usize, minute: i64, heard: Timestamp, step: &mut Step) {
+        let Some(branch) = self.branches.get_mut(input) else { return };
+        branch.heard = heard;
+        branch.latest = branch.latest.max(minute);
+        let latest = branch.latest;
+        self.passage.latest = self.passage.latest.max(latest);
+        let floor = self.floor(None, Self::UNTIMED);
+        let records = step.records();
+        self.passage.give(step, records, if floor == i64::MAX { latest } else { floor });
     }
 
     /// The calendar has moved on: inputs that have gone quiet let the others pass, and where all are quiet and the

@@ -1,7 +1,8 @@
 //! Threads that own a shard each: every move goes to all of them, and each answers with what follows from it.
 
 use super::sequence::Step;
-use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
+use crate::incident::{Incident, Incidents};
+use crate::shard::{Counts, Gauges, Input, Order, Output, Shard, ShardSettings, Unpriced};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::thread;
@@ -45,6 +46,14 @@ pub struct Report {
     pub saved: Option<Vec<u8>>,
 }
 
+/// What the incident layer made of a move.
+pub struct Found {
+    /// Incidents, with their place in the whole.
+    pub incidents: Vec<(Order, Incident)>,
+    /// What the layer remembers, where that was asked for.
+    pub saved: Option<Vec<u8>>,
+}
+
 /// The way to all shards and to the egress.
 pub struct Fanout {
     shards: Vec<mpsc::Sender<Arc<Move>>>,
@@ -57,6 +66,8 @@ pub struct Fanin {
     pub moves: mpsc::Receiver<Arc<Move>>,
     /// One answer to each move from each shard.
     pub reports: Vec<mpsc::Receiver<Report>>,
+    /// The same of the incident layer, if there is one.
+    pub found: Option<mpsc::Receiver<Found>>,
 }
 
 impl Fanout {
@@ -87,7 +98,25 @@ impl Fanout {
             fanout.shards.push(sender);
             reports.push(answers);
         }
-        Ok((fanout, Fanin { moves, reports }))
+        Ok((fanout, Fanin { moves, reports, found: None }))
+    }
+
+    /// Starts the incident layer beside the shards.
+    pub fn watch(&mut self, mut incidents: Incidents, fanin: &mut Fanin) -> std::io::Result<()> {
+        let (sender, mut inputs) = mpsc::channel::<Arc<Move>>(MOVES_MAX);
+        let (answers, found) = mpsc::channel(MOVES_MAX);
+        thread::Builder::new().name("incidents".to_owned()).spawn(move || {
+            while let Some(moved) = inputs.blocking_recv() {
+                let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| incidents.save());
+                let incidents = incidents.apply(&input(&moved));
+                if answers.blocking_send(Found { incidents, saved }).is_err() {
+                    return;
+                }
+            }
+        })?;
+        self.shards.push(sender);
+        fanin.found = Some(found);
+        Ok(())
     }
 
     /// Tells all shards; `None` when the egress has ended.
@@ -100,15 +129,18 @@ impl Fanout {
     }
 }
 
+fn input(moved: &Move) -> Input<'_> {
+    match moved {
+        Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
+        Move::Failed | Move::Checkpoint(_) => Input::Records { runs: &[], marks: &[] },
+        Move::EndOfHistory => Input::EndOfHistory,
+        Move::End => Input::End,
+    }
+}
+
 fn serve(mut shard: Shard, mut inputs: mpsc::Receiver<Arc<Move>>, answers: &mpsc::Sender<Report>) {
     while let Some(moved) = inputs.blocking_recv() {
-        let input = match &*moved {
-            Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
-            Move::Failed | Move::Checkpoint(_) => Input::Records { runs: &[], marks: &[] },
-            Move::EndOfHistory => Input::EndOfHistory,
-            Move::End => Input::End,
-        };
-        let (outputs, counts) = shard.apply(&input);
+        let (outputs, counts) = shard.apply(&input(&moved));
         let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save());
         let report =
             Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges(), saved };

@@ -1,7 +1,9 @@
 //! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
 
 use super::checkpoint::Kept;
+use super::outbox::Traffic;
 use crate::detect::{self, Alert, Severity, Status};
+use crate::encode::Event;
 use crate::join::Joined;
 use crate::record::Reason;
 use crate::shard::{Counts, Gauges, Unpriced};
@@ -40,6 +42,8 @@ pub struct Totals {
     pub joined: Joined,
     /// Alerts given, revisions included.
     pub alerts: AlertCounts,
+    /// Incidents by severity: new ones, and further revisions.
+    pub incidents: [[u64; 2]; Severity::ALL.len()],
     /// Inputs that failed.
     pub failed_inputs: u64,
     /// State of all shards.
@@ -58,6 +62,8 @@ pub struct Totals {
     pub checkpoints: Option<(u64, Kept)>,
     /// Whether everything waits for room on a disk.
     pub stalled: Arc<AtomicBool>,
+    /// What is posted and what waits for it, where something is posted.
+    pub post: Option<Arc<Traffic>>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -69,6 +75,8 @@ pub struct KafkaTotals {
     pub partitions: u64,
     /// Records not yet taken, by topic and partition.
     pub lag: BTreeMap<(String, i32), i64>,
+    /// Records that topics no longer held when they were to be read, or more than there were.
+    pub missing: u64,
     /// Commits.
     pub commits: u64,
     /// Partitions whose state was restored.
@@ -96,6 +104,7 @@ impl Totals {
             truncations: 0,
             joined: Joined::default(),
             alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
+            incidents: [[0; 2]; Severity::ALL.len()],
             failed_inputs: 0,
             gauges: Gauges::default(),
             watermark: None,
@@ -105,6 +114,7 @@ impl Totals {
             earlier: Arc::default(),
             checkpoints: None,
             stalled: Arc::default(),
+            post: None,
             kafka: None,
         }
     }
@@ -120,6 +130,16 @@ impl Totals {
         let detector = detect::ALL.iter().position(|detector| detector.name == alert.alert_type);
         if let Some(counts) = detector.and_then(|at| self.alerts.get_mut(at)) {
             counts[alert.severity as usize][alert.status as usize] += 1;
+        }
+    }
+
+    /// Counts what is told.
+    pub fn count_event(&mut self, event: &Event) {
+        match event {
+            Event::Alert(alert) => self.count_alert(alert),
+            Event::Incident(incident) => {
+                self.incidents[incident.severity as usize][usize::from(incident.revision > 0)] += 1;
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //! is. Everything is a function of the records and of event time, and no more is held than a limit allows.
 
 use crate::key::KeyId;
-use crate::record::{Batch, Mark, Part, Run, Text, UsageRecord};
+use crate::record::{Batch, Mark, Part, Run, TEXTS, UsageRecord};
 use crate::save::{Reader, Unreadable, Writer};
 use crate::time::{MINUTE, Stamp};
 use ahash::RandomState;
@@ -68,15 +68,6 @@ struct Asker {
 struct Held {
     record: UsageRecord,
     texts: [Box<str>; TEXTS],
-}
-
-/// Number of texts of a record.
-const TEXTS: usize = 6;
-
-/// The texts of a record.
-fn texts(record: &mut UsageRecord) -> [&mut Text; TEXTS] {
-    let UsageRecord { key_hint, key_alias, model, endpoint, user_agent, request_id, .. } = record;
-    [key_hint, key_alias, &mut model.name, endpoint, user_agent, request_id]
 }
 
 impl Join {
@@ -176,12 +167,12 @@ impl Join {
             }
         } else if let Some(asker) = self.known.remove(&request) {
             let mut copy = *record;
-            let texts = texts(&mut copy).map(|text| batch.text(*text));
+            let texts = copy.texts().map(|text| batch.text(*text));
             self.follow(copy, &texts, &asker, out);
             self.known.insert(request, asker);
         } else {
             let mut copy = *record;
-            let texts = texts(&mut copy).map(|text| Box::from(batch.text(*text)));
+            let texts = copy.texts().map(|text| Box::from(batch.text(*text)));
             self.remember(request, Part::Usage, record.time);
             self.held.entry(request).or_default().push(Held { record: copy, texts });
         }
@@ -261,7 +252,7 @@ impl Placing {
 
     /// Puts a record here.
     fn give(&mut self, mut record: UsageRecord, strings: &[&str; TEXTS]) {
-        for (place, string) in texts(&mut record).into_iter().zip(strings) {
+        for (place, string) in record.texts().into_iter().zip(strings) {
             if !place.is_none() || !string.is_empty() {
                 *place = self.own.store(|out| out.extend_from_slice(string.as_bytes()));
             }

@@ -13,6 +13,7 @@ pub use redact::Redactor;
 use crate::address::Address;
 use crate::decode::Formats;
 use crate::decode::draft::{Draft, Fault, Read};
+use crate::fault::{Mistake, planted};
 use crate::json::Str;
 use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint, write_tail};
 use crate::money::NanoUsd;
@@ -91,6 +92,9 @@ impl Normaliser {
             return Err(Fault::new(Reason::MissingField, "timestamp", b"", "is missing or empty"));
         };
         if time.at > now.plus(FUTURE_MAX) {
+            if planted(Mistake::FutureMovesWatermark) {
+                batch.reach(time.at);
+            }
             return Err(future(time, now));
         }
         let (key, key_hint) = self.key(draft.key, batch)?;

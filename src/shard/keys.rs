@@ -6,6 +6,7 @@
 
 use super::ShardSettings;
 use super::state::KeyState;
+use crate::fault::{Mistake, planted};
 use crate::heap;
 use crate::key::KeyId;
 use crate::record::{Batch, UsageRecord};
@@ -302,7 +303,11 @@ impl Keys {
         loop {
             let slot = self.newcomers.pop_front()?;
             let place = self.states.get_mut(slot.0 as usize)?;
-            let Some(state) = place.take_if(|state| !state.is_established()) else { continue };
+            let Some(state) =
+                place.take_if(|state| !state.is_established() || planted(Mistake::KnownKeyEvicted))
+            else {
+                continue;
+            };
             self.sums.subtract(state.part);
             self.forgotten = self.forgotten.max(state.forgotten);
             self.orphaned_days += state.open_days();

@@ -334,7 +334,7 @@ impl Shard {
 }
 
 /// A hash of what makes a record what it is, to tell a second delivery from an identifier used twice.
-fn content(record: &UsageRecord) -> u64 {
+pub(crate) fn content(record: &UsageRecord) -> u64 {
     let mut hasher = SipHasher13::new();
     let tokens = &record.tokens;
     hasher.write_i64(record.time.at.0);

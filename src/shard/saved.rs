@@ -3,6 +3,7 @@
 use super::state::KeyState;
 use super::{Shard, ShardSettings};
 use crate::detect;
+use crate::fault::{Mistake, planted};
 use crate::key::{KeyId, shard_of_mark};
 use crate::save::{Reader, Unreadable, Writer};
 use crate::time::Timestamp;
@@ -67,7 +68,7 @@ impl Shard {
         self.dedup.restore(&mut saved, |id| {
             #[allow(clippy::cast_possible_truncation, reason = "the mark is what stands there")]
             let mark = id as u16;
-            shard_of_mark(mark, of) == number
+            shard_of_mark(mark, of) == number && !planted(Mistake::RequestsForgotten)
         })?;
         self.restated.restore(&mut saved, |key| key.shard(of) == number)?;
         let places = Places::of(&rest.detectors);

@@ -1,10 +1,12 @@
 //! Where encoded events go. Encoding and carrying are two things: a sink takes bytes.
 
 mod file;
+pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod retry;
 
-pub use file::{FileSink, Resumed, is_full, wait_for_room};
+pub use file::{FileSink, Resumed, force_name, is_full, wait_for_room};
 
 use std::io;
 use std::path::Path;

@@ -42,20 +42,50 @@ pub(super) struct Followed {
     pub(super) file: File,
     identity: FileId,
     progress: Progress,
+    /// How long it has been seen while it waited.
+    seen: u64,
+    /// It was cut off before anything was read of it.
+    was_cut: bool,
 }
 
 impl Followed {
     /// From the start of `file`.
     pub(super) fn new(file: File) -> io::Result<Self> {
         let identity = file_id(&file.metadata()?);
-        Ok(Self { identity, file, progress: Progress::new(identity) })
+        Ok(Self { identity, file, progress: Progress::new(identity), seen: 0, was_cut: false })
     }
 
     /// From `place` on, which is in `file`.
     pub(super) fn at(file: File, place: &FilePlace) -> io::Result<Self> {
         let identity = file_id(&file.metadata()?);
         let (file, progress) = Progress::seek(file, place)?;
-        Ok(Self { file, identity, progress })
+        Ok(Self { file, identity, progress, seen: 0, was_cut: false })
+    }
+
+    /// Notes how long it is while it waits.
+    fn note_length(&mut self, length: u64) {
+        self.was_cut |= length < self.seen;
+        self.seen = length;
+    }
+
+    /// Takes what was read, if it follows what was read before: a file that was cut off may have grown past that.
+    fn take(&mut self, buffer: &mut BytesMut, before: usize, name: &str) -> io::Result<Next> {
+        if !self.progress.holds(&self.file)? {
+            buffer.truncate(before);
+            return self.begin_again(name);
+        }
+        self.progress.note(buffer, before);
+        self.progress.note_changed(&self.file)?;
+        Ok(Next::Bytes)
+    }
+
+    /// Begins again at its start. What was written before and not read is lost.
+    fn begin_again(&mut self, name: &str) -> io::Result<Next> {
+        let read_before = self.progress.place().offset;
+        tracing::warn!(file = %Visible(name), read_before, "file was truncated; reading it from its start");
+        self.progress = Progress::new(self.identity);
+        self.file.seek(SeekFrom::Start(0))?;
+        Ok(Next::Truncated)
     }
 }
 
@@ -94,42 +124,45 @@ impl FollowSource {
 
     /// Finds the file that another process has read, which may have been renamed since, and those that came after it.
     fn resume(&mut self, place: &FilePlace) -> io::Result<()> {
-        let Some((seal, mut found)) = rotated::find(&self.path, place)? else {
+        let found = rotated::find(&self.path, place)?;
+        if found.is_none() && !self.path.exists() {
             // Nothing there at all: it may be between two names.
-            if !self.path.exists() {
-                return Ok(());
-            }
+            return Ok(());
+        }
+        (self.resumed, self.waiting) = found.unwrap_or_default();
+        self.from = None;
+        self.current = self.waiting.pop_front();
+        if self.resumed.is_none() {
             tracing::warn!(
                 file = %Visible(&self.name), read_before = place.offset,
                 "the file that was read before is gone or was cut off; what was not read of it is lost, reading from the start"
             );
-            self.from = None;
             self.replaced = true;
-            self.current = self.open()?;
-            return Ok(());
-        };
-        (self.from, self.resumed) = (None, Some(seal));
-        self.current = found.pop_front();
-        self.waiting = found;
+            if self.current.is_none() {
+                self.current = self.open()?;
+            }
+        }
         Ok(())
     }
 
-    /// Opens the file at the path if it is another than the newest one known, and puts it in the queue.
+    /// Puts the files into the queue that took the place of the newest one known.
     fn notice_rotation(&mut self) -> io::Result<()> {
         let Some(newest) = self.waiting.back().or(self.current.as_ref()) else { return Ok(()) };
-        let newest = newest.identity;
         match std::fs::metadata(&self.path) {
-            Ok(metadata) if file_id(&metadata) == newest => return Ok(()),
+            Ok(metadata) if file_id(&metadata) == newest.identity => {
+                if let Some(newest) = self.waiting.back_mut() {
+                    newest.note_length(metadata.len());
+                }
+                return Ok(());
+            }
             Ok(_) => {}
-            // Renamed, and nothing in its place yet: the old one may still be written to.
-            Err(error) if is_absent(&error) => return Ok(()),
+            // Renamed, and nothing in its place yet; others may have been there in between.
+            Err(error) if is_absent(&error) => {}
             Err(error) => return Err(error),
         }
-        if self.waiting.len() < WAITING_MAX
-            && let Some(file) = self.open()?
-            && file.identity != newest
-        {
-            self.waiting.push_back(file);
+        if self.waiting.len() < WAITING_MAX {
+            let found = rotated::since(&self.path, newest)?;
+            self.waiting.extend(found);
         }
         Ok(())
     }
@@ -138,14 +171,8 @@ impl FollowSource {
     fn look_around(&mut self) -> io::Result<Next> {
         let wait = Ok(Next::Wait(self.poll));
         let Some(current) = &mut self.current else { return wait };
-        let length = current.file.metadata()?.len();
-        let read = current.progress.place().offset;
-        if length < read {
-            // Truncated: what was written before and not read is lost; what is written now starts at the top.
-            tracing::warn!(file = %Visible(&self.name), read_before = read, "file was truncated; reading it from its start");
-            current.progress = Progress::new(current.identity);
-            current.file.seek(SeekFrom::Start(0))?;
-            return Ok(Next::Truncated);
+        if !current.progress.holds(&current.file)? {
+            return current.begin_again(&self.name);
         }
         if self.waiting.is_empty() {
             self.farewells = 0;
@@ -191,15 +218,16 @@ impl Source for FollowSource {
         }
         self.notice_rotation().map_err(|error| self.fail(error))?;
         let Some(current) = &mut self.current else { return Ok(Next::Wait(self.poll)) };
-        let before = buffer.len();
-        match read_some(&mut current.file, buffer, max) {
-            Ok(0) => self.look_around().map_err(|error| self.fail(error)),
-            Ok(_) => {
-                current.progress.note(buffer, before);
-                Ok(Next::Bytes)
-            }
-            Err(error) => Err(self.fail(error)),
+        if std::mem::take(&mut current.was_cut) {
+            return current.begin_again(&self.name).map_err(|error| self.fail(error));
         }
+        let before = buffer.len();
+        let read = match read_some(&mut current.file, buffer, max) {
+            Ok(0) => self.look_around(),
+            Ok(_) => current.take(buffer, before, &self.name),
+            Err(error) => Err(error),
+        };
+        read.map_err(|error| self.fail(error))
     }
 }
 

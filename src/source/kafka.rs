@@ -2,6 +2,7 @@
 //!
 //! Nothing is committed here, and no partition is read before whoever keeps its state has said from where.
 
+use crate::fault::{Mistake, planted};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
@@ -10,7 +11,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
@@ -38,8 +39,10 @@ pub struct Place {
 pub struct Fetched {
     /// The partition.
     pub place: Place,
-    /// Their values: lines where each is one, or one value of several lines.
+    /// Their values: lines where each is one, or one value of several lines. In topics of our own, as they are.
     pub values: Vec<u8>,
+    /// In topics of our own, where each value ends.
+    pub ends: Vec<usize>,
     /// Where they stand, by line; one only for a value of several lines.
     pub positions: Vec<i64>,
     /// One value of several lines.
@@ -61,9 +64,26 @@ pub enum Event {
     /// A position does not exist.
     Misplaced,
     /// How far the partitions reach.
-    Ends(BTreeMap<Place, i64>),
+    Ends(BTreeMap<Place, End>),
     /// It cannot go on.
     Failed(KafkaError),
+}
+
+/// How far a partition reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// Behind its last record that is committed.
+    pub end: i64,
+    /// Everything before it has been fetched: what is left has no records in it, as ends of transactions have none.
+    pub is_fetched: bool,
+}
+
+/// What the reading thread is to do.
+pub enum Steer {
+    /// Read from another position.
+    Seek(Seek),
+    /// Read nothing more of a partition until it is told from where.
+    Hold(Place),
 }
 
 /// From here on these partitions are read once more.
@@ -76,21 +96,31 @@ pub struct Seek {
 
 /// What partitions go by.
 #[derive(Clone, Debug)]
-pub struct Topics(pub Arc<[String]>);
+pub struct Topics {
+    /// The names of all.
+    pub names: Arc<[String]>,
+    /// So many of them hold records as they were logged; the others are our own.
+    pub inputs: usize,
+}
 
 impl Topics {
     /// The name of a topic.
     pub fn name(&self, place: Place) -> &str {
-        self.0.get(usize::from(place.topic)).map_or("", String::as_str)
+        self.names.get(usize::from(place.topic)).map_or("", String::as_str)
     }
 
     fn place(&self, topic: &str, partition: i32) -> Option<Place> {
-        let at = self.0.iter().position(|known| known == topic)?;
+        let at = self.names.iter().position(|known| known == topic)?;
         Some(Place { topic: u16::try_from(at).ok()?, partition })
     }
 
     fn places(&self, list: &TopicPartitionList) -> Vec<Place> {
         list.elements().iter().filter_map(|one| self.place(one.topic(), one.partition())).collect()
+    }
+
+    /// Whether messages are records as they were logged, and not our own.
+    pub fn is_input(&self, place: Place) -> bool {
+        usize::from(place.topic) < self.inputs
     }
 
     /// As librdkafka has it.
@@ -133,7 +163,9 @@ impl<L: ClientContext> ClientContext for Member<L> {
         for (name, topic) in &statistics.topics {
             for (number, partition) in &topic.partitions {
                 if let Some(place) = self.topics.place(name, *number).filter(|_| partition.ls_offset >= 0) {
-                    ends.insert(place, partition.ls_offset);
+                    let is_fetched =
+                        partition.fetchq_cnt == 0 && partition.next_offset >= partition.ls_offset;
+                    ends.insert(place, End { end: partition.ls_offset, is_fetched });
                 }
             }
         }
@@ -148,7 +180,10 @@ impl<L: ClientContext> ConsumerContext for Member<L> {
         let is_cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let changed = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             let list = self.topics.list(self.assigned(&places));
-            if is_cooperative { consumer.incremental_assign(&list) } else { consumer.assign(&list) }
+            let assigned =
+                if is_cooperative { consumer.incremental_assign(&list) } else { consumer.assign(&list) };
+            // They may have been paused or held when they were ours before.
+            assigned.and_then(|()| consumer.resume(&list))
         } else {
             self.revoked(&places, consumer.assignment_lost());
             if is_cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() }
@@ -186,10 +221,12 @@ pub struct KafkaSource<L: ClientContext> {
     consumer: Arc<GroupConsumer<L>>,
     topics: Topics,
     events: SyncSender<Event>,
-    seeks: Receiver<Seek>,
+    steers: Receiver<Steer>,
     gone: Receiver<Vec<Place>>,
     number: u64,
     paused: bool,
+    held: BTreeSet<Place>,
+    left: Vec<Place>,
     fetched: Vec<Fetched>,
     records_max: usize,
 }
@@ -200,13 +237,13 @@ impl<L: ClientContext> KafkaSource<L> {
         config: &ClientConfig,
         listener: L,
         topics: Topics,
-        (events, seeks): (SyncSender<Event>, Receiver<Seek>),
+        (events, steers): (SyncSender<Event>, Receiver<Steer>),
         records_max: usize,
     ) -> KafkaResult<Self> {
         let (gone_in, gone) = mpsc::channel();
         let member = Member { topics: topics.clone(), listener, events: events.clone(), gone: gone_in };
         let consumer: GroupConsumer<L> = config.create_with_context(member)?;
-        let names: Vec<&str> = topics.0.iter().map(String::as_str).collect();
+        let names: Vec<&str> = topics.names.iter().map(String::as_str).collect();
         consumer.subscribe(&names)?;
         let consumer = Arc::new(consumer);
         let fetched = Vec::new();
@@ -214,10 +251,12 @@ impl<L: ClientContext> KafkaSource<L> {
             consumer,
             topics,
             events,
-            seeks,
+            steers,
             gone,
             number: 0,
             paused: false,
+            held: BTreeSet::new(),
+            left: Vec::new(),
             fetched,
             records_max: records_max.min(RECORDS_MAX),
         })
@@ -239,15 +278,15 @@ impl<L: ClientContext> KafkaSource<L> {
     }
 
     fn turn(&mut self) -> Option<()> {
-        while let Ok(seek) = self.seeks.try_recv() {
-            self.seek(&seek)?;
-        }
+        self.steer()?;
         let consumer = Arc::clone(&self.consumer);
         let (mut records, mut bytes, mut wait) = (0, 0, WAIT);
         while records < self.records_max && bytes < BYTES_MAX {
             let polled = consumer.poll(wait);
             while let Ok(gone) = self.gone.try_recv() {
                 self.fetched.retain(|fetched| !gone.contains(&fetched.place));
+                self.held.retain(|place| !gone.contains(place));
+                self.left.extend(gone);
             }
             match polled {
                 Some(Ok(message)) => {
@@ -267,24 +306,52 @@ impl<L: ClientContext> KafkaSource<L> {
         self.hand_over()
     }
 
+    /// Does what it was told, but for what it was told of partitions that have gone since: they may have come back.
+    fn steer(&mut self) -> Option<()> {
+        let left = std::mem::take(&mut self.left);
+        while let Ok(steer) = self.steers.try_recv() {
+            match steer {
+                Steer::Seek(mut seek) => {
+                    seek.positions.retain(|(place, _)| !left.contains(place));
+                    self.seek(&seek)?;
+                }
+                Steer::Hold(place) if left.contains(&place) => {}
+                Steer::Hold(place) => self.hold(place),
+            }
+        }
+        Some(())
+    }
+
     fn push(&mut self, message: &BorrowedMessage<'_>) {
         let Some(place) = self.topics.place(message.topic(), message.partition()) else { return };
         let (at, value) = (message.offset(), message.payload().unwrap_or_default());
+        if !self.topics.is_input(place) {
+            return self.push_own(place, at, value);
+        }
         let value = value.strip_suffix(b"\n").unwrap_or(value);
         let is_document = memchr::memchr(b'\n', value).is_some();
         if let Some(last) = self.fetched.last_mut().filter(|last| last.takes(place) && !is_document) {
             return last.push(at, value);
         }
-        let mut fetched = Fetched { place, values: Vec::new(), positions: Vec::new(), is_document, next: at };
+        let mut fetched = Fetched::new(place, at, is_document);
         fetched.push(at, value);
         self.fetched.push(fetched);
+    }
+
+    fn push_own(&mut self, place: Place, at: i64, value: &[u8]) {
+        if self.fetched.last().is_none_or(|last| last.place != place) {
+            self.fetched.push(Fetched::new(place, at, false));
+        }
+        if let Some(last) = self.fetched.last_mut() {
+            last.push_own(at, value);
+        }
     }
 
     fn trouble(&self, error: KafkaError) -> Option<()> {
         let event = match error {
             KafkaError::PartitionEOF(partition) => {
                 // Which topic is not told: with several, all that have such a partition are meant.
-                let topics = 0..u16::try_from(self.topics.0.len()).unwrap_or(u16::MAX);
+                let topics = 0..u16::try_from(self.topics.names.len()).unwrap_or(u16::MAX);
                 for topic in topics {
                     self.give(Event::CaughtUp(Place { topic, partition }))?;
                 }
@@ -314,7 +381,8 @@ impl<L: ClientContext> KafkaSource<L> {
     /// informed that we live.
     fn hand_over(&mut self) -> Option<()> {
         if self.fetched.is_empty() {
-            return Some(());
+            // What there was no room for may have gone with its partition.
+            return self.pause(false);
         }
         let mut event = Event::Fetched(self.number, std::mem::take(&mut self.fetched));
         for _ in 0..WAITS_MAX {
@@ -335,12 +403,22 @@ impl<L: ClientContext> KafkaSource<L> {
         if self.paused != paused
             && let Ok(all) = self.consumer.assignment()
         {
-            let done = if paused { self.consumer.pause(&all) } else { self.consumer.resume(&all) };
+            let others = self.topics.places(&all).into_iter().filter(|place| !self.held.contains(place));
+            let others = self.topics.list(others.map(|place| (place, Offset::Invalid)));
+            let done = if paused { self.consumer.pause(&others) } else { self.consumer.resume(&others) };
             if done.is_ok() {
                 self.paused = paused;
             }
         }
         Some(())
+    }
+
+    /// What was fetched of it and what still comes is passed over by whoever asked for this.
+    fn hold(&mut self, place: Place) {
+        self.fetched.retain(|fetched| fetched.place != place);
+        // It may have gone by now.
+        let _ = self.consumer.pause(&self.topics.list([(place, Offset::Invalid)]));
+        self.held.insert(place);
     }
 
     fn seek(&mut self, seek: &Seek) -> Option<()> {
@@ -351,18 +429,29 @@ impl<L: ClientContext> KafkaSource<L> {
         let assigned = self.topics.places(&assigned);
         let positions = seek.positions.iter().filter(|(place, _)| assigned.contains(place));
         let list = self.topics.list(positions.map(|(place, at)| (*place, Offset::Offset(*at))));
+        self.held.retain(|held| !seek.positions.iter().any(|(place, _)| place == held));
         // Positions are set anew, whatever state the fetching is in; what was fetched before is dropped.
         let moved =
             self.consumer.incremental_unassign(&list).and_then(|()| self.consumer.incremental_assign(&list));
-        self.paused = false;
-        match moved {
-            Ok(()) => Some(()),
+        match moved.and_then(|()| self.consumer.resume(&list)) {
+            Ok(()) => self.pause(false),
             Err(error) => self.give(Event::Failed(error)),
         }
     }
 }
 
 impl Fetched {
+    fn new(place: Place, next: i64, is_document: bool) -> Self {
+        Self { place, values: Vec::new(), ends: Vec::new(), positions: Vec::new(), is_document, next }
+    }
+
+    fn push_own(&mut self, at: i64, value: &[u8]) {
+        self.values.extend_from_slice(value);
+        self.ends.push(self.values.len());
+        self.positions.push(at);
+        self.next = at + 1;
+    }
+
     fn takes(&self, place: Place) -> bool {
         self.place == place && !self.is_document
     }
@@ -371,6 +460,21 @@ impl Fetched {
         self.values.extend_from_slice(value);
         self.values.push(b'\n');
         self.positions.push(at);
-        self.next = at + 1;
+        self.next = if planted(Mistake::OffsetOfLast) { at } else { at + 1 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reading goes on behind the last record, not at it.
+    #[test]
+    fn what_comes_next_stands_behind_what_was_fetched() {
+        let place = Place { topic: 0, partition: 0 };
+        let mut fetched = Fetched::new(place, 7, false);
+        fetched.push(7, b"one");
+        fetched.push(9, b"two");
+        assert_eq!((&fetched.positions[..], fetched.next), (&[7, 9][..], 10));
     }
 }

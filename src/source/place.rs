@@ -5,9 +5,13 @@ use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::time::SystemTime;
 
 /// Bytes at the start of a file that it is recognised by.
 const HEAD_BYTES: usize = 1024;
+/// Bytes before the place of reading that must still be there.
+const TAIL_BYTES: usize = 256;
 
 /// A file by its number in the file system and by what it begins with: names move on, numbers are used again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -39,6 +43,33 @@ impl Head {
     }
 }
 
+/// The last bytes that were read of a file, by which it is told whether it is still the one that was read: a file that
+/// was cut off and has grown since may begin with the same header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Tail {
+    /// Where they end.
+    end: u64,
+    length: u16,
+    hash: [u8; 16],
+}
+
+impl Tail {
+    fn of(bytes: &[u8], end: u64) -> Self {
+        let Head { length, hash } = Head::of(bytes);
+        Self { end, length, hash }
+    }
+
+    /// Whether these bytes stand in the file where they did.
+    fn is_in(&self, file: &File) -> io::Result<bool> {
+        let mut bytes = vec![0; usize::from(self.length)];
+        match file.read_exact_at(&mut bytes, self.end - u64::from(self.length)) {
+            Ok(()) => Ok(Self::of(&bytes, self.end) == *self),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// What of a file comes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FilePlace {
@@ -46,6 +77,10 @@ pub struct FilePlace {
     pub mark: Mark,
     /// How many of its bytes, decompressed, were taken.
     pub offset: u64,
+    /// What was read last of it, which may be behind that.
+    tail: Tail,
+    /// When it had been written to last by then, where it is followed: no copy of it is older.
+    changed: Option<SystemTime>,
 }
 
 /// What of an input comes next.
@@ -87,6 +122,11 @@ impl FilePlace {
         self.find_in(file, true).map(|seal| seal.is_some())
     }
 
+    /// Whether a file that was written to last at this time may be a copy of the one that is meant.
+    pub(super) fn may_have_copy(&self, changed: SystemTime) -> bool {
+        self.changed.is_none_or(|known| known <= changed)
+    }
+
     /// The seal of the file, if this is the one that is meant; `unpack` says whether it is decompressed where it is read.
     pub(super) fn find_in(&self, file: &mut File, unpack: bool) -> io::Result<Option<Seal>> {
         const LITTLE: u16 = 256;
@@ -108,7 +148,7 @@ impl FilePlace {
         if let Err(error) = read {
             return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
         }
-        let is_it = Head::of(&head) == self.mark.head && (!is_plain || metadata.len() >= self.offset);
+        let is_it = Head::of(&head) == self.mark.head && (!is_plain || self.tail.is_in(file)?);
         Ok(is_it.then(|| seal_of(&head)))
     }
 }
@@ -128,23 +168,41 @@ pub(super) struct Progress {
     mark: Head,
     seal: Seal,
     offset: u64,
+    tail: Vec<u8>,
+    changed: Option<SystemTime>,
 }
 
 impl Progress {
     /// At the start of a file.
     pub(super) fn new(id: FileId) -> Self {
-        Self { id, head: Vec::new(), mark: Head::of(b""), seal: seal_of(b""), offset: 0 }
+        Self {
+            id,
+            head: Vec::new(),
+            mark: Head::of(b""),
+            seal: seal_of(b""),
+            offset: 0,
+            tail: Vec::new(),
+            changed: None,
+        }
     }
 
     /// Notes what has been read: the bytes of `buffer` from `from` on.
     pub(super) fn note(&mut self, buffer: &BytesMut, from: usize) {
         let bytes = &buffer[from..];
         self.offset += bytes.len() as u64;
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
         if self.head.len() < HEAD_BYTES {
             let room = HEAD_BYTES - self.head.len();
             self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
             (self.mark, self.seal) = (Head::of(&self.head), seal_of(&self.head));
         }
+    }
+
+    /// Notes when the file was written to last.
+    pub(super) fn note_changed(&mut self, file: &File) -> io::Result<()> {
+        self.changed = Some(file.metadata()?.modified()?);
+        Ok(())
     }
 
     /// A plain file at `place`, which is in it.
@@ -153,8 +211,13 @@ impl Progress {
         let mut head = Vec::new();
         file.seek(SeekFrom::Start(0))?;
         (&mut file).take(place.offset.min(HEAD_BYTES as u64)).read_to_end(&mut head)?;
+        let from = place.offset.saturating_sub(TAIL_BYTES as u64);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        (&mut file).take(place.offset - from).read_to_end(&mut tail)?;
         file.seek(SeekFrom::Start(place.offset))?;
-        Ok((file, Self { id, mark: Head::of(&head), seal: seal_of(&head), head, offset: place.offset }))
+        let (mark, seal) = (Head::of(&head), seal_of(&head));
+        Ok((file, Self { id, mark, seal, head, offset: place.offset, tail, changed: place.changed }))
     }
 
     /// The seal that goes with [`Progress::place`].
@@ -164,7 +227,14 @@ impl Progress {
 
     /// How far it is.
     pub(super) fn place(&self) -> FilePlace {
-        FilePlace { mark: Mark { id: self.id, head: self.mark }, offset: self.offset }
+        let tail = Tail::of(&self.tail, self.offset);
+        let mark = Mark { id: self.id, head: self.mark };
+        FilePlace { mark, offset: self.offset, tail, changed: self.changed }
+    }
+
+    /// Whether what was read last still stands where it was read.
+    pub(super) fn holds(&self, file: &File) -> io::Result<bool> {
+        Tail::of(&self.tail, self.offset).is_in(file)
     }
 }
 

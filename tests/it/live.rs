@@ -1,6 +1,6 @@
 //! Inputs that grow, and ends that come from outside: pipes, rotation, signals.
 
-use crate::support::{keyhound, record};
+use crate::support::{keyhound, record, run_in};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -79,6 +79,23 @@ fn news(model: &str, day: u32) -> String {
 
 fn append(path: &Path, text: &str) {
     OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// A key with a history is watched as before when new ones take all the memory there is.
+#[test]
+fn a_known_key_never_gives_way_to_new_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("small.toml"), "[limits]\nstate_bytes_max = 1_048_576\n").unwrap();
+    let day = |day: usize| record(&[("timestamp", json!(format!("2026-05-{day:02}T09:00:00Z")))]);
+    fs::write(dir.join("history"), (1..=31).map(day).collect::<String>()).unwrap();
+    let new = |key: usize| record(&[("api_key_prefix", json!(format!("...{key:04x}")))]);
+    let stolen = record(&[("model", json!("o3"))]);
+    let log = (0..3000).map(new).chain([stolen]).collect::<String>();
+    let args = ["run", "--config", "small.toml", "--threads=1", "--history", "history"];
+    let ran = run_in(dir, &args, log.as_bytes());
+    assert!(ran.stderr.contains("gave way because memory was short"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("unknown_model"), "{}", ran.stdout);
 }
 
 #[test]

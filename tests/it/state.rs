@@ -157,6 +157,34 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_it_used() {
     );
 }
 
+/// What was being written when a run ended was never finished, whatever it holds.
+#[test]
+fn an_unfinished_checkpoint_is_never_gone_on_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dir, text) = (dir.path(), sample());
+    let half = text[..text.len() / 2].rfind('\n').unwrap() + 1;
+    fs::write(dir.join("log"), &text[..half]).unwrap();
+    run(dir, &["log"]);
+    fs::copy(dir.join("state/checkpoint-0000000001"), dir.join("state/unfinished")).unwrap();
+    fs::write(dir.join("log"), &text).unwrap();
+    let ran = run(dir, &["log"]);
+    let lines = text[half..].lines().count();
+    assert!(ran.stderr.contains(&format!("read {lines} = ")), "{}", ran.stderr);
+    assert_eq!(alerts(dir), whole());
+}
+
+#[test]
+fn a_request_that_was_seen_is_known_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let record = record(&[("request_id", json!("req_1"))]);
+    fs::write(dir.join("log"), &record).unwrap();
+    run(dir, &["log"]);
+    fs::write(dir.join("log"), record.repeat(2)).unwrap();
+    let ran = run(dir, &["log"]);
+    assert!(ran.stderr.contains("read 1 = 0 processed + 1 duplicate"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_second_run_on_the_same_state_is_refused() {
     let dir = tempfile::tempdir().unwrap();

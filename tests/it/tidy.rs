@@ -41,6 +41,8 @@ fn the_middle_is_pure() {
         "unwrap",
         "decode",
         "normalise",
+        "networks",
+        "incident",
         "join",
         "window",
         "baseline",

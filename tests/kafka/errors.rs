@@ -8,7 +8,7 @@ use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey as Call, RDKafkaRespErr as Answer};
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The calls of a transaction; the first is made for every new producer.
@@ -45,7 +45,8 @@ const ANSWERS: [Answer; 17] = [
 /// Reads alerts as they come.
 struct Alerts {
     consumer: BaseConsumer,
-    keys: BTreeSet<String>,
+    /// How many of each key there were.
+    keys: BTreeMap<String, u32>,
 }
 
 impl Alerts {
@@ -55,20 +56,19 @@ impl Alerts {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset("keyhound-alerts", 0, Offset::Beginning).unwrap();
         consumer.assign(&list).unwrap();
-        Self { consumer, keys: BTreeSet::new() }
+        Self { consumer, keys: BTreeMap::new() }
     }
 
     fn has(&mut self, key: &str) -> bool {
         while let Some(Ok(message)) = self.consumer.poll(Duration::from_millis(20)) {
             let alert: serde_json::Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
-            self.keys.insert(alert["api_key_prefix"].as_str().unwrap().to_owned());
+            *self.keys.entry(alert["api_key_prefix"].as_str().unwrap().to_owned()).or_default() += 1;
         }
-        self.keys.contains(key)
+        self.keys.contains_key(key)
     }
 }
 
-#[test]
-fn whatever_brokers_answer_alerts_come() {
+fn with_topics<'a>() -> (MockCluster<'a, impl rdkafka::client::ClientContext>, String) {
     let cluster = MockCluster::new(1).unwrap();
     let address = cluster.bootstrap_servers();
     for (topic, partitions) in
@@ -76,6 +76,34 @@ fn whatever_brokers_answer_alerts_come() {
     {
         cluster.create_topic(topic, partitions, 1).unwrap();
     }
+    (cluster, address)
+}
+
+/// A record without an identifier that is read again would count again.
+#[test]
+fn a_record_is_counted_once_over_restarts() {
+    const AMOUNTS: &str = "[detectors.billing_threshold]\namounts_usd = [2.0, 5.0, 8.0, 11.0]\n";
+    let (_cluster, address) = with_topics();
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), "mock.toml", &address, "commit_ms = 10\ninstance_id = \"w\"", AMOUNTS);
+    let mut alerts = Alerts::of(&address);
+    let keys: Vec<String> = (0..2).map(|turn| format!("...r{turn}")).collect();
+    for key in &keys {
+        let worker = Worker::start(&config);
+        let line = format!(
+            r#"{{"timestamp":"2026-06-01T10:00:00Z","api_key_prefix":"{key}","model":"m","input_tokens":1,"output_tokens":1,"cost_usd":3.0}}"#
+        );
+        produce(&address, "usage", &[Input { partition: 0, key: key.clone(), line }]);
+        eventually("its alert comes", || alerts.has(key));
+        let log = worker.log();
+        assert_eq!(worker.stop(), Some(0), "{log}");
+    }
+    assert_eq!(alerts.keys, keys.into_iter().map(|key| (key, 1)).collect());
+}
+
+#[test]
+fn whatever_brokers_answer_alerts_come() {
+    let (cluster, address) = with_topics();
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), "mock.toml", &address, "commit_ms = 10", BUSY);
     let mut worker = Worker::start(&config);

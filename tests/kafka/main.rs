@@ -1,6 +1,5 @@
 //! keyhound between topics of real brokers: `tests/real/run kafka`, or `cargo test --test kafka`.
-//!
-//! `KAFKA_KILLS` says how often workers are killed, `KAFKA_SEED` where chance begins; both are printed.
+//! `tests/real/kafka.sh` says by which variables it does more than that.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #![allow(clippy::disallowed_methods, clippy::cast_precision_loss)]
@@ -9,7 +8,12 @@ mod alerts;
 mod broker;
 mod errors;
 mod kills;
+mod latency;
+mod networks;
 mod positions;
+mod proxy;
+mod security;
+mod repartition;
 mod speed;
 mod storms;
 mod support;

@@ -6,7 +6,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 
-fn admin(address: &str) -> (AdminClient<DefaultClientContext>, tokio::runtime::Runtime) {
+pub fn admin(address: &str) -> (AdminClient<DefaultClientContext>, tokio::runtime::Runtime) {
     (
         client(address).create().unwrap(),
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
@@ -61,14 +61,28 @@ fn records_that_are_gone_are_told_and_an_expired_position_is_none() {
     runtime.block_on(admin.delete_groups(&["keyhound"], &AdminOptions::new())).unwrap();
     produce(address, "usage", &records(20..40));
     let mut list = TopicPartitionList::new();
+    // Of one partition some are gone, of the other all that were not read.
     list.add_partition_offset("usage", 0, Offset::Offset(13)).unwrap();
+    list.add_partition_offset("usage", 1, Offset::Offset(20)).unwrap();
     runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
-    let worker = Worker::start(&config);
+    let port = free_port();
+    let start = || Worker::start_with(&config, &["--metrics", &format!("127.0.0.1:{port}")]);
+    let missing = || metric(port, "keyhound_kafka_records_missing_total");
+    let worker = start();
     eventually("it goes on where the state says", done);
+    eventually("what is missing is counted", || missing() == Some(13.0));
     let log = worker.log();
     assert_eq!(worker.stop(), Some(0));
-    assert!(log.contains("usage[0]: records 10 to 12 are no more"), "{log}");
-    // Of forty keys all but those whose records are gone have their alert, once.
+    for told in ["usage[0]: records 10 to 12 are no more", "usage[1]: records 10 to 19 are no more"] {
+        assert_eq!(log.matches(told).count(), 1, "{log}");
+    }
+    // Even of the partition to which nothing came it is known now.
+    let worker = start();
+    produce(address, "usage", &records(40..42));
+    eventually("it goes on", || metric(port, "keyhound_source_lines_total") == Some(2.0));
+    assert_eq!(missing(), Some(0.0));
+    assert_eq!(worker.stop(), Some(0));
+    // Of all keys but those whose records are gone there is the alert, once.
     let mut keys: Vec<String> = read_all(address, "keyhound-alerts")
         .iter()
         .map(|found| {
@@ -76,6 +90,7 @@ fn records_that_are_gone_are_told_and_an_expired_position_is_none() {
         })
         .collect();
     keys.sort();
-    let expected = (0..40).filter(|number| ![20, 22, 24].contains(number));
+    let is_gone = |number: &usize| (20..40).contains(number) && (number % 2 == 1 || *number < 26);
+    let expected = (0..42).filter(|number| !is_gone(number));
     assert_eq!(keys, expected.map(|number| format!("\"...k{number:03}\"")).collect::<Vec<_>>());
 }

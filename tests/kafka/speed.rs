@@ -1,5 +1,5 @@
-//! What the promises cost: `cargo test --release --test kafka speed -- --ignored --nocapture`. Only ratios within one
-//! run mean anything: broker, producer and worker share the machine.
+//! What the promises cost, with `KAFKA_SPEED=1 tests/real/run kafka`. Only ratios within one run mean anything: broker,
+//! producer and worker share the machine.
 
 use crate::broker::Broker;
 use crate::support::*;
@@ -51,10 +51,11 @@ fn worker(broker: &Broker, dir: &std::path::Path, guarantee: &str, turn: usize, 
 }
 
 #[test]
-#[ignore = "takes minutes, and means something in a release build only"]
-#[allow(clippy::cast_precision_loss)]
-fn speed() {
-    let a_day: usize = std::env::var("KAFKA_SPEED_DAY").map_or(250, |text| text.parse().unwrap());
+fn speed_is_measured() {
+    if !is_measured("speed") {
+        return;
+    }
+    let a_day = usize::try_from(setting("KAFKA_SPEED_DAY", 250)).unwrap();
     let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
     make_topic(&broker.address, "usage", PARTITIONS, &[]);
     let inputs = traffic(999, 4, a_day, PARTITIONS);

@@ -8,12 +8,41 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// A number from the environment.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect(name))
+}
+
+/// Whether to measure; says how where it is not asked for.
+pub fn is_measured(what: &str) -> bool {
+    let is_asked = setting("KAFKA_SPEED", 0) > 0;
+    if !is_asked {
+        println!(
+            "skipped: {what} is measured with KAFKA_SPEED=1 tests/real/run kafka (a release build, minutes)"
+        );
+    }
+    is_asked
+}
+
+/// The middle, the 99th of a hundred and the last of some durations.
+pub fn spread(mut durations: Vec<Duration>) -> String {
+    durations.sort_unstable();
+    let at = |percent: usize| {
+        durations
+            .get((durations.len() * percent).div_ceil(100).saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
+    };
+    format!("p50 {:.3?}, p99 {:.3?}, longest {:.3?} of {}", at(50), at(99), at(100), durations.len())
+}
 
 /// Long enough for any machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -113,10 +142,17 @@ pub fn read_all(address: &str, topic: &str) -> Vec<Found> {
 
 /// Records of the group that nobody has committed yet.
 pub fn lag(address: &str, group: &str, topic: &str, partitions: i32) -> i64 {
+    lags(address, group, topic, partitions).into_iter().fold(0, i64::saturating_add)
+}
+
+/// The same by partition.
+pub fn lags(address: &str, group: &str, topic: &str, partitions: i32) -> Vec<i64> {
     let consumer: BaseConsumer = client(address).set("group.id", group).create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_range(topic, 0, partitions - 1);
-    let Ok(committed) = consumer.committed_offsets(list, Duration::from_secs(10)) else { return i64::MAX };
+    let Ok(committed) = consumer.committed_offsets(list, Duration::from_secs(10)) else {
+        return vec![i64::MAX];
+    };
     let of = |partition: i32| {
         let (low, high) =
             consumer.fetch_watermarks(topic, partition, Duration::from_secs(10)).unwrap_or((0, i64::MAX));
@@ -127,21 +163,36 @@ pub fn lag(address: &str, group: &str, topic: &str, partitions: i32) -> i64 {
             _ => (high - low).max(1),
         }
     };
-    (0..partitions).map(of).fold(0, i64::saturating_add)
+    (0..partitions).map(of).collect()
 }
 
 /// The value of a metric; nothing while nobody answers.
 pub fn metric(port: u16, name: &str) -> Option<f64> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    metrics(port, name).lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+/// All metrics of this beginning.
+pub fn metrics(port: u16, prefix: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
     let mut page = String::new();
-    stream.read_to_string(&mut page).ok()?;
-    page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let _ = stream.read_to_string(&mut page);
+    page.lines().filter(|line| line.starts_with(prefix)).map(|line| format!("{line}\n")).collect()
 }
 
 /// A port on which nobody listens.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The first of so many ports on which nobody listens.
+pub fn free_ports(count: usize) -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    (20_000..32_000)
+        .step_by(16)
+        .skip(std::process::id() as usize % 700)
+        .find(|port| (*port..*port + u16::try_from(count).unwrap()).all(is_free))
+        .unwrap()
 }
 
 /// Waits until something is so.
@@ -154,7 +205,7 @@ pub fn eventually_or(what: impl Fn() -> String, mut is_so: impl FnMut() -> bool)
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "in vain: {}", what());
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -263,16 +314,22 @@ pub fn values(found: &[Found]) -> Vec<String> {
     values
 }
 
-/// The same, told in few words where it is not.
+/// What is expected and not found, or not so often, and what is found too often.
+pub fn differences<'a>(got: &'a [String], expected: &'a [String]) -> (Vec<&'a String>, Vec<&'a String>) {
+    let mut counts: BTreeMap<&String, i64> = BTreeMap::new();
+    expected.iter().for_each(|line| *counts.entry(line).or_default() -= 1);
+    got.iter().for_each(|line| *counts.entry(line).or_default() += 1);
+    let of = |sign: i64| {
+        counts.iter().filter(|(_, count)| count.signum() == sign).map(|(line, _)| *line).collect()
+    };
+    (of(-1), of(1))
+}
+
+/// That they are the same, told in few words where they are not.
 pub fn assert_same(got: &[String], expected: &[String], about: &str) {
-    if got == expected {
-        return;
-    }
-    let count = |of: &[String], line: &String| of.iter().filter(|other| *other == line).count();
-    let lost: Vec<&String> =
-        expected.iter().filter(|line| count(got, line) < count(expected, line)).collect();
-    let twice: Vec<&String> = got.iter().filter(|line| count(got, line) > count(expected, line)).collect();
-    panic!(
+    let (lost, twice) = differences(got, expected);
+    assert!(
+        lost.is_empty() && twice.is_empty(),
         "{about}: {} expected, {} found, {} lost, {} too many\nlost: {:?}\ntoo many: {:?}",
         expected.len(),
         got.len(),

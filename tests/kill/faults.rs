@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const CONFIG: &str = "[checkpoint]\ninterval_ms = 1\ntime_percent_max = 100\n";
 
-struct Place {
+pub(super) struct Place {
     dir: tempfile::TempDir,
     alerts: Vec<u8>,
     rejects: Vec<u8>,
@@ -18,7 +18,7 @@ struct Place {
 
 impl Place {
     /// A folder with an input, and what follows from it.
-    fn new(records: u64) -> Self {
+    pub(super) fn new(records: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let text = lines(&mut Random::new(11), records).join("\n") + "\n";
         fs::write(dir.path().join("log"), text).unwrap();
@@ -31,11 +31,11 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn command(&self, around: &[&str], folder: &str) -> Command {
+    pub(super) fn command(&self, around: &[&str], folder: &str) -> Command {
         fs::create_dir_all(self.path(folder)).unwrap();
         let program = [around, &[env!("CARGO_BIN_EXE_keyhound")]].concat();
         let mut command = Command::new(program[0]);
@@ -45,12 +45,12 @@ impl Place {
         command
     }
 
-    fn run(&self, around: &[&str], folder: &str) -> Output {
+    pub(super) fn run(&self, around: &[&str], folder: &str) -> Output {
         self.command(around, folder).output().unwrap()
     }
 
     /// Whether the outputs are what a run writes that nothing happened to.
-    fn expect_whole(&self, folder: &Path, after: &str) {
+    pub(super) fn expect_whole(&self, folder: &Path, after: &str) {
         assert!(fs::read(folder.join("alerts")).unwrap() == self.alerts, "alerts differ after {after}");
         assert!(fs::read(folder.join("rejects")).unwrap() == self.rejects, "rejects differ after {after}");
     }
@@ -84,7 +84,7 @@ fn at_every_call(call: &str, what: &str, most: u32, mut check: impl FnMut(&Outpu
     most
 }
 
-fn has_strace() -> bool {
+pub(super) fn has_strace() -> bool {
     let found = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok();
     if !found {
         println!("left out: there is no strace");

@@ -7,7 +7,12 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a test")]
 
 mod faults;
+mod post;
+mod power;
 mod records;
+mod short;
+#[cfg(feature = "planted-faults")]
+mod steps;
 
 use records::{Random, lines};
 use std::fs::{self, OpenOptions};
@@ -19,6 +24,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 const CONFIG: &str = "[checkpoint]\ninterval_ms = 5\ntime_percent_max = 100\n[input]\npoll_ms = 2\n";
+
+/// Long enough for any machine.
+const PATIENCE_S: u32 = 60;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -172,17 +180,21 @@ fn a_followed_file_is_told_once_through_rotations_and_kills() {
     loop {
         let done = writer.is_finished() && kills >= wanted;
         let mut child = place.start("killed", 1 + random.below(3));
-        // The last one is given time to read what is there, and stopped as people stop it.
-        thread::sleep(if done {
-            Duration::from_secs(2)
-        } else {
-            Duration::from_micros(random.below(200_000))
-        });
         if done {
+            // The last one is given time to read what is there, and to say too much; it is stopped as people stop it.
+            let all = whole.read("alerts-whole").len();
+            for _ in 0..PATIENCE_S {
+                thread::sleep(Duration::from_secs(1));
+                if place.read("alerts-killed").len() >= all {
+                    break;
+                }
+            }
+            thread::sleep(Duration::from_secs(1));
             let told = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
             assert!(told.success() && child.wait().unwrap().success());
             break;
         }
+        thread::sleep(Duration::from_micros(random.below(200_000)));
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;

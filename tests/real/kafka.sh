@@ -1,8 +1,20 @@
 #!/usr/bin/env bash
 # A real Kafka broker, which the tests start and end: alerts of a file, workers killed, asleep, coming and going.
+#   KAFKA_KILLS=200 KAFKA_BROKER_KILLS=10   so many kills of workers and brokers (default 8 and 1)
+#   KAFKA_ROUNDS=12                         so many troubles of the network (default 4)
+#   KAFKA_SEED=7                            where chance begins (default 1); it is printed
+#   KAFKA_SPEED=1                           measures speed and the latency of alerts instead, in a release build;
+#                                           KAFKA_RATE records a second for KAFKA_SECONDS (default 5000 and 60)
+#   KAFKA_RELEASE=1                         a release build
+#   KAFKA_ONLY=kills                        only tests of such a name
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # Fetched once, before the clock of any test runs.
 tests/real/kafka/broker fetch >/dev/null
-cargo test --locked --test kafka -- --test-threads=1 --nocapture 2>&1 | grep -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed)|panicked|lost'
+only="${KAFKA_ONLY:-}"
+[ -z "${KAFKA_SPEED:-}" ] || only="${only:-measured}"
+build=()
+[ -z "${KAFKA_SPEED:-}${KAFKA_RELEASE:-}" ] || build=(--release)
+cargo test --locked "${build[@]}" --test kafka -- --test-threads=1 --nocapture $only 2>&1 |
+  grep -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost'
 echo "ok: kafka $(sed -n 's/.*<artifactId>kafka_2.13<.*<version>\(.*\)<\/version>.*/\1/p' tests/real/kafka/pom.xml)"

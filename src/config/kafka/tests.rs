@@ -19,6 +19,14 @@ fn without_brokers_there_is_no_kafka() {
 }
 
 #[test]
+fn topics_between_stages_have_names_of_their_own() {
+    let plan = planned(&format!("{SOUND}repartition = true\nchangelog_prefix = \"p\"\n")).unwrap().unwrap();
+    assert_eq!(plan.read_topics(), ["usage", "p-repartition", "p-halves"]);
+    let changelogs: Vec<String> = plan.read_topics().iter().map(|topic| plan.changelog(topic)).collect();
+    assert_eq!(changelogs, ["p-usage-changelog", "p-repartition-changelog", "p-halves-changelog"]);
+}
+
+#[test]
 fn mistakes_are_told_with_their_remedy() {
     for (more, told) in [
         ("topics = []", "`kafka.topics`: is missing"),
@@ -27,6 +35,12 @@ fn mistakes_are_told_with_their_remedy() {
         ("group_id = \"\"", "`kafka.group_id`: is missing"),
         ("guarantee = \"twice\"", "unknown variant `twice`, expected `exactly-once` or `at-least-once`"),
         ("transaction_timeout_ms = 15000", "has to be shorter than `kafka.session_timeout_ms`"),
+        ("repartition = true\nguarantee = \"at-least-once\"", "`kafka.repartition`: needs `kafka.guarantee"),
+        (
+            "repartition_partitions = 3",
+            "`kafka.repartition_partitions`: is given, but `kafka.repartition` is false",
+        ),
+        ("repartition = true\nalerts_topic = \"keyhound-halves\"", "topic `keyhound-halves` is named twice"),
         ("commit_ms = 0", "`kafka.commit_ms`: is 0; 1 to 60000 is expected"),
         ("[kafka.properties]\nacks = 1", "`acks` is keyhound's own"),
         ("[kafka.properties]\n\"group.id\" = 1", "`group.id` is set by `kafka.group_id`"),

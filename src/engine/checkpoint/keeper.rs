@@ -1,7 +1,8 @@
 //! Writes checkpoints behind the back of the egress: while one is forced to disk, records go on.
 
-use super::{Checkpoint, Length, Origin, Pace, Store, Written};
+use super::{Checkpoint, Length, Origin, Pace, Store};
 use crate::engine::clock::{Arrival, now};
+use crate::fault::{Mistake, planted, step};
 use crate::sink::is_full;
 use crate::time::Timestamp;
 use std::fs::File;
@@ -64,23 +65,20 @@ impl Keeper {
 
     /// Starts writing a checkpoint, after the one before is on disk. The outputs are forced to disk before it is, so
     /// that it never knows of more than there is.
-    pub async fn keep(
-        &mut self,
-        feed: Vec<u8>,
-        shards: Vec<Vec<u8>>,
-        egress: Written,
-        outputs: Vec<Arc<File>>,
-    ) -> io::Result<Option<Kept>> {
+    pub async fn keep(&mut self, saved: Checkpoint, outputs: Vec<Arc<File>>) -> io::Result<Option<Kept>> {
         let settled = self.settle().await?;
         let State::Idle(mut store) = std::mem::replace(&mut self.state, State::Failed) else {
             return Err(io::Error::other("no checkpoint can be written"));
         };
-        let checkpoint = Checkpoint { origin: self.origin.clone(), feed, shards, egress };
+        let checkpoint = Checkpoint { origin: self.origin.clone(), ..saved };
         let stalled = Arc::clone(&self.stalled);
         self.state = State::Writing(tokio::task::spawn_blocking(move || {
             let began = Arrival::now();
             // A file that could not be forced to disk once may have lost what it held: it is not tried again.
-            outputs.iter().try_for_each(|output| output.sync_data())?;
+            if !planted(Mistake::AcknowledgedBeforeFsync) {
+                outputs.iter().try_for_each(|output| output.sync_data())?;
+            }
+            step("outputs_forced");
             let bytes = write(&mut store, &checkpoint, &stalled)?;
             Ok((store, Kept { took: began.elapsed(), bytes, at: now() }))
         }));

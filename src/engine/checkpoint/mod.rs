@@ -26,6 +26,8 @@ pub struct Checkpoint {
     pub feed: Vec<u8>,
     /// What each shard remembers.
     pub shards: Vec<Vec<u8>>,
+    /// What the incident layer remembers; empty where there is none.
+    pub incidents: Vec<u8>,
     /// What was written and counted.
     pub egress: Written,
 }
@@ -46,6 +48,8 @@ pub struct Written {
     pub alerts: Option<Length>,
     /// The file with rejects.
     pub rejects: Option<Length>,
+    /// How many alerts were put into the outbox; `None` if there never was one.
+    pub outbox: Option<u64>,
     /// Sums that later records may lower again.
     pub counts: Counts,
     /// Models without a price.
@@ -70,6 +74,7 @@ impl Checkpoint {
         out.put_bytes(&self.feed);
         out.put(&self.shards.len());
         self.shards.iter().for_each(|shard| out.put_bytes(shard));
+        out.put_bytes(&self.incidents);
         out.into_bytes()
     }
 
@@ -81,7 +86,8 @@ impl Checkpoint {
         let count: usize = saved.take()?;
         let shards = (0..count).map(|_| saved.sized().map(|shard| shard.rest().to_vec()));
         let shards = shards.collect::<Result<_, _>>()?;
-        if saved.is_empty() { Ok(Self { origin, feed, shards, egress }) } else { Err(Unreadable) }
+        let incidents = saved.sized()?.rest().to_vec();
+        if saved.is_empty() { Ok(Self { origin, feed, shards, incidents, egress }) } else { Err(Unreadable) }
     }
 }
 

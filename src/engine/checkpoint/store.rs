@@ -5,13 +5,15 @@
 //! the BLAKE3 hash of everything before.
 
 use super::Checkpoint;
+use crate::fault::{Mistake, planted, step};
+use crate::sink::force_name;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Goes up with every change of what is saved.
-const VERSION: u32 = 1;
+const VERSION: u32 = 3;
 const MAGIC: &str = "keyhound checkpoint ";
 const HASH_BYTES: usize = 32;
 /// The newest and the one before.
@@ -81,6 +83,7 @@ impl Store {
     pub fn open(dir: &Path) -> Result<(Self, Option<Checkpoint>), StoreError> {
         let failed = |error| StoreError::Io { path: dir.to_owned(), error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        force_name(dir).map_err(failed)?;
         let mut options = OpenOptions::new();
         let lock = options.create(true).append(true).mode(0o600).open(dir.join("lock")).map_err(failed)?;
         match lock.try_lock() {
@@ -97,8 +100,12 @@ impl Store {
 
     /// The newest that is whole. Only what damage cannot explain ends the search: a version is told by a whole file.
     fn load(&mut self, numbers: &[u64]) -> Result<Option<Checkpoint>, StoreError> {
-        for &number in numbers {
-            let path = self.path(number);
+        let mut paths: Vec<PathBuf> = numbers.iter().map(|number| self.path(*number)).collect();
+        if planted(Mistake::TemporaryPreferred) {
+            paths.insert(0, self.dir.join("unfinished"));
+            paths.retain(|path| path.exists());
+        }
+        for path in paths {
             let bytes = fs::read(&path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
             match unpack(&bytes) {
                 Ok(checkpoint) => return Ok(Some(checkpoint)),
@@ -139,13 +146,21 @@ impl Store {
         let unfinished = self.dir.join("unfinished");
         let mut options = OpenOptions::new();
         let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
+        step("checkpoint_opened");
         let bytes = pack(checkpoint, &mut file)?;
+        step("checkpoint_written");
         file.sync_all()?;
+        step("checkpoint_forced");
         fs::rename(&unfinished, &path)?;
-        File::open(&self.dir)?.sync_all()?;
+        step("checkpoint_named");
+        if !planted(Mistake::NoDirectoryFsync) {
+            File::open(&self.dir)?.sync_all()?;
+        }
+        step("folder_forced");
         self.newest += 1;
         for number in self.numbers()?.iter().skip(KEPT) {
             fs::remove_file(self.path(*number))?;
+            step("old_one_removed");
         }
         Ok(bytes)
     }
@@ -245,10 +260,10 @@ mod tests {
         let path = dir.path().join("checkpoint-0000000001");
         let mut bytes = fs::read(&path).unwrap();
         bytes.truncate(bytes.len() - HASH_BYTES);
-        let later = String::from_utf8_lossy(&bytes).replacen("checkpoint 1", "checkpoint 7", 1).into_bytes();
+        let later = String::from_utf8_lossy(&bytes).replacen("checkpoint 3", "checkpoint 7", 1).into_bytes();
         let hash = blake3::hash(&later);
         fs::write(&path, [&later[..], hash.as_bytes()].concat()).unwrap();
         let error = Store::open(dir.path()).map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains("layout 7") && error.contains("reads layout 1"), "{error}");
+        assert!(error.contains("layout 7") && error.contains("reads layout 3"), "{error}");
     }
 }

@@ -1,28 +1,29 @@
-//! One partition: its order, its event time, its halves and its keys. What becomes of a key depends on the records of
-//! its partition alone, so it is the same however many processes share the partitions.
+//! One partition: its order, its event time, and, as its stage has them, halves, keys and what is passed on. What
+//! becomes of a record depends on the records of its partition alone, so it is the same however many processes share
+//! the partitions.
 
+mod saved;
+
+pub use saved::CellError;
+
+use super::outlets::Outlets;
+use super::parcel::{Parcel, Progress};
+use super::stages::{Layout, Origin, Source, Stage};
 use crate::config::Plan;
 use crate::engine::clock::Arrival;
 use crate::engine::sequence::{Live, Loaded, Passage, Step};
 use crate::join::{Join, JoinSettings, Joined};
-use crate::record::Batch;
-use crate::save::{Reader, Unreadable, Writer};
-use crate::shard::{Counts, Gauges, Input, Output, Piece, Shard, ShardSettings, Unpriced};
+use crate::record::{Batch, Run};
+use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
+use crate::sink::kafka::Outgoing;
+use crate::source::kafka::Place;
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The form of what is written; another one is not read.
-const FORM: u32 = 1;
-/// First letters of names; those of the shard's pieces are others.
-const CELL: u8 = b'c';
-const JOIN: u8 = b'j';
-/// A message of Kafka has a megabyte at most.
-const JOIN_PIECE_BYTES: usize = 500_000;
 
 /// What cells are made with.
 pub struct Mould {
+    /// The topics.
+    pub layout: Arc<Layout>,
     shard: Arc<ShardSettings>,
     join: JoinSettings,
     lateness_minutes: u32,
@@ -31,8 +32,9 @@ pub struct Mould {
 
 impl Mould {
     /// As the plan says.
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan, layout: Arc<Layout>) -> Self {
         Self {
+            layout,
             shard: Arc::clone(&plan.shard),
             join: plan.join,
             lateness_minutes: plan.input.lateness_minutes,
@@ -41,12 +43,23 @@ impl Mould {
     }
 }
 
-/// Everything that is known of one partition.
+/// Everything that is known of one partition. Which parts there are follows from its stage.
 pub struct Cell {
+    stage: Stage,
+    origin: Origin,
+    /// Event time. Whose records come from other partitions has one input for each of `origins`, which say themselves
+    /// whether they are idle; else there is one.
     live: Live,
-    join: Join,
-    join_pieces: usize,
-    shard: Shard,
+    origins: Vec<(Origin, bool)>,
+    halves: Option<Halves>,
+    shard: Option<Shard>,
+    outlets: Option<Outlets>,
+    /// The partition has been quiet for long.
+    is_idle: bool,
+    /// Nothing has come since it was idle for another process.
+    is_untouched: bool,
+    /// Where the record stood that was taken last.
+    last: Option<Source>,
     /// The next record to read.
     pub next: i64,
     /// The seek after which records are to be fetched.
@@ -57,22 +70,17 @@ pub struct Cell {
     changed: bool,
 }
 
-/// The piece that ends every commit.
-#[derive(Serialize, Deserialize)]
-struct Last<'a> {
-    form: u32,
-    version: &'a str,
-    next: i64,
-    commits: u64,
-    passage: Passage,
-    latest: i64,
-    join_pieces: usize,
+/// Halves of requests, and in how many pieces they were saved.
+struct Halves {
+    join: Join,
+    pieces: usize,
 }
 
 /// What follows from records.
+#[derive(Default)]
 pub struct Taken {
-    /// Alerts, each with the position of the record that it follows from.
-    pub outputs: Vec<(Output, i64)>,
+    /// Alerts, each with where the record stood that it follows from.
+    pub outputs: Vec<(Output, Source)>,
     /// What became of the records.
     pub counts: Counts,
     /// Models of which the cost is not known.
@@ -81,99 +89,153 @@ pub struct Taken {
     pub joined: Joined,
 }
 
-/// A state that cannot be gone on with.
-#[derive(Debug, thiserror::Error)]
-pub enum CellError {
-    /// Not of this form.
-    #[error("what it holds was written by keyhound {0} in a form that this one does not know")]
-    Form(String),
-    /// Not what it should be.
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-}
-
 impl Cell {
-    /// A cell that has seen nothing, of one of `partitions` partitions, which begins at `next`.
-    pub fn new(mould: &Mould, partitions: usize, next: i64, now: Timestamp) -> Self {
-        let mut live = Live::new(mould.lateness_minutes, mould.idle_minutes);
-        live.add(now, i64::MIN);
-        let entries_max = mould.join.entries_max / partitions.max(1);
-        Self {
-            live,
-            join: Join::new(JoinSettings { entries_max, ..mould.join }),
-            join_pieces: 0,
-            shard: Shard::of_partition(Arc::clone(&mould.shard), partitions.max(1)),
+    /// A cell that has seen nothing, of a partition that begins at `next`.
+    pub fn new(mould: &Mould, place: Place, next: i64, now: Timestamp) -> Self {
+        let layout = &mould.layout;
+        let (stage, origin) = (layout.stage(place), layout.origin(place));
+        let partitions = layout.partitions(place.topic);
+        let entries_max = mould.join.entries_max / partitions;
+        let join = Join::new(JoinSettings { entries_max, ..mould.join });
+        let mut cell = Self {
+            stage,
+            live: Live::new(mould.lateness_minutes, mould.idle_minutes),
+            origins: Vec::new(),
+            halves: matches!(stage, Stage::Whole | Stage::Halves).then_some(Halves { join, pieces: 0 }),
+            shard: matches!(stage, Stage::Whole | Stage::Keys)
+                .then(|| Shard::of_partition(Arc::clone(&mould.shard), partitions)),
+            outlets: Outlets::new(layout, stage, origin.clone(), i64::MIN, mould.lateness_minutes),
+            origin,
+            is_idle: false,
+            is_untouched: false,
+            last: None,
             next,
             sought: 0,
             commits: 0,
             changed: true,
+        };
+        match stage {
+            Stage::Whole | Stage::Input => _ = cell.live.add(now, i64::MIN),
+            Stage::Halves | Stage::Keys => {
+                for origin in layout.origins(stage) {
+                    cell.add_origin(origin, Progress::NONE);
+                }
+            }
         }
+        cell
     }
 
-    /// A cell as its pieces tell it; `None` where there are none.
-    pub fn restore(
-        mould: &Mould,
-        partitions: usize,
-        pieces: &BTreeMap<Vec<u8>, Vec<u8>>,
-        now: Timestamp,
-    ) -> Result<Option<Self>, CellError> {
-        let Some(last) = pieces.get(&[CELL][..]) else { return Ok(None) };
-        let (form, version) = Reader::new(last).take::<(u32, &str)>()?;
-        if form != FORM {
-            return Err(CellError::Form(version.to_owned()));
-        }
-        let last: Last<'_> = Reader::new(last).take()?;
-        let mut cell = Self::new(mould, partitions, last.next, now);
-        cell.changed = false;
-        cell.commits = last.commits;
-        cell.live = Live::new(mould.lateness_minutes, mould.idle_minutes);
-        cell.live.resume(last.passage);
-        cell.live.add(now, last.latest);
-        cell.join_pieces = last.join_pieces;
-        let mut join = Vec::new();
-        for number in 0..last.join_pieces {
-            join.extend_from_slice(pieces.get(&join_name(number)).ok_or(Unreadable)?);
-        }
-        if !join.is_empty() {
-            cell.join.restore(&mut Reader::new(&join))?;
-        }
-        let of_shard = pieces.iter().filter(|(name, _)| !matches!(name.first(), Some(&CELL | &JOIN) | None));
-        cell.shard.take_pieces(of_shard.map(|(name, value)| (&name[..], &value[..])))?;
-        Ok(Some(cell))
+    /// Adds a partition from which records come; its number.
+    fn add_origin(&mut self, origin: Origin, progress: Progress) -> usize {
+        let heard = if progress.is_idle { Timestamp::MIN } else { Live::UNTIMED };
+        self.origins.push((origin, progress.is_idle));
+        self.live.add(heard, progress.minute)
     }
 
-    /// Takes records; `positions` says by line where they stood.
+    /// Takes records as they were decoded; `positions` says by line where they stood.
     pub fn take(&mut self, batch: Batch, positions: &[i64], arrived: Arrival) -> Taken {
         let batch = Arc::new(batch);
-        let source = Arc::from("");
-        let loaded = Loaded { batch: Arc::clone(&batch), source, lines_before: 0, arrived };
-        let step = self.live.take(0, loaded);
-        self.step(step, Some((&batch, positions)))
+        let step = self.live.take(0, loaded(&batch, arrived));
+        (self.is_idle, self.is_untouched) = (false, false);
+        self.step(step, Some((&batch, &Lines::Positions(positions))))
     }
 
-    /// The calendar has moved on. Nothing follows as long as records still come.
+    /// Takes what another partition has passed on.
+    pub fn receive(&mut self, parcel: Parcel, mut arrived: Arrival) -> Taken {
+        let known = self.origins.iter().position(|(origin, _)| *origin == parcel.origin);
+        let input = known.unwrap_or_else(|| self.add_origin(parcel.origin.clone(), Progress::NONE));
+        let Progress { minute, is_idle } = parcel.progress;
+        if let Some((_, known)) = self.origins.get_mut(input) {
+            *known = is_idle;
+        }
+        arrived.at = Live::UNTIMED;
+        let batch = Arc::new(parcel.batch);
+        let mut step = self.live.take(input, loaded(&batch, arrived));
+        let heard = if is_idle { Timestamp::MIN } else { Live::UNTIMED };
+        self.live.reach(input, minute, heard, &mut step);
+        self.step(step, Some((&batch, &Lines::Spots(&parcel.sources, &parcel.spots))))
+    }
+
+    /// The next record of the partition is of this minute, and has to wait.
+    pub fn foresee(&mut self, minute: i64, now: Timestamp) -> Taken {
+        (self.is_idle, self.is_untouched) = (false, false);
+        let mut step = Step::default();
+        self.live.reach(0, minute, now, &mut step);
+        self.step(step, None)
+    }
+
+    /// The partition has been read to its end, and the calendar has moved on. Nothing follows as long as records still
+    /// come.
     pub fn tick(&mut self, now: Timestamp) -> Option<Taken> {
+        let was_idle = self.is_idle;
+        self.is_idle = self.may_be_idle(now);
         let step = self.live.tick(now);
-        if step.is_empty() { None } else { Some(self.step(step, None)) }
+        (self.is_idle != was_idle || !step.is_empty()).then(|| self.step(step, None))
     }
 
-    fn step(&mut self, mut step: Step, origin: Option<(&Arc<Batch>, &[i64])>) -> Taken {
+    fn step(&mut self, mut step: Step, from: Option<(&Arc<Batch>, &Lines<'_>)>) -> Taken {
         self.changed = true;
-        self.join.step(&mut step.runs, &mut step.marks);
-        let input = Input::Records { runs: &step.runs, marks: &step.marks };
-        let (mut outputs, counts) = self.shard.apply(&input);
-        outputs.sort_by_key(|output| output.order);
-        Taken {
-            outputs: placed(outputs, &step, origin, self.next.saturating_sub(1)),
-            counts,
-            unpriced: self.shard.take_unpriced(),
-            joined: self.join.take_counts(),
+        let mut taken = Taken::default();
+        if let Some(halves) = &mut self.halves {
+            halves.join.step(&mut step.runs, &mut step.marks);
+            taken.joined = halves.join.take_counts();
+        }
+        let last = match (&self.last, self.stage) {
+            (Some(last), Stage::Halves | Stage::Keys) => last.clone(),
+            _ => Source { origin: self.origin.clone(), offset: self.next.saturating_sub(1) },
+        };
+        let spots = Spots { from, own: &self.origin, last: (&last.origin, last.offset) };
+        if let Some(shard) = &mut self.shard {
+            let (mut outputs, counts) = shard.apply(&Input::Records { runs: &step.runs, marks: &step.marks });
+            outputs.sort_by_key(|output| output.order);
+            taken.outputs = spots.place(outputs, &step.runs);
+            (taken.counts, taken.unpriced) = (counts, shard.take_unpriced());
+        }
+        if let Some(outlets) = &mut self.outlets {
+            let mut spots = spots;
+            outlets.take(&step.runs, &step.marks, records(&step.runs).map(|(of, at)| spots.of(of, at)));
+        }
+        if let Some((_, lines)) = from {
+            self.last = lines.last().or_else(|| self.last.take());
+        }
+        taken
+    }
+
+    /// Whether nothing is to be expected of it.
+    fn is_idle(&self) -> bool {
+        match self.stage {
+            Stage::Whole | Stage::Input => self.is_idle,
+            Stage::Halves | Stage::Keys => self.origins.iter().all(|(_, is_idle)| *is_idle),
         }
     }
 
-    /// Whether nothing has come for long.
-    pub fn is_quiet(&self, now: Timestamp) -> bool {
-        self.live.is_quiet(now)
+    /// Reads on from another place than the one where it was left; that is something to commit.
+    pub fn move_to(&mut self, next: i64) {
+        self.changed |= self.next != next;
+        self.next = next;
+    }
+
+    /// What becomes of its records.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The partitions from which records come, with how far they have come.
+    pub fn origins(&self) -> impl Iterator<Item = (&Origin, Progress)> {
+        self.origins.iter().enumerate().map(|(input, (origin, is_idle))| {
+            (origin, Progress { minute: self.live.latest(input), is_idle: *is_idle })
+        })
+    }
+
+    /// What is passed on, as messages.
+    pub fn passed_on(&mut self) -> Vec<Outgoing> {
+        let is_idle = self.is_idle();
+        self.outlets.as_mut().map(|outlets| outlets.flush(is_idle)).unwrap_or_default()
+    }
+
+    /// Whether nothing has come for long; whether nothing will is for whoever reads it to say.
+    pub fn may_be_idle(&self, now: Timestamp) -> bool {
+        self.is_untouched || self.live.is_quiet(now)
     }
 
     /// Whether there is anything to commit.
@@ -181,51 +243,9 @@ impl Cell {
         self.changed
     }
 
-    /// The pieces that have changed since this was asked last; the one that makes them valid comes last.
-    pub fn changes(&mut self) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        if !std::mem::take(&mut self.changed) {
-            return pieces;
-        }
-        self.shard.changes(&mut pieces);
-        if self.join.take_changed() {
-            self.join_changes(&mut pieces);
-        }
-        self.commits += 1;
-        let last = Last {
-            form: FORM,
-            version: env!("CARGO_PKG_VERSION"),
-            next: self.next,
-            commits: self.commits,
-            passage: *self.live.passage(),
-            latest: self.live.latest(0),
-            join_pieces: self.join_pieces,
-        };
-        let mut value = Writer::default();
-        value.put(&last);
-        pieces.push((vec![CELL], Some(value.into_bytes())));
-        pieces
-    }
-
-    fn join_changes(&mut self, pieces: &mut Vec<Piece>) {
-        let mut value = Writer::default();
-        self.join.save(&mut value);
-        let value = value.into_bytes();
-        let parts: Vec<&[u8]> = value.chunks(JOIN_PIECE_BYTES).collect();
-        pieces.extend((parts.len()..self.join_pieces).map(|number| (join_name(number), None)));
-        self.join_pieces = parts.len();
-        let parts = parts.into_iter().enumerate();
-        pieces.extend(parts.map(|(number, part)| (join_name(number), Some(part.to_vec()))));
-    }
-
-    /// Whether a piece of this name makes those before it valid.
-    pub fn is_last(name: &[u8]) -> bool {
-        name == [CELL]
-    }
-
     /// How much is held.
     pub fn gauges(&self) -> Gauges {
-        self.shard.gauges()
+        self.shard.as_ref().map(Shard::gauges).unwrap_or_default()
     }
 
     /// Event time.
@@ -234,38 +254,82 @@ impl Cell {
     }
 }
 
-fn join_name(number: usize) -> Vec<u8> {
-    let number = u32::try_from(number).unwrap_or(u32::MAX);
-    [&[JOIN][..], &number.to_be_bytes()].concat()
+fn loaded(batch: &Arc<Batch>, arrived: Arrival) -> Loaded {
+    Loaded { batch: Arc::clone(batch), source: Arc::from(""), lines_before: 0, arrived }
 }
 
-/// The outputs with the positions of the records that they follow from: of a record that stood somewhere else, that of
-/// the one before it.
-fn placed(
-    outputs: Vec<Output>,
-    step: &Step,
-    origin: Option<(&Arc<Batch>, &[i64])>,
-    before: i64,
-) -> Vec<(Output, i64)> {
-    if outputs.is_empty() {
-        return Vec::new();
-    }
-    let records = step.runs.iter().flat_map(|run| run.range.clone().map(move |at| (&run.batch, at)));
-    let mut positions = records.map(|(of, at)| {
-        let (batch, positions) = origin.filter(|(batch, _)| Arc::ptr_eq(batch, of))?;
-        positions.get(batch.records.get(at)?.line as usize).copied()
-    });
-    let (mut seen, mut position) = (0, before);
-    let place = |output: Output| {
-        while seen <= output.order.0 {
-            let Some(found) = positions.next() else { break };
-            position = found.unwrap_or(position);
-            seen += 1;
+fn records(runs: &[Run]) -> impl Iterator<Item = (&Arc<Batch>, usize)> {
+    runs.iter().flat_map(|run| run.range.clone().map(move |at| (&run.batch, at)))
+}
+
+/// Where the records of a batch stood, by line.
+enum Lines<'a> {
+    /// In this partition.
+    Positions(&'a [i64]),
+    /// In these.
+    Spots(&'a [Origin], &'a [(u32, i64)]),
+}
+
+impl Lines<'_> {
+    fn last(&self) -> Option<Source> {
+        match self {
+            Lines::Positions(_) => None,
+            Lines::Spots(origins, spots) => {
+                let (origin, offset) = *spots.last()?;
+                Some(Source { origin: origins.get(origin as usize)?.clone(), offset })
+            }
         }
-        (output, position)
-    };
-    outputs.into_iter().map(place).collect()
+    }
 }
 
+/// Says where records stood: one that stood somewhere else, where the one before it did.
+struct Spots<'a> {
+    from: Option<(&'a Arc<Batch>, &'a Lines<'a>)>,
+    own: &'a Origin,
+    last: (&'a Origin, i64),
+}
+
+impl<'a> Spots<'a> {
+    fn of(&mut self, of: &Arc<Batch>, at: usize) -> (&'a Origin, i64) {
+        if let Some(found) = self.found(of, at) {
+            self.last = found;
+        }
+        self.last
+    }
+
+    fn found(&self, of: &Arc<Batch>, at: usize) -> Option<(&'a Origin, i64)> {
+        let (batch, lines) = self.from.filter(|(batch, _)| Arc::ptr_eq(batch, of))?;
+        let line = batch.records.get(at)?.line as usize;
+        match lines {
+            Lines::Positions(positions) => Some((self.own, *positions.get(line)?)),
+            Lines::Spots(origins, spots) => {
+                let (origin, offset) = *spots.get(line)?;
+                Some((origins.get(origin as usize)?, offset))
+            }
+        }
+    }
+
+    /// The outputs with where the records stood that they follow from.
+    fn place(&self, outputs: Vec<Output>, runs: &[Run]) -> Vec<(Output, Source)> {
+        if outputs.is_empty() {
+            return Vec::new();
+        }
+        let mut spots = Spots { ..*self };
+        let (mut seen, mut records) = (0, records(runs));
+        let place = |output: Output| {
+            while seen <= output.order.0 {
+                let Some((of, at)) = records.next() else { break };
+                spots.of(of, at);
+                seen += 1;
+            }
+            let (origin, offset) = spots.last;
+            (output, Source { origin: origin.clone(), offset })
+        };
+        outputs.into_iter().map(place).collect()
+    }
+}
+
+#[cfg(test)]
+mod flow;
 #[cfg(test)]
 mod tests;

@@ -159,8 +159,9 @@ impl Changelog {
         Ok(())
     }
 
-    /// From where to read a partition whose state says `known`, or nothing. What had to be passed over is told.
-    pub fn start(&self, place: Place, known: Option<i64>) -> Result<i64, RestoreError> {
+    /// From where to read a partition whose state says `known`, or nothing, and how many records before that are no
+    /// more. What had to be passed over is told.
+    pub fn start(&self, place: Place, known: Option<i64>) -> Result<(i64, u64), RestoreError> {
         let (topic, partition) = (self.topics.name(place), place.partition);
         let (low, end) = self.call(|| self.probe.fetch_watermarks(topic, partition, CALL))?;
         let wanted = match known {
@@ -172,7 +173,8 @@ impl Changelog {
                     );
                     committed
                 }
-                None if self.clients.start() == Start::Latest => end,
+                // Of our own topics nothing is to be passed over.
+                None if self.clients.start() == Start::Latest && self.topics.is_input(place) => end,
                 None => low,
             },
         };
@@ -183,16 +185,16 @@ impl Changelog {
                  them longer (`retention.ms`) than keyhound may be away",
                 low - 1
             );
-            return Ok(low);
+            return Ok((low, lost.unsigned_abs()));
         }
         if wanted > end {
             tracing::error!(
                 "{topic}[{partition}]: read up to {wanted} before, but it ends at {end}: it was truncated or made anew. \
                  Reading it from its start"
             );
-            return Ok(low);
+            return Ok((low, 0));
         }
-        Ok(wanted)
+        Ok((wanted, 0))
     }
 
     /// Where the group stands as brokers know it.
@@ -204,6 +206,17 @@ impl Changelog {
             Some(Offset::Offset(offset)) => Some(offset),
             _ => None,
         })
+    }
+
+    /// Whether nothing more that is committed stands in a partition from `next` on, as far as that can be known at once.
+    pub fn is_at_end(&self, place: Place, next: i64) -> bool {
+        let list = self.topics.list([(place, Offset::Offset(next))]);
+        if self.reader.assign(&list).is_err() {
+            return false;
+        }
+        let found = self.reader.poll(Duration::from_secs(1));
+        let left = self.reader.unassign().is_ok();
+        left && matches!(found, Some(Err(KafkaError::PartitionEOF(_))))
     }
 
     /// The end of a partition, if brokers say so at once.

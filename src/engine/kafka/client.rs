@@ -1,8 +1,11 @@
 //! What every client of librdkafka is told, and what it tells us.
 
+use super::refusal::Refusal;
 use crate::config::{Guarantee, KafkaPlan, Secret, Start};
 use crate::encode::Visible;
 use crate::engine::clock;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
@@ -18,7 +21,7 @@ use std::time::Duration;
 pub const CALL: Duration = Duration::from_secs(10);
 /// While no broker answers, that is said after so many seconds of silence about it.
 const AWAY_S: i64 = 5;
-/// How long a token is taken for valid; the file is read again well before.
+/// How long a token is taken for valid at most; the file is read again well before.
 const TOKEN: Duration = Duration::from_secs(300);
 
 /// Settings of the clients of one run.
@@ -27,6 +30,8 @@ pub struct Clients {
     /// The name under which transactions are made.
     transactional_id: String,
     told: Arc<AtomicI64>,
+    refused: Arc<AtomicI64>,
+    refusal: Arc<Refusal>,
 }
 
 impl Clients {
@@ -34,7 +39,25 @@ impl Clients {
     pub fn new(plan: &KafkaPlan, unique: &str) -> Self {
         let instance = plan.instance_id.as_deref().unwrap_or(unique);
         let transactional_id = format!("{}-{instance}", plan.group_id);
-        Self { plan: plan.clone(), transactional_id, told: Arc::default() }
+        let plan = plan.clone();
+        Self {
+            plan,
+            transactional_id,
+            told: Arc::default(),
+            refused: Arc::default(),
+            refusal: Arc::default(),
+        }
+    }
+
+    /// What brokers have refused first.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.0.get().map(String::as_str)
+    }
+
+    /// Whether topics can be asked about and made. The client that does so cannot be given a token: the binding has no
+    /// way to serve it.
+    pub fn can_administer(&self) -> bool {
+        self.plan.token.is_none()
     }
 
     fn config(&self) -> ClientConfig {
@@ -102,7 +125,13 @@ impl Clients {
 
     /// What hears of one of them.
     pub fn listener(&self) -> Listener {
-        Listener { token: self.plan.token.clone(), told: Arc::clone(&self.told), undelivered: Arc::default() }
+        Listener {
+            token: self.plan.token.clone(),
+            told: Arc::clone(&self.told),
+            refused: Arc::clone(&self.refused),
+            refusal: Arc::clone(&self.refusal),
+            undelivered: Arc::default(),
+        }
     }
 
     /// Where to begin when nothing was read yet.
@@ -117,8 +146,17 @@ pub struct Listener {
     token: Option<(PathBuf, String)>,
     /// When it was last said that no broker answers, in seconds.
     told: Arc<AtomicI64>,
+    /// When something was last refused that was told, in seconds.
+    refused: Arc<AtomicI64>,
+    refusal: Arc<Refusal>,
     /// Messages that could not be delivered.
     pub undelivered: Arc<AtomicU64>,
+}
+
+/// Whether that has not been said for a while; it is said now.
+fn is_news(told: &AtomicI64) -> bool {
+    let now = clock::now().0 / 1_000_000_000;
+    now - told.swap(now, Ordering::Relaxed) >= AWAY_S
 }
 
 impl ClientContext for Listener {
@@ -128,6 +166,7 @@ impl ClientContext for Listener {
         match level {
             // What a broker that is away looks like is told once, by `error`.
             _ if facility == "FAIL" || facility == "CONFWARN" => {
+                self.refusal.hear(None, message, self.token.is_some());
                 tracing::debug!("kafka: {}", Visible(message));
             }
             RDKafkaLogLevel::Emerg
@@ -141,12 +180,15 @@ impl ClientContext for Listener {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
-        // Brokers that are away are away until they are back: it is said now and then.
-        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
-            let now = clock::now().0 / 1_000_000_000;
-            if now - self.told.swap(now, Ordering::Relaxed) < AWAY_S {
-                return;
+        if let Some(told) = self.refusal.hear(code, reason, self.token.is_some()) {
+            if is_news(&self.refused) {
+                tracing::warn!("kafka: {told}");
             }
+            return;
+        }
+        // Brokers that are away are away until they are back: it is said now and then.
+        if code == Some(RDKafkaErrorCode::AllBrokersDown) && !is_news(&self.told) {
+            return;
         }
         if let Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::PartitionEOF) = code {
             tracing::debug!("kafka: {}", Visible(reason));
@@ -161,14 +203,30 @@ impl ClientContext for Listener {
             tracing::warn!("kafka: `{}`: {error}", Visible(&path.display().to_string()));
             error
         })?;
+        let token = text.trim().to_owned();
         let now = clock::now().0 / 1_000_000;
         let lifetime = i64::try_from(TOKEN.as_millis()).unwrap_or(i64::MAX);
-        Ok(OAuthToken {
-            token: text.trim().to_owned(),
-            principal_name: principal.clone(),
-            lifetime_ms: now.saturating_add(lifetime),
-        })
+        let lifetime_ms = expiry_ms(&token).unwrap_or(i64::MAX).min(now.saturating_add(lifetime));
+        if lifetime_ms <= now {
+            let told = format!(
+                "`kafka.sasl.token_file`: the token in `{}` has expired; whoever renews it has not done so",
+                Visible(&path.display().to_string())
+            );
+            if is_news(&self.refused) {
+                tracing::warn!("kafka: {told}");
+            }
+            let _ = self.refusal.0.set(told.clone());
+            return Err(told.into());
+        }
+        Ok(OAuthToken { token, principal_name: principal.clone(), lifetime_ms })
     }
+}
+
+/// When a token says that it ends, in milliseconds since 1970; nothing where it does not say so in the form of a JWT.
+fn expiry_ms(token: &str) -> Option<i64> {
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    claims.get("exp")?.as_i64()?.checked_mul(1000)
 }
 
 impl ConsumerContext for Listener {}
@@ -180,6 +238,23 @@ impl ProducerContext<NoCustomPartitioner> for Listener {
         if let Err((error, _)) = result {
             self.undelivered.fetch_add(1, Ordering::Relaxed);
             tracing::debug!("kafka: not delivered: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_when_it_ends() {
+        let of = |claims: &str| expiry_ms(&format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(claims)));
+        assert_eq!(of(r#"{"sub":"k","exp":1780000000}"#), Some(1_780_000_000_000));
+        for claims in [r#"{"sub":"k"}"#, r#"{"exp":"soon"}"#, "exp", r#"{"exp":9223372036854775807}"#] {
+            assert_eq!(of(claims), None, "{claims}");
+        }
+        for token in ["", "opaque", "a.b", "a.!.c"] {
+            assert_eq!(expiry_ms(token), None, "{token}");
         }
     }
 }

@@ -18,7 +18,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// What is written at once.
 #[derive(Default)]
 pub struct Commit {
-    /// Alerts and rejects.
+    /// Alerts, rejects, and records that are passed on.
     pub events: Vec<Outgoing>,
     /// Pieces of the state, those that make the others valid behind them.
     pub state: Vec<Outgoing>,

@@ -5,7 +5,12 @@ mod cell;
 mod changelog;
 mod client;
 mod commit;
+mod floor;
 mod outcome;
+mod outlets;
+mod parcel;
+mod refusal;
+mod stages;
 mod topics;
 mod worker;
 
@@ -18,12 +23,13 @@ use super::run::{Outcome, RunError, Signals, listen};
 use super::totals::Totals;
 use crate::config::{KafkaPlan, Plan};
 use crate::decode::{Decoder, Settings};
-use crate::source::kafka::{GroupConsumer, KafkaSource, Topics};
+use crate::source::kafka::{GroupConsumer, KafkaSource};
 use cell::Mould;
 use changelog::Changelog;
 use client::Clients;
 use commit::Committer;
 use outcome::Outbox;
+use stages::Layout;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,6 +76,9 @@ pub enum KafkaError {
 
 /// Runs until a signal asks for a stop.
 pub async fn run(options: KafkaOptions) -> Result<Outcome, RunError> {
+    if options.plan.incidents.enabled {
+        tracing::warn!("`incidents.enabled`: no incidents are told from Kafka yet, only alerts");
+    }
     check(&options.kafka).map_err(KafkaError::from)?;
     let started = Arrival::now();
     let stop = CancellationToken::new();
@@ -165,9 +174,10 @@ impl Threads {
         stop: &CancellationToken,
     ) -> Result<Self, rdkafka::error::KafkaError> {
         let KafkaOptions { plan, kafka, format, .. } = options;
-        let topics = Topics(kafka.topics.clone().into());
+        let layout = Arc::new(Layout::new(kafka, partitions));
+        let topics = &layout.topics;
         let (events_in, events) = mpsc::sync_channel(EVENTS_MAX);
-        let (seeks, seeks_out) = mpsc::channel();
+        let (steers, steers_out) = mpsc::channel();
         let (orders, orders_out) = mpsc::channel();
         let (done_in, done) = mpsc::channel();
         let listener = clients.listener();
@@ -175,7 +185,7 @@ impl Threads {
             &clients.member(),
             listener,
             topics.clone(),
-            (events_in, seeks_out),
+            (events_in, steers_out),
             kafka.commit_records,
         )?;
         let settings = Settings {
@@ -191,17 +201,16 @@ impl Threads {
             consumer: source.consumer(),
             within: kafka.transaction_timeout,
         };
-        let changelog = Changelog::new(clients, kafka, &topics, stop)?;
+        let changelog = Changelog::new(clients, kafka, topics, stop)?;
         let worker = Worker {
             plan: kafka.clone(),
-            mould: Mould::new(plan),
-            topics,
-            partitions,
+            mould: Mould::new(plan, Arc::clone(&layout)),
+            layout,
             decoder: Decoder::new(settings),
             frame_bytes_max: plan.input.frame_bytes_max,
             changelog,
             events,
-            seeks,
+            steers,
             orders,
             done,
             stop: stop.clone(),
@@ -239,6 +248,7 @@ fn state(plan: &KafkaPlan) -> State {
     State {
         cells: BTreeMap::new(),
         caught_up: BTreeMap::new(),
+        held: BTreeMap::new(),
         outbox: Outbox::new(plan, totals.clone()),
         under_way: None,
         committed: Arc::new(totals),

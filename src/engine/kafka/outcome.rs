@@ -1,6 +1,7 @@
 //! What records come to, until it is committed: messages, and what is counted.
 
 use super::cell::Taken;
+use super::stages::{Origin, Source};
 use crate::config::KafkaPlan;
 use crate::detect::{Severity, Status};
 use crate::encode::{RejectAt, write_alert, write_reject};
@@ -19,7 +20,7 @@ use std::time::Duration;
 pub struct Outbox {
     /// Alerts and rejects.
     events: Vec<Outgoing>,
-    /// Whether there are alerts among them.
+    /// Whether there is anything that does not wait for company.
     is_urgent: bool,
     /// Records taken.
     pub records: usize,
@@ -78,13 +79,7 @@ impl Outbox {
     }
 
     /// Takes note of what was read.
-    pub fn batch(
-        &mut self,
-        (topic, place): (&str, Place),
-        batch: &Batch,
-        positions: &[i64],
-        arrived: Arrival,
-    ) {
+    pub fn batch(&mut self, origin: &Origin, batch: &Batch, positions: &[i64], arrived: Arrival) {
         self.since.get_or_insert(arrived);
         self.records += batch.lines as usize;
         let totals = &mut self.totals;
@@ -103,13 +98,13 @@ impl Outbox {
         totals.rejects_unkept += all - batch.rejects.len() as u64;
         for reject in &batch.rejects {
             let position = at(positions, reject.line);
-            let source = format!("{topic}[{}]@{position}", place.partition);
+            let source = format!("{}[{}]@{position}", origin.topic, origin.partition);
             // With one message a line, the line is of no use.
             let line = if positions.len() > 1 { 1 } else { u64::from(reject.line) + 1 };
             let mut value = Vec::new();
             write_reject(RejectAt { source: &source, line, reject }, &mut value);
             value.pop();
-            let mut headers = provenance(topic, place, position);
+            let mut headers = provenance(origin, position);
             headers.push(("keyhound.reason", reject.reason.label().to_owned()));
             self.events.push(Outgoing {
                 topic: Arc::clone(rejects_topic),
@@ -121,13 +116,19 @@ impl Outbox {
         }
     }
 
+    /// The same of what others wait for.
+    pub fn hurry(&mut self, taken: Taken) {
+        self.taken(taken);
+        self.is_urgent = true;
+    }
+
     /// Takes note of what records came to.
-    pub fn taken(&mut self, (topic, place): (&str, Place), taken: Taken) {
+    pub fn taken(&mut self, taken: Taken) {
         self.since.get_or_insert_with(Arrival::now);
         self.totals.count_records(&taken.counts, &taken.unpriced);
         self.totals.joined.joined += taken.joined.joined;
         self.totals.joined.alone += taken.joined.alone;
-        for (output, position) in taken.outputs {
+        for (output, Source { origin, offset }) in taken.outputs {
             let alert = &output.alert;
             self.totals.count_alert(alert);
             if alert.status != Status::Withdrawn {
@@ -142,18 +143,18 @@ impl Outbox {
                 partition: None,
                 key: alert.id.to_string().into_bytes(),
                 value: Some(value),
-                headers: provenance(topic, place, position),
+                headers: provenance(&origin, offset),
             });
         }
     }
 }
 
 /// Where something comes from.
-fn provenance(topic: &str, place: Place, position: i64) -> Vec<(&'static str, String)> {
+fn provenance(origin: &Origin, position: i64) -> Vec<(&'static str, String)> {
     vec![
         ("keyhound.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("keyhound.source.topic", topic.to_owned()),
-        ("keyhound.source.partition", place.partition.to_string()),
+        ("keyhound.source.topic", origin.topic.to_string()),
+        ("keyhound.source.partition", origin.partition.to_string()),
         ("keyhound.source.offset", position.to_string()),
     ]
 }
@@ -175,17 +176,52 @@ fn at(positions: &[i64], line: u32) -> i64 {
     positions.get(line as usize).or(positions.first()).copied().unwrap_or_default()
 }
 
+/// The first lines of a block.
+pub fn first_lines(block: &Block, count: usize) -> Block {
+    let end = count.checked_sub(1).and_then(|last| memchr::memchr_iter(b'\n', &block.bytes).nth(last));
+    Block { bytes: block.bytes.slice(..end.map_or(0, |end| end + 1)), ..Block::default() }
+}
+
+/// The lines of a block behind the first ones, as they were fetched.
+pub fn last_lines(place: Place, block: &Block, positions: &[i64], lines: usize) -> Fetched {
+    let first = first_lines(block, lines).bytes.len();
+    let positions = positions.get(lines..).unwrap_or_default().to_vec();
+    Fetched {
+        place,
+        values: block.bytes.slice(first..).to_vec(),
+        ends: Vec::new(),
+        is_document: false,
+        next: positions.last().map_or(0, |last| last + 1),
+        positions,
+    }
+}
+
 impl Fetched {
     /// Without what stands before `next`.
     #[must_use]
     pub fn starting_at(mut self, next: i64) -> Self {
         let passed = self.positions.iter().take_while(|position| **position < next).count();
-        if passed > 0 {
+        if !self.ends.is_empty() {
+            // A value is found by where it ends.
+            self.positions.drain(..passed);
+            let start = passed.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+            self.ends.drain(..passed);
+            self.ends.iter_mut().for_each(|end| *end -= start);
+            self.values.drain(..start);
+        } else if passed > 0 {
             let end = memchr::memchr_iter(b'\n', &self.values).nth(passed - 1).map_or(0, |end| end + 1);
             self.values.drain(..end);
             self.positions.drain(..passed);
         }
         self
+    }
+
+    /// The values of a topic of our own, each with its position.
+    pub fn own(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let values =
+            starts.zip(&self.ends).map(|(start, end)| self.values.get(start..*end).unwrap_or_default());
+        self.positions.iter().copied().zip(values)
     }
 
     /// The values as blocks, each with the positions of its lines.

@@ -3,9 +3,14 @@
 use super::client::{CALL, Clients};
 use crate::config::KafkaPlan;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an answer is waited for at a time.
+const STEP: Duration = Duration::from_secs(1);
 
 /// Topics that cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -13,11 +18,20 @@ pub enum TopicError {
     /// No broker answers, or not as it should.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// Brokers do not let us in.
+    #[error("{0}")]
+    Refused(String),
+    /// Nobody answers.
+    #[error(
+        "{0}: no broker of `kafka.bootstrap_servers` answers. If that is where they are, they may want TLS \
+         (`kafka.tls.enabled`) or to know who we are (`kafka.sasl.mechanism`)"
+    )]
+    Away(KafkaError),
     /// A topic with records is not there.
     #[error("topic `{0}` is not there; `kafka.topics` names the topics with usage records")]
     Missing(String),
     /// A topic could not be made.
-    #[error("topic `{topic}` cannot be made: {error}; make it, with {partitions} partitions")]
+    #[error("topic `{topic}` cannot be made: {error}; make it, with {partitions} partitions{policy}")]
     Make {
         /// The topic.
         topic: String,
@@ -25,6 +39,8 @@ pub enum TopicError {
         error: String,
         /// How many partitions it needs.
         partitions: usize,
+        /// What else it needs.
+        policy: String,
     },
     /// Partitions have been added: keys are elsewhere now than their state.
     #[error(
@@ -41,9 +57,29 @@ pub enum TopicError {
         /// Its partitions.
         known: usize,
     },
-    /// What the state is in would forget it.
-    #[error("topic `{0}` has `cleanup.policy={1}`; it holds the state and needs `compact`")]
-    Policy(String, String),
+    /// What the state is in would forget it, or records that are passed on would displace each other.
+    #[error("topic `{topic}` has `cleanup.policy={policy}`; it needs `{wanted}`")]
+    Policy {
+        /// The topic.
+        topic: String,
+        /// What it has.
+        policy: String,
+        /// What it should have.
+        wanted: &'static str,
+    },
+    /// The records of a key would be in other partitions than those before.
+    #[error(
+        "topic `{topic}` has {known} partitions, but `kafka.repartition_partitions` is {wanted}: records of a key would be \
+         in other partitions than before. Set it to {known} or 0, or choose another `kafka.changelog_prefix`"
+    )]
+    Repartition {
+        /// The topic.
+        topic: String,
+        /// Its partitions.
+        known: usize,
+        /// Those it should have.
+        wanted: usize,
+    },
     /// A thread that helps could not be asked.
     #[error("cannot start: {0}")]
     Start(String),
@@ -57,19 +93,35 @@ pub async fn prepare(clients: &Arc<Clients>, plan: &KafkaPlan) -> Result<Vec<usi
     for topic in &plan.topics {
         let count = count(&metadata, topic).ok_or_else(|| TopicError::Missing(topic.clone()))?;
         partitions.push(count);
-        let changelog = plan.changelog(topic);
-        match self::count(&metadata, &changelog) {
-            Some(known) if known != count => {
-                let topic = topic.clone();
-                return Err(TopicError::Partitions { topic, partitions: count, changelog, known });
+    }
+    let largest = partitions.iter().copied().max().unwrap_or(1);
+    for topic in plan.own_topics() {
+        let wanted = plan.repartition_partitions;
+        let known = count(&metadata, &topic);
+        partitions.push(known.or(wanted).unwrap_or(largest));
+        match (known, wanted) {
+            (Some(known), Some(wanted)) if known != wanted => {
+                return Err(TopicError::Repartition { topic, known, wanted });
             }
-            Some(_) => check_policy(&admin, &changelog).await?,
-            None => make(&admin, plan, &changelog, count, true).await?,
+            (Some(_), _) if clients.can_administer() => check_policy(&admin, &topic, "delete").await?,
+            (Some(_), _) => {}
+            (None, _) => make(&admin, (clients, plan), &topic, wanted.unwrap_or(largest), "delete").await?,
+        }
+    }
+    for (topic, count) in plan.read_topics().into_iter().zip(&partitions) {
+        let changelog = plan.changelog(&topic);
+        match self::count(&metadata, &changelog) {
+            Some(known) if known != *count => {
+                return Err(TopicError::Partitions { topic, partitions: *count, changelog, known });
+            }
+            Some(_) if clients.can_administer() => check_policy(&admin, &changelog, "compact").await?,
+            Some(_) => {}
+            None => make(&admin, (clients, plan), &changelog, *count, "compact").await?,
         }
     }
     for topic in [Some(&plan.alerts_topic), plan.rejects_topic.as_ref()].into_iter().flatten() {
         if count(&metadata, topic).is_none() {
-            make(&admin, plan, topic, 1, false).await?;
+            make(&admin, (clients, plan), topic, 1, "").await?;
         }
     }
     Ok(partitions)
@@ -78,16 +130,26 @@ pub async fn prepare(clients: &Arc<Clients>, plan: &KafkaPlan) -> Result<Vec<usi
 /// All topics. The call blocks, and the runtime has one thread.
 async fn metadata(clients: &Arc<Clients>) -> Result<Metadata, TopicError> {
     let clients = Arc::clone(clients);
-    let ask = move || -> Result<Metadata, KafkaError> {
-        use rdkafka::consumer::{BaseConsumer, Consumer};
-        let asker: BaseConsumer<_> = clients.reader(true).create_with_context(clients.listener())?;
-        asker.poll(std::time::Duration::ZERO);
-        asker.fetch_metadata(None, CALL)
-    };
-    tokio::task::spawn_blocking(ask)
+    tokio::task::spawn_blocking(move || ask(&clients))
         .await
         .map_err(|error| TopicError::Start(error.to_string()))?
-        .map_err(Into::into)
+}
+
+fn ask(clients: &Clients) -> Result<Metadata, TopicError> {
+    let asker: BaseConsumer<_> = clients.reader(true).create_with_context(clients.listener())?;
+    let mut left = CALL;
+    loop {
+        // A token, where one is needed, is got by serving, and what brokers refuse is heard by it.
+        while asker.poll(Duration::ZERO).is_some() {}
+        if let Some(refusal) = clients.refusal() {
+            return Err(TopicError::Refused(refusal.to_owned()));
+        }
+        match (asker.fetch_metadata(None, STEP), left.checked_sub(STEP)) {
+            (Ok(metadata), _) => return Ok(metadata),
+            (Err(_), Some(rest)) => left = rest,
+            (Err(error), None) => return Err(TopicError::Away(error)),
+        }
+    }
 }
 
 fn count(metadata: &Metadata, topic: &str) -> Option<usize> {
@@ -98,6 +160,7 @@ fn count(metadata: &Metadata, topic: &str) -> Option<usize> {
 async fn check_policy<C: rdkafka::ClientContext>(
     admin: &AdminClient<C>,
     topic: &str,
+    wanted: &'static str,
 ) -> Result<(), TopicError> {
     let asked = admin
         .describe_configs(
@@ -109,8 +172,8 @@ async fn check_policy<C: rdkafka::ClientContext>(
     for resource in asked.unwrap_or_default() {
         let Ok(resource) = resource else { continue };
         let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
-        if let Some(policy) = policy.filter(|policy| policy != "compact") {
-            return Err(TopicError::Policy(topic.to_owned(), policy));
+        if let Some(policy) = policy.filter(|policy| policy != wanted) {
+            return Err(TopicError::Policy { topic: topic.to_owned(), policy, wanted });
         }
     }
     Ok(())
@@ -118,19 +181,32 @@ async fn check_policy<C: rdkafka::ClientContext>(
 
 async fn make<C: rdkafka::ClientContext>(
     admin: &AdminClient<C>,
-    plan: &KafkaPlan,
+    (clients, plan): (&Clients, &KafkaPlan),
     topic: &str,
     partitions: usize,
-    is_state: bool,
+    policy: &'static str,
 ) -> Result<(), TopicError> {
     let count = i32::try_from(partitions).unwrap_or(i32::MAX);
     let copies = plan.replication_factor.map_or(-1, i32::from);
     let mut new = NewTopic::new(topic, count, TopicReplication::Fixed(copies));
-    if is_state {
-        // What a crash has left half written must not displace what was whole before it is written again.
-        new = new.set("cleanup.policy", "compact").set("min.compaction.lag.ms", "600000");
+    if !policy.is_empty() {
+        new = new.set("cleanup.policy", policy);
     }
-    let failed = |error: String| TopicError::Make { topic: topic.to_owned(), error, partitions };
+    if policy == "compact" {
+        // What a crash has left half written must not displace what was whole before it is written again.
+        new = new.set("min.compaction.lag.ms", "600000");
+    }
+    let policy = match policy {
+        "" => String::new(),
+        policy => format!(" and `cleanup.policy={policy}`"),
+    };
+    let failed = |error: String| {
+        let (topic, policy) = (topic.to_owned(), policy.clone());
+        TopicError::Make { topic, error, partitions, policy }
+    };
+    if !clients.can_administer() {
+        return Err(failed("with `kafka.sasl.token_file` that is up to you".to_owned()));
+    }
     let made = admin
         .create_topics(&[new], &AdminOptions::new().request_timeout(Some(CALL)).operation_timeout(Some(CALL)))
         .await;

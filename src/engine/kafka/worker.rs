@@ -1,16 +1,23 @@
 //! The loop: records of the partitions that are ours, through their cells, into commits.
 
+mod error;
+
+pub use error::WorkError;
+
 use super::cell::{Cell, Mould};
 use super::changelog::{Changelog, RestoreError};
 use super::commit::{Commit, Done, Order};
-use super::outcome::Outbox;
+use super::floor::{Held, Limit, warn_if_blind};
+use super::outcome::{Outbox, first_lines, last_lines};
+use super::parcel::Parcel;
+use super::stages::{Layout, Stage};
 use crate::config::KafkaPlan;
 use crate::decode::Decoder;
 use crate::engine::clock::{self, Arrival};
 use crate::engine::totals::Totals;
+use crate::fault::{Mistake, planted};
 use crate::sink::kafka::KafkaSinkError;
-use crate::source::kafka::{Event, Fetched, Place, Seek, Topics};
-use rdkafka::error::KafkaError;
+use crate::source::kafka::{End, Event, Fetched, Place, Seek, Steer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -25,38 +32,14 @@ const AHEAD: usize = 4;
 /// How long to wait before a new producer is tried once more.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Why the loop ended before it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkError {
-    /// The consumer cannot go on.
-    #[error(transparent)]
-    Consumer(KafkaError),
-    /// What stands in a changelog cannot be gone on with.
-    #[error("the changelog of {place} cannot be gone on with")]
-    State {
-        /// The partition.
-        place: String,
-        /// Why.
-        source: super::cell::CellError,
-    },
-    /// A thread is gone.
-    #[error("a thread has died, which is a mistake of ours; please report it")]
-    Died,
-    /// Kafka does not let state be read.
-    #[error(transparent)]
-    Restore(RestoreError),
-}
-
 /// The loop and all that it needs.
 pub struct Worker {
     /// What is to be done.
     pub plan: KafkaPlan,
     /// What cells are made with.
     pub mould: Mould,
-    /// Names of topics.
-    pub topics: Topics,
-    /// How many partitions each has.
-    pub partitions: Vec<usize>,
+    /// The topics.
+    pub layout: Arc<Layout>,
     /// Reads frames.
     pub decoder: Decoder,
     /// Longest frame.
@@ -66,7 +49,7 @@ pub struct Worker {
     /// What happens.
     pub events: Receiver<Event>,
     /// The way to the reading thread.
-    pub seeks: Sender<Seek>,
+    pub steers: Sender<Steer>,
     /// The way to the committing thread and back.
     pub orders: Sender<Order>,
     /// What came of orders.
@@ -85,6 +68,8 @@ pub struct State {
     pub cells: BTreeMap<Place, Cell>,
     /// Partitions of which there was nothing more to read, and where they ended then, once that is known.
     pub caught_up: BTreeMap<Place, Option<i64>>,
+    /// Partitions that are not read because others are far behind.
+    pub held: BTreeMap<Place, Held>,
     /// What waits for a commit.
     pub outbox: Outbox,
     /// What the commit that is under way has counted.
@@ -110,6 +95,7 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.settle(false)?;
+            self.release();
             if self.state.ticked.elapsed() >= TICK {
                 self.tick();
             }
@@ -139,7 +125,7 @@ impl Worker {
             Event::Fetched(seek, fetched) => {
                 let fetched = if self.state.is_lost { Vec::new() } else { fetched };
                 for fetched in fetched {
-                    self.take(seek, fetched);
+                    self.take(seek, fetched)?;
                 }
             }
             Event::CaughtUp(place) => {
@@ -157,31 +143,113 @@ impl Worker {
             }
             Event::Misplaced => self.state.is_lost = true,
             Event::Ends(ends) => self.lag(&ends),
-            Event::Failed(error) => return Err(WorkError::Consumer(error)),
+            Event::Failed(error) => return Err(WorkError::Consumer { error }),
         }
         Ok(())
     }
 
     /// Takes messages of one partition; those that were taken before are passed over.
-    fn take(&mut self, seek: u64, fetched: Fetched) {
-        let Self { state, decoder, topics, .. } = self;
+    fn take(&mut self, seek: u64, fetched: Fetched) -> Result<(), WorkError> {
         let place = fetched.place;
-        let Some(cell) = state.cells.get_mut(&place) else { return };
-        state.caught_up.remove(&place);
+        let Some(cell) = self.state.cells.get(&place) else { return Ok(()) };
+        let stage = cell.stage();
         // What was fetched before everything went back does not follow what the state says.
-        if fetched.next <= cell.next || seek < cell.sought {
-            return;
+        let is_new = fetched.next > cell.next && seek >= cell.sought;
+        let fetched = is_new.then(|| fetched.starting_at(cell.next));
+        self.state.caught_up.remove(&place);
+        let Some(fetched) = fetched.filter(|_| !self.state.held.contains_key(&place)) else { return Ok(()) };
+        match stage {
+            Stage::Whole => self.take_frames(fetched, None),
+            Stage::Input => {
+                let limit = Limit::of(&self.layout.origin(place), &self.state.cells);
+                self.take_frames(fetched, limit);
+                if self.state.held.contains_key(&place) {
+                    // Whoever does not listen any more has ended, and the next event says so.
+                    let _ = self.steers.send(Steer::Hold(place));
+                }
+            }
+            Stage::Halves | Stage::Keys => return self.take_parcels(&fetched),
         }
-        let arrived = Arrival::now();
-        let fetched = fetched.starting_at(cell.next);
-        let (next, name) = (fetched.next, topics.name(place));
-        for (block, positions) in fetched.blocks(self.frame_bytes_max) {
-            let batch = decoder.block(&block, arrived.at);
-            state.outbox.batch((name, place), &batch, &positions, arrived);
-            let taken = cell.take(batch, &positions, arrived);
-            state.outbox.taken((name, place), taken);
+        Ok(())
+    }
+
+    /// Takes what is to be decoded, as far as it may be read by now.
+    fn take_frames(&mut self, fetched: Fetched, mut limit: Option<Limit>) {
+        let Self { state, decoder, layout, .. } = self;
+        let (place, is_document, mut next) = (fetched.place, fetched.is_document, fetched.next);
+        let Some(cell) = state.cells.get_mut(&place) else { return };
+        let (arrived, origin) = (Arrival::now(), layout.origin(place));
+        for (mut block, mut positions) in fetched.blocks(self.frame_bytes_max) {
+            let mut batch = decoder.block(&block, arrived.at);
+            let held = limit.and_then(|limit| limit.first_held(&batch, &positions));
+            if let Some((lines, minute)) = held {
+                let rest = (!is_document).then(|| last_lines(place, &block, &positions, lines));
+                state.held.insert(place, Held { minute, rest });
+                next = positions.get(lines).copied().unwrap_or(next);
+                if lines == 0 {
+                    break;
+                }
+                positions.truncate(lines);
+                block = first_lines(&block, lines);
+                batch = decoder.block(&block, arrived.at);
+            }
+            // What was begun of a message is taken whole.
+            limit = None;
+            state.outbox.batch(&origin, &batch, &positions, arrived);
+            state.outbox.taken(cell.take(batch, &positions, arrived));
         }
         cell.next = next;
+        if let Some(held) = state.held.get(&place) {
+            state.outbox.hurry(cell.foresee(held.minute, arrived.at));
+        }
+    }
+
+    /// Takes what another stage has passed on.
+    fn take_parcels(&mut self, fetched: &Fetched) -> Result<(), WorkError> {
+        let Self { state, layout, .. } = self;
+        let place = fetched.place;
+        let Some(cell) = state.cells.get_mut(&place) else { return Ok(()) };
+        let arrived = Arrival::now();
+        for (position, value) in fetched.own() {
+            let parcel = Parcel::read(value).map_err(|source| {
+                let place = format!("{}[{}]@{position}", layout.topics.name(place), place.partition);
+                WorkError::Parcel { place, source }
+            })?;
+            state.outbox.records += parcel.batch.records.len();
+            cell.next = position + 1;
+            let is_news = parcel.batch.records.is_empty();
+            let taken = cell.receive(parcel, arrived);
+            // Somebody may wait for what follows from how far others are.
+            if is_news { state.outbox.hurry(taken) } else { state.outbox.taken(taken) }
+        }
+        Ok(())
+    }
+
+    /// Goes on with partitions that were ahead of others.
+    fn release(&mut self) {
+        let State { held, cells, .. } = &self.state;
+        let limit = |place: &Place| Limit::of(&self.layout.origin(*place), cells);
+        let due = held.iter().map(|(place, held)| (*place, limit(place), held.minute));
+        let due = due.filter(|(_, limit, minute)| limit.is_none_or(|limit| !limit.holds(*minute)));
+        let due: Vec<(Place, Option<Limit>)> = due.map(|(place, limit, _)| (place, limit)).collect();
+        for (place, limit) in due {
+            let rest = self.state.held.remove(&place).and_then(|held| held.rest);
+            if let Some(rest) = rest {
+                self.take_frames(rest, limit);
+            }
+            if !self.state.held.contains_key(&place) {
+                self.seek(place);
+            }
+        }
+    }
+
+    /// Reads a partition on from where its cell is.
+    fn seek(&mut self, place: Place) {
+        let Some(cell) = self.state.cells.get_mut(&place) else { return };
+        self.state.seek += 1;
+        cell.sought = self.state.seek;
+        let _ =
+            self.steers.send(Steer::Seek(Seek { number: cell.sought, positions: vec![(place, cell.next)] }));
     }
 
     fn assigned(&mut self, places: &[Place]) -> Result<Vec<Option<i64>>, WorkError> {
@@ -199,26 +267,28 @@ impl Worker {
         let mut starts = Vec::new();
         for place in places {
             let pieces = all.remove(place).unwrap_or_default();
-            let partitions = self.partitions.get(usize::from(place.topic)).copied().unwrap_or(1);
-            let restored =
-                Cell::restore(&self.mould, partitions, &pieces, clock::now()).map_err(|source| {
-                    let place = format!("{}[{}]", self.topics.name(*place), place.partition);
-                    WorkError::State { place, source }
-                })?;
+            let restored = Cell::restore(&self.mould, *place, &pieces, clock::now()).map_err(|source| {
+                let place = format!("{}[{}]", self.layout.topics.name(*place), place.partition);
+                WorkError::State { place, source }
+            })?;
             let known = restored.as_ref().map(|cell| cell.next);
-            let start = self.changelog.start(*place, known).map_err(WorkError::Restore)?;
-            if restored.is_none() {
+            let (start, missing) = self.changelog.start(*place, known).map_err(WorkError::Restore)?;
+            if known != Some(start) {
                 // From where it is read has to be known even if nothing comes before the next start.
                 self.state.outbox.touch();
             }
-            let fresh = || Cell::new(&self.mould, partitions, start, clock::now());
+            let fresh = || Cell::new(&self.mould, *place, start, clock::now());
             let mut cell = restored.unwrap_or_else(fresh);
-            cell.next = start;
+            cell.move_to(start);
             starts.push(start);
             self.state.cells.insert(*place, cell);
             self.state.caught_up.remove(place);
-            self.state.outbox.totals.kafka_mut().restores += 1;
+            self.state.held.remove(place);
+            let kafka = self.state.outbox.totals.kafka_mut();
+            kafka.restores += 1;
+            kafka.missing += missing;
         }
+        warn_if_blind(&self.state.cells);
         tracing::info!("{} partitions restored in {:.2} s", places.len(), began.elapsed().as_secs_f64());
         Ok(starts)
     }
@@ -235,6 +305,7 @@ impl Worker {
         for place in places {
             self.state.cells.remove(place);
             self.state.caught_up.remove(place);
+            self.state.held.remove(place);
         }
         self.publish();
         Ok(())
@@ -250,16 +321,20 @@ impl Worker {
                 return Ok(());
             }
             self.settle(true)?;
+            if self.state.is_lost {
+                return Ok(());
+            }
         }
         self.hand_over().map(|_| ())
     }
 
     /// Gives everything that waits to the committing thread; whether there was anything.
     fn hand_over(&mut self) -> Result<bool, WorkError> {
-        let Self { state, plan, topics, .. } = self;
+        let Self { state, layout, .. } = self;
         let mut commit = Commit { events: state.outbox.take_events(), ..Commit::default() };
+        commit.events.extend(state.cells.values_mut().flat_map(Cell::passed_on));
         for (place, cell) in state.cells.iter_mut().filter(|(_, cell)| cell.has_changed()) {
-            let topic: Arc<str> = plan.changelog(topics.name(*place)).into();
+            let topic = layout.changelog(*place);
             commit.positions.push((*place, cell.next));
             commit.state.extend(super::outcome::pieces(&topic, place.partition, cell.changes()));
         }
@@ -277,6 +352,7 @@ impl Worker {
     fn settle(&mut self, wait: bool) -> Result<(), WorkError> {
         let Some(counted) = self.state.under_way.take() else { return Ok(()) };
         let done = if wait { self.done.recv().ok() } else { self.done.try_recv().ok() };
+        let done = done.map(|done| if planted(Mistake::UnknownIsCommitted) { Ok(()) } else { done });
         match done {
             None if wait => return Err(WorkError::Died),
             None => self.state.under_way = Some(counted),
@@ -306,6 +382,8 @@ impl Worker {
 
     /// Forgets what is not committed: a new producer, the state as it is written, and everything after it once more.
     fn start_over(&mut self) -> Result<(), WorkError> {
+        // Answers are taken one for one: the next is to be that to what is asked here.
+        self.settle(true)?;
         let restores = self.state.outbox.totals.kafka_mut().restores;
         self.state.outbox.clear((*self.state.committed).clone());
         let kafka = self.state.outbox.totals.kafka_mut();
@@ -313,6 +391,7 @@ impl Worker {
         kafka.starts_over += 1;
         let places: Vec<Place> = self.state.cells.keys().copied().collect();
         self.state.cells.clear();
+        self.state.held.clear();
         self.renew()?;
         let starts = match self.restore(&places) {
             Err(WorkError::Restore(RestoreError::Stopped)) => return Ok(()),
@@ -325,7 +404,7 @@ impl Worker {
         self.state.is_lost = false;
         let positions = places.into_iter().zip(starts).collect();
         // Whoever does not listen any more has ended, and the next event says so.
-        let _ = self.seeks.send(Seek { number: self.state.seek, positions });
+        let _ = self.steers.send(Steer::Seek(Seek { number: self.state.seek, positions }));
         Ok(())
     }
 
@@ -342,32 +421,40 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets event time pass in partitions to which nothing comes.
+    /// Lets event time pass in partitions to which nothing comes, and notes which have been read to their end.
     fn tick(&mut self) {
         self.state.ticked = Arrival::now();
         let now = clock::now();
-        let Self { state, changelog, topics, .. } = self;
+        let Self { state, changelog, layout, .. } = self;
         let State { cells, caught_up, outbox, .. } = state;
         for (place, ended) in caught_up {
-            let Some(cell) = cells.get_mut(place).filter(|cell| cell.is_quiet(now)) else { continue };
+            let Some(cell) = cells.get_mut(place) else { continue };
+            if !layout.topics.is_input(*place) || !cell.may_be_idle(now) {
+                continue;
+            }
             // Brokers that do not answer may hold records that nobody has seen.
             let Some(end) = changelog.end(*place) else { continue };
             // That one topic has come to its end is told of all that have such a partition.
-            let is_sure = topics.0.len() == 1 || cell.next >= end;
-            if is_sure
-                && *ended.get_or_insert(end) == end
-                && let Some(taken) = cell.tick(now)
-            {
-                outbox.taken((topics.name(*place), *place), taken);
+            let is_told = ended.is_none() && layout.topics.names.len() == 1;
+            let is_sure =
+                is_told || *ended == Some(end) || cell.next >= end || changelog.is_at_end(*place, cell.next);
+            if !is_sure {
+                continue;
+            }
+            *ended = Some(end);
+            if let Some(taken) = cell.tick(now) {
+                outbox.taken(taken);
             }
         }
     }
 
-    fn lag(&mut self, ends: &BTreeMap<Place, i64>) {
+    fn lag(&mut self, ends: &BTreeMap<Place, End>) {
         let cells = &self.state.cells;
-        let lags = ends.iter().filter_map(|(place, end)| Some((*place, end - cells.get(place)?.next)));
-        let lags =
-            lags.map(|(place, lag)| ((self.topics.name(place).to_owned(), place.partition), lag.max(0)));
+        let lags = ends.iter().filter_map(|(place, End { end, is_fetched })| {
+            let lag = if *is_fetched { 0 } else { end - cells.get(place)?.next };
+            let name = self.layout.topics.name(*place).to_owned();
+            Some(((name, place.partition), lag.max(0)))
+        });
         self.state.outbox.totals.kafka_mut().lag = lags.collect();
     }
 
@@ -378,8 +465,9 @@ impl Worker {
         for cell in cells.values() {
             gauges.add(cell.gauges());
         }
+        let judging = || cells.values().filter(|cell| matches!(cell.stage(), Stage::Whole | Stage::Keys));
         outbox.totals.gauges = gauges;
-        outbox.totals.watermark = cells.values().filter_map(|cell| cell.passage().watermark()).min();
+        outbox.totals.watermark = judging().filter_map(|cell| cell.passage().watermark()).min();
         outbox.totals.latest = cells.values().filter_map(|cell| cell.passage().latest()).max();
         outbox.totals.ready = true;
         outbox.totals.kafka_mut().partitions = cells.len() as u64;
@@ -391,3 +479,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! A cell that is taken apart into pieces and put together again goes on as if nothing had happened.
 
+use super::saved::{CELL, FORM};
 use super::*;
 use crate::decode::{Decoder, Settings};
 use crate::encode::write_alert;
 use crate::frame::Block;
+use crate::save::Writer;
+use crate::shard::Piece;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 static PLAN: LazyLock<Plan> = LazyLock::new(|| {
@@ -12,6 +16,17 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
     let config = crate::config::Config::parse("t", text).unwrap();
     Plan::new(&config, "t", text).unwrap()
 });
+
+/// A topic of three partitions, one of which is looked at.
+const PLACE: Place = Place { topic: 0, partition: 1 };
+
+fn mould(repartition: bool) -> Mould {
+    let text =
+        format!("[kafka]\nbootstrap_servers = \"b:1\"\ntopics = [\"usage\"]\nrepartition = {repartition}\n");
+    let config = crate::config::Config::parse("t", &text).unwrap();
+    let kafka = Plan::new(&config, "t", &text).unwrap().kafka.unwrap();
+    Mould::new(&PLAN, Arc::new(Layout::new(&kafka, vec![3, 2, 2])))
+}
 
 /// One record, from a few numbers.
 fn line((hour, key, kind, request): (u32, u8, u8, u16)) -> String {
@@ -48,7 +63,7 @@ impl Run {
         let rulebook = Arc::clone(&PLAN.rulebook);
         let settings = Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: true };
         Self {
-            cell: Cell::new(&Mould::new(&PLAN), 3, 0, Timestamp::MIN),
+            cell: Cell::new(&mould(false), PLACE, 0, Timestamp::MIN),
             decoder: Decoder::new(settings),
             pieces: BTreeMap::new(),
             said: Vec::new(),
@@ -64,7 +79,8 @@ impl Run {
         let taken = self.cell.take(batch, &positions, Arrival::now());
         self.cell.next += i64::try_from(lines.len()).unwrap();
         self.counts.add(&taken.counts);
-        for (output, position) in taken.outputs {
+        for (output, source) in taken.outputs {
+            let position = source.offset;
             assert!((0..self.cell.next).contains(&position), "{position}");
             let mut alert = Vec::new();
             write_alert(&output.alert, &mut alert);
@@ -83,7 +99,7 @@ impl Run {
 
     /// Dies and comes back.
     fn restart(&mut self) {
-        let restored = Cell::restore(&Mould::new(&PLAN), 3, &self.pieces, Timestamp::MIN).unwrap();
+        let restored = Cell::restore(&mould(false), PLACE, &self.pieces, Timestamp::MIN).unwrap();
         self.cell = restored.unwrap();
     }
 }
@@ -156,9 +172,9 @@ fn another_form_is_refused_by_the_name_of_its_writer() {
     run.take(&[line((5, 1, 8, 7))]);
     run.commit();
     let mut value = Writer::default();
-    value.put(&(2_u32, "9.0.0"));
+    value.put(&(FORM + 7, "9.0.0"));
     run.pieces.insert(vec![CELL], value.into_bytes());
-    let error = Cell::restore(&Mould::new(&PLAN), 3, &run.pieces, Timestamp::MIN).err().unwrap();
+    let error = Cell::restore(&mould(false), PLACE, &run.pieces, Timestamp::MIN).err().unwrap();
     assert!(error.to_string().contains("keyhound 9.0.0"), "{error}");
 }
 
@@ -170,6 +186,6 @@ fn a_state_with_a_piece_that_is_damaged_is_refused() {
     for name in run.pieces.keys() {
         let mut pieces = run.pieces.clone();
         pieces.get_mut(name).unwrap().clear();
-        assert!(Cell::restore(&Mould::new(&PLAN), 3, &pieces, Timestamp::MIN).is_err(), "{name:?}");
+        assert!(Cell::restore(&mould(false), PLACE, &pieces, Timestamp::MIN).is_err(), "{name:?}");
     }
 }

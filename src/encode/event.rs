@@ -1,0 +1,123 @@
+//! Everything that is told, of whatever kind.
+
+use super::json::{write_alert, write_line};
+use crate::detect::{Alert, Severity, Status};
+use crate::incident::{Incident, Term};
+use serde::Serialize;
+
+/// What is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A detector's verdict.
+    Alert(Alert),
+    /// A key in somebody else's hands.
+    Incident(Incident),
+}
+
+impl Event {
+    /// What no other event is called: its id and revision.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Alert(alert) => format!("{}.{}", alert.id, alert.revision),
+            Self::Incident(incident) => format!("{}.{}", incident.id, incident.revision),
+        }
+    }
+
+    /// How bad it is; `None` where it is taken back.
+    pub fn severity(&self) -> Option<Severity> {
+        match self {
+            Self::Alert(alert) => (alert.status != Status::Withdrawn).then_some(alert.severity),
+            Self::Incident(incident) => Some(incident.severity),
+        }
+    }
+}
+
+/// Appends an event as one line of JSON.
+pub fn write_event(event: &Event, out: &mut Vec<u8>) {
+    match event {
+        Event::Alert(alert) => write_alert(alert, out),
+        Event::Incident(incident) => write_line(&Line::from(incident), out),
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: &'static str,
+    event: &'static str,
+    id: &'a str,
+    incident_id: &'a str,
+    revision: u32,
+    status: &'static str,
+    class: &'static str,
+    severity: &'static str,
+    score: f64,
+    ledger: Vec<LedgerLine>,
+    description: &'a str,
+    timestamp: String,
+    detected_at: String,
+    updated_at: String,
+    api_key_prefix: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    api_key_alias: &'a str,
+    key_id: String,
+    requests: u32,
+    cost_usd: f64,
+    evidence: Evidence<'a>,
+    next_steps: &'a [&'a str],
+}
+
+#[derive(Serialize)]
+struct LedgerLine {
+    term: &'static str,
+    nats: f64,
+    observed: f64,
+    expected: f64,
+}
+
+#[derive(Serialize)]
+struct Evidence<'a> {
+    request_ids: &'a [Box<str>],
+    source_ips: &'a [String],
+}
+
+/// To the thousandth; the score is that of the terms as they are told.
+fn rounded(number: f64) -> f64 {
+    // There is no negative nought.
+    (number * 1000.0).round() / 1000.0 + 0.0
+}
+
+impl From<&Term> for LedgerLine {
+    fn from(term: &Term) -> Self {
+        let Term { name, nats, observed, expected } = *term;
+        Self { term: name, nats: rounded(nats), observed: rounded(observed), expected: rounded(expected) }
+    }
+}
+
+impl<'a> From<&'a Incident> for Line<'a> {
+    fn from(incident: &'a Incident) -> Self {
+        let ledger: Vec<LedgerLine> = incident.ledger.iter().map(LedgerLine::from).collect();
+        Self {
+            schema: "keyhound.event.v1",
+            event: "incident",
+            id: &incident.id,
+            incident_id: &incident.id,
+            revision: incident.revision,
+            status: "open",
+            class: incident.class.label(),
+            severity: incident.severity.label(),
+            score: rounded(ledger.iter().map(|line| line.nats).sum()),
+            ledger,
+            description: &incident.description,
+            timestamp: incident.timestamp.to_string(),
+            detected_at: incident.detected_at.to_string(),
+            updated_at: incident.updated_at.to_string(),
+            api_key_prefix: &incident.key_hint,
+            api_key_alias: &incident.key_alias,
+            key_id: incident.key.to_string(),
+            requests: incident.requests,
+            cost_usd: rounded(incident.cost_usd),
+            evidence: Evidence { request_ids: &incident.request_ids, source_ips: &incident.source_ips },
+            next_steps: incident.next_steps,
+        }
+    }
+}

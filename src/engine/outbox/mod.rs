@@ -1,0 +1,174 @@
+//! What stands between the egress and a receiver that may be slow or away: alerts that were given and not yet taken.
+//!
+//! The egress puts alerts in, numbered from nought, and waits when there are too many, which stops the reading. The
+//! sender takes them out in order and forgets them when the receiver has taken them. With `--state` they also stand on
+//! disk: a checkpoint knows how many were put in by then, and those that came later are made again by the run that goes
+//! on from it.
+
+mod complaint;
+mod disk;
+mod segment;
+mod sender;
+mod sending;
+mod traffic;
+
+pub use disk::{Disk, Found, Known, waiting};
+pub use sender::Sender;
+pub use sending::{Left, Sending};
+pub use traffic::{Attempt, Traffic};
+
+use crate::config::PostPlan;
+use crate::encode::{Event, write_event};
+use crate::sink::http::HttpSink;
+use hyper::body::Bytes;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Entries on their way to the sender, which takes them at once.
+const ON_THE_WAY: usize = 256;
+/// What an entry costs besides its text, in memory and on disk.
+const ENTRY_BYTES: usize = 128;
+
+/// An alert that waits.
+#[derive(Debug)]
+pub struct Entry {
+    /// Counted from nought over all runs with one state.
+    number: u64,
+    /// `id.revision`, a line break, and the alert as a line of JSON.
+    text: Bytes,
+    /// Its share of the room.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Entry {
+    /// `id.revision`, with the line break.
+    fn name(&self) -> &[u8] {
+        &self.text[..self.start()]
+    }
+
+    /// The alert as a line.
+    fn line(&self) -> &[u8] {
+        &self.text[self.start()..]
+    }
+
+    fn start(&self) -> usize {
+        memchr::memchr(b'\n', &self.text).map_or(0, |at| at + 1)
+    }
+
+    fn bytes(&self) -> usize {
+        cost(&self.text)
+    }
+}
+
+fn cost(text: &[u8]) -> usize {
+    text.len() + ENTRY_BYTES
+}
+
+/// Where alerts are put in.
+pub struct Outbox {
+    entries: mpsc::Sender<Entry>,
+    room: Arc<Semaphore>,
+    bytes_max: u32,
+    next: u64,
+    disk: Option<Disk>,
+    stop: CancellationToken,
+    traffic: Arc<Traffic>,
+    stalled: Arc<AtomicBool>,
+}
+
+/// The sender has gone while alerts still come.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody sends what is to be posted")]
+struct Gone;
+
+impl Outbox {
+    /// An outbox and its sender. What an earlier run has left goes first.
+    pub fn new(
+        plan: &PostPlan,
+        sink: HttpSink,
+        kept: Option<(Disk, Found)>,
+        stop: &CancellationToken,
+        stalled: &Arc<AtomicBool>,
+    ) -> (Self, Sender) {
+        let (entries, receiver) = mpsc::channel(ON_THE_WAY);
+        let room = Arc::new(Semaphore::new(plan.outbox_bytes_max as usize));
+        let traffic = Arc::<Traffic>::default();
+        let (disk, found) = kept.map_or((None, Found::default()), |(disk, found)| (Some(disk), found));
+        let left = found.entries.into_iter().map(|(number, text)| {
+            // Where the limit was lowered meanwhile, what is over it has no share.
+            let share = u32::try_from(cost(&text)).unwrap_or(u32::MAX);
+            let room = Arc::clone(&room).try_acquire_many_owned(share).ok();
+            traffic.put(cost(&text));
+            Entry { number, text, _room: room }
+        });
+        let left = left.collect();
+        let delivered = disk.as_ref().map(Disk::delivered);
+        let sender = Sender::new(plan, sink, receiver, left, delivered, stop, &traffic);
+        let outbox = Self {
+            entries,
+            room,
+            bytes_max: plan.outbox_bytes_max,
+            next: found.next,
+            disk,
+            stop: stop.clone(),
+            traffic,
+            stalled: Arc::clone(stalled),
+        };
+        (outbox, sender)
+    }
+
+    /// What passes through it.
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
+    /// Puts an event in. Waits while there is no room, unless a stop was asked for: then what is under way must get to
+    /// where it is kept.
+    pub async fn put(&mut self, event: &Event) -> io::Result<()> {
+        let mut text = format!("{}\n", event.name()).into_bytes();
+        write_event(event, &mut text);
+        let room = self.room(cost(&text)).await;
+        if let Some(disk) = &mut self.disk {
+            disk.remove(self.traffic.taken());
+            disk.append(self.next, &text, &self.stalled).await?;
+        }
+        self.traffic.put(cost(&text));
+        let entry = Entry { number: self.next, text: text.into(), _room: room };
+        self.next += 1;
+        match self.entries.send(entry).await {
+            // After a stop it does not wait for ever: what it has not delivered is counted.
+            Err(_) if !self.stop.is_cancelled() => Err(io::Error::other(Gone)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        // An alert that is larger than all the room has it alone.
+        let share = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes_max);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(share) {
+            return Some(room);
+        }
+        self.traffic.set_full(true);
+        let room = tokio::select! {
+            room = Arc::clone(&self.room).acquire_many_owned(share) => room.ok(),
+            () = self.stop.cancelled() => None,
+        };
+        self.traffic.set_full(false);
+        room
+    }
+
+    /// What a checkpoint has to know: how many were put in, and the files that are to be forced to disk before.
+    pub fn kept(&mut self) -> (Option<u64>, Vec<Arc<File>>) {
+        match &mut self.disk {
+            Some(disk) => {
+                disk.remove(self.traffic.taken());
+                (Some(self.next), disk.unforced())
+            }
+            None => (None, Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What is told of an incident.
+
+use super::cohort::{Cohort, Told};
+use super::evidence::{Ledger, Term};
+use crate::detect::{Class, Severity};
+use crate::key::KeyId;
+use crate::networks::Networks;
+use crate::time::{SECOND, Stamp, Timestamp};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Dollars an hour, and in all, from which on an incident is critical.
+const CRITICAL_USD: (f64, f64) = (10.0, 25.0);
+/// Addresses that are told.
+const ADDRESSES_MAX: usize = 20;
+
+/// A key in somebody else's hands, in one revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// Stable over revisions.
+    pub id: String,
+    /// Counts up from 0.
+    pub revision: u32,
+    /// What it is.
+    pub class: Class,
+    /// How bad.
+    pub severity: Severity,
+    /// The key, what may be shown of it, and its owner's name for it.
+    pub key: KeyId,
+    /// What may be shown of it.
+    pub key_hint: Arc<str>,
+    /// Its owner's name for it; empty where there is none.
+    pub key_alias: Arc<str>,
+    /// One sentence for people.
+    pub description: String,
+    /// First record of the unknown consumer.
+    pub timestamp: Stamp,
+    /// The record that made the case.
+    pub detected_at: Stamp,
+    /// The record that made it what it is now.
+    pub updated_at: Stamp,
+    /// The sum of the ledger, in nats.
+    pub score: f64,
+    /// What speaks for and against it, the weightiest first.
+    pub ledger: Vec<Term>,
+    /// Requests and dollars so far.
+    pub requests: u32,
+    /// Dollars so far.
+    pub cost_usd: f64,
+    /// Requests that were not told before, by their ids.
+    pub request_ids: Vec<Box<str>>,
+    /// Addresses, the first of them.
+    pub source_ips: Vec<String>,
+    /// What to do.
+    pub next_steps: &'static [&'static str],
+}
+
+/// Everything that an incident is told from.
+pub struct Scene<'a> {
+    pub key: KeyId,
+    pub hint: &'a Arc<str>,
+    pub alias: &'a Arc<str>,
+    pub cohort: &'a Cohort,
+    pub ledger: &'a Ledger,
+    pub told: Told,
+    pub at: Stamp,
+    pub networks: &'a Networks,
+}
+
+impl Incident {
+    /// Of what was found.
+    pub fn new(scene: &Scene<'_>, request_ids: Vec<Box<str>>) -> Self {
+        let Scene { cohort, ledger, told, .. } = scene;
+        let mut terms = ledger.terms().to_vec();
+        terms.sort_by(|one, other| other.nats.abs().total_cmp(&one.nats.abs()));
+        let stamp = |ns: i64| Stamp::utc(Timestamp(ns));
+        Self {
+            id: id(scene.key, cohort),
+            revision: told.revision,
+            class: Class::Compromise,
+            severity: severity(cohort),
+            key: scene.key,
+            key_hint: Arc::clone(scene.hint),
+            key_alias: Arc::clone(scene.alias),
+            description: describe(scene, &terms),
+            timestamp: stamp(cohort.first * SECOND),
+            detected_at: stamp(told.detected),
+            updated_at: scene.at,
+            score: ledger.score(),
+            ledger: terms,
+            requests: cohort.records,
+            cost_usd: cohort.spent,
+            request_ids,
+            source_ips: cohort.addresses.values().take(ADDRESSES_MAX).map(|a| a.to_string()).collect(),
+            next_steps: crate::detect::REVOKE_FIRST,
+        }
+    }
+}
+
+fn id(key: KeyId, cohort: &Cohort) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-22 incident id");
+    hasher.update(&key.0).update(&cohort.first.to_le_bytes()).update(&cohort.number.to_le_bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+fn severity(cohort: &Cohort) -> Severity {
+    let hours = (cohort.span_days() * 24.0).max(1.0 / 60.0);
+    let (per_hour, in_all) = CRITICAL_USD;
+    if cohort.spent >= in_all || cohort.spent > 1.0 && cohort.spent / hours >= per_hour {
+        Severity::Critical
+    } else {
+        Severity::High
+    }
+}
+
+fn describe(scene: &Scene<'_>, terms: &[Term]) -> String {
+    let Scene { cohort, networks, .. } = scene;
+    let mut text = String::from("somebody besides its owner uses this key");
+    // Writing to a text cannot fail.
+    let requests = if cohort.records == 1 { "request" } else { "requests" };
+    let _ = write!(text, ": {} {requests}, ", cohort.records);
+    let _ = match cohort.spent {
+        0.01.. => write!(text, "${:.2}", cohort.spent),
+        _ => write!(text, "less than a cent"),
+    };
+    if let Some(place) = &cohort.identity.place {
+        let _ = write!(text, ", from {}", place.address);
+        if let Some(asn) = place.asn() {
+            let _ = write!(text, " (AS{asn} {})", networks.name(asn));
+        }
+    }
+    let reasons = terms.iter().filter(|term| term.nats > 0.0).take(3);
+    for (number, term) in reasons.enumerate() {
+        let _ = write!(text, "{} {}", if number == 0 { "; because:" } else { ";" }, term.meaning());
+    }
+    text
+}

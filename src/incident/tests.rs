@@ -1,0 +1,187 @@
+//! Small worlds: an owner at work for weeks, and what then comes.
+
+use super::*;
+use crate::config::Plan;
+use crate::decode::{Decoder, Settings};
+use crate::frame::Block;
+use proptest::prelude::*;
+use std::fmt::Write;
+
+/// Records of a world, by time.
+#[derive(Default)]
+struct World {
+    lines: Vec<(i64, String)>,
+}
+
+/// Who calls.
+#[derive(Clone, Copy)]
+struct Caller {
+    address: &'static str,
+    client: &'static str,
+    model: &'static str,
+    tokens: (u64, u64),
+}
+
+const OWNER: Caller = Caller {
+    address: "198.51.100.7",
+    client: "OpenAI/Python 2.32.0",
+    model: "gpt-4o-mini",
+    tokens: (600, 120),
+};
+const THIEF: Caller = Caller {
+    address: "203.0.113.99",
+    client: "Python/3.12 aiohttp/3.10.1",
+    model: "gpt-4o",
+    tokens: (9000, 1500),
+};
+/// The first of June 2026, a Monday.
+const START: i64 = 1_780_272_000;
+const DAY: i64 = 86_400;
+
+impl World {
+    fn call(&mut self, key: &str, at: i64, who: Caller) {
+        let (number, (input, output)) = (self.lines.len(), who.tokens);
+        let input = input + u64::try_from(at % 97).unwrap();
+        let Caller { address, client, model, .. } = who;
+        let line = format!(
+            r#"{{"timestamp":{at},"request_id":"req_{number}","api_key_prefix":"...{key}","model":"{model}","input_tokens":{input},"output_tokens":{output},"endpoint":"/v1/chat/completions","source_ip":"{address}","user_agent":"{client}","status_code":200}}"#
+        );
+        self.lines.push((at, line));
+    }
+
+    /// Calls every quarter of an hour from eight to eighteen o'clock.
+    fn work(&mut self, key: &str, days: std::ops::Range<i64>, who: Caller) {
+        for day in days {
+            for quarter in 32..72 {
+                self.call(key, START + day * DAY + quarter * 900 + (day * 37 + quarter * 61) % 300, who);
+            }
+        }
+    }
+
+    fn text(mut self) -> String {
+        self.lines.sort();
+        self.lines.into_iter().fold(String::new(), |mut text, (_, line)| {
+            writeln!(text, "{line}").unwrap();
+            text
+        })
+    }
+}
+
+fn layer() -> Incidents {
+    Incidents::new(&IncidentConfig::default(), &Arc::new(Networks::default()), 100_000, false)
+}
+
+/// What is told of these records, given in blocks that end after these lines; after each the layer is saved and another
+/// one goes on.
+fn told(text: &str, ends: &[usize]) -> Vec<Incident> {
+    let rulebook = Plan::default_plan().unwrap().rulebook;
+    let mut decoder =
+        Decoder::new(Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false });
+    let (mut layer, mut found) = (layer(), Vec::new());
+    let lines: Vec<&str> = text.lines().collect();
+    let mut from = 0;
+    for to in ends.iter().copied().chain([lines.len()]) {
+        let to = to.clamp(from, lines.len());
+        let block = Block { bytes: lines[from..to].join("\n").into(), ..Block::default() };
+        let batch = Arc::new(decoder.block(&block, Timestamp::MAX));
+        let runs = [Run { range: 0..batch.records.len(), batch }];
+        found.extend(layer.apply(&Input::Records { runs: &runs, marks: &[] }));
+        let saved = layer.save();
+        layer = self::layer();
+        layer.restore(&saved).unwrap();
+        assert!(layer.save() == saved, "the same state is the same bytes");
+        from = to;
+    }
+    found.extend(layer.apply(&Input::End));
+    found.into_iter().map(|(_, incident)| incident).collect()
+}
+
+#[test]
+fn a_thief_beside_the_owner_is_told_within_minutes_and_the_ledger_adds_up() {
+    let mut world = World::default();
+    world.work("a1", 0..40, OWNER);
+    let stolen = START + 36 * DAY + 11 * 3600;
+    for call in 0..120 {
+        world.call("a1", stolen + call * 20, THIEF);
+    }
+    let incidents = told(&world.text(), &[]);
+    let first = incidents.first().expect("an incident");
+    assert!(first.detected_at.at.0 / 1_000_000_000 - stolen < 600, "{}", first.detected_at);
+    assert!(incidents.iter().all(|incident| incident.id == first.id), "one theft is one incident");
+    assert!((0..).zip(&incidents).all(|(number, incident)| incident.revision == number));
+    let told: usize = incidents.iter().map(|incident| incident.request_ids.len()).sum();
+    assert_eq!(told, 120, "every request of the thief is told once");
+    for incident in &incidents {
+        let sum: f64 = incident.ledger.iter().map(|term| term.nats).sum();
+        assert!((sum - incident.score).abs() < 1e-9);
+        assert!(incident.ledger.iter().all(|term| TERMS.iter().any(|(name, _)| *name == term.name)));
+    }
+}
+
+#[test]
+fn an_owner_who_moves_is_no_thief() {
+    let moved = Caller { address: "192.0.2.44", client: "OpenAI/Python 2.41.1", ..OWNER };
+    let mut world = World::default();
+    world.work("a1", 0..36, OWNER);
+    world.work("a1", 36..50, moved);
+    assert_eq!(told(&world.text(), &[]), []);
+}
+
+#[test]
+fn a_key_that_is_new_is_not_told_at_its_first_records() {
+    let mut world = World::default();
+    world.work("a1", 0..3, THIEF);
+    assert_eq!(told(&world.text(), &[]), []);
+}
+
+#[test]
+fn second_deliveries_change_nothing() {
+    let mut world = World::default();
+    world.work("a1", 0..37, OWNER);
+    for call in 0..60 {
+        world.call("a1", START + 36 * DAY + 11 * 3600 + call * 20, THIEF);
+    }
+    let text = world.text();
+    let doubled = text.lines().fold(String::new(), |mut doubled, line| {
+        writeln!(doubled, "{line}\n{line}").unwrap();
+        doubled
+    });
+    assert_eq!(told(&text, &[]), told(&doubled, &[]));
+}
+
+#[test]
+fn no_more_keys_are_watched_than_there_may_be() {
+    let mut world = World::default();
+    for key in 0..50 {
+        world.call(&format!("k{key:02}"), START + key, OWNER);
+    }
+    let rulebook = Plan::default_plan().unwrap().rulebook;
+    let mut decoder =
+        Decoder::new(Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false });
+    let batch = decoder.block(&Block { bytes: world.text().into(), ..Block::default() }, Timestamp::MAX);
+    let config = IncidentConfig { keys_max: 7, ..IncidentConfig::default() };
+    let mut layer = Incidents::new(&config, &Arc::new(Networks::default()), 1000, false);
+    for record in &batch.records {
+        layer.record(record, &batch);
+    }
+    assert_eq!(layer.keys.len(), 7);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Wherever it is stopped and taken up again, and however records come in blocks, the same is told.
+    #[test]
+    fn restarts_and_blocks_change_nothing(mut ends in prop::collection::vec(0_usize..1700, 0..6)) {
+        let mut world = World::default();
+        world.work("a1", 0..37, OWNER);
+        for call in 0..150 {
+            world.call("a1", START + 33 * DAY + 11 * 3600 + call * 700, THIEF);
+        }
+        let text = world.text();
+        ends.sort_unstable();
+        let whole = told(&text, &[]);
+        prop_assert!(!whole.is_empty());
+        prop_assert_eq!(told(&text, &ends), whole);
+    }
+}

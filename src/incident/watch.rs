@@ -1,0 +1,290 @@
+//! One key: its owner, and everybody else who uses it.
+
+use super::cohort::{Act, Cohort, Name, Told};
+use super::event::{Incident, Scene};
+use super::evidence::{Case, Ledger, weigh};
+use super::fleet::Fleet;
+use super::identity::Identity;
+use super::novelty::{Kind, rate};
+use super::owner::{Owner, Seen, seconds};
+use crate::key::KeyId;
+use crate::networks::Networks;
+use crate::record::{Batch, UsageRecord};
+use crate::time::Stamp;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Unknown consumers of one key.
+const COHORTS_MAX: usize = 12;
+/// At first everything is the owner's, for so many seconds or records.
+const BEGINNING: (i64, u64) = (6 * 3600, 3);
+/// Seconds after which an unknown consumer of a young key is accepted, and how old that is in days.
+const YOUNG: (i64, f64) = (86_400, 30.0);
+/// Days in use, and seconds, after which one that replaced the owner is accepted.
+const SETTLED: (u32, i64) = (4, 4 * 86_400);
+/// Seconds of silence after which one has left.
+const GONE: i64 = 5 * 86_400;
+/// Evidence is weighed at every one of the first records, then at every twentieth.
+const EVERY: (u32, u32) = (60, 20);
+/// Requests that are told at once.
+const TOLD_AT_ONCE: usize = 100;
+
+/// A key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Watch {
+    owner: Owner,
+    cohorts: Vec<Cohort>,
+    /// How many cohorts there have been.
+    numbered: u32,
+    /// The latest consumer, when it was last there, and when anybody else was.
+    latest: (u32, i64, Option<i64>),
+    hint: Arc<str>,
+    alias: Arc<str>,
+}
+
+/// The number of the owner among consumers.
+const OWNER: u32 = 0;
+
+/// What is the same for all that is done with a record.
+pub struct Seat<'a> {
+    pub key: KeyId,
+    pub time: Stamp,
+    pub threshold: f64,
+    /// Families of clients that make load tests.
+    pub load_tools: &'a [u64],
+}
+
+impl Watch {
+    /// A key at its first record.
+    pub fn new(at: i64, identity: &Identity, record: &UsageRecord, batch: &Batch) -> Self {
+        Self {
+            owner: Owner::new(at, identity.place.as_ref()),
+            cohorts: Vec::new(),
+            numbered: OWNER,
+            latest: (OWNER, at, None),
+            hint: batch.text(record.key_hint).into(),
+            alias: batch.text(record.key_alias).into(),
+        }
+    }
+
+    /// Takes a record; what follows from it.
+    pub fn take(
+        &mut self,
+        act: &Act<'_>,
+        seat: &Seat<'_>,
+        fleet: &mut Fleet,
+        networks: &Networks,
+    ) -> Option<Incident> {
+        self.let_go(act.at, fleet);
+        let (network, block) = self.owner.knows_place(act.identity.place.as_ref());
+        let client = self.owner.knows_client(act.identity);
+        let is_beginning = act.at - self.owner.first < BEGINNING.0 || self.owner.records < BEGINNING.1;
+        if network && block && client || is_beginning {
+            self.take_own(act, fleet);
+            return None;
+        }
+        let name = self.name(act.identity, [!network, !block, !client], fleet);
+        let place = match self.cohorts.iter().position(|cohort| cohort.name == name) {
+            Some(place) => place,
+            None => self.begin(name, act, [!network, network && !block, !client]),
+        };
+        self.take_other(place, act, fleet);
+        let found = self.judge(place, seat, fleet, networks);
+        self.accept(place, seat, fleet);
+        found
+    }
+
+    fn take_own(&mut self, act: &Act<'_>, fleet: &mut Fleet) {
+        let is_new = self.owner.accept(act.at, act.identity);
+        fleet.add(act.identity, is_new);
+        let size = act.size();
+        let seen = Seen {
+            at: act.at,
+            identity: act.identity,
+            model: act.model,
+            endpoint: act.endpoint,
+            size,
+            cost: act.cost,
+        };
+        self.owner.lists |= act.is_list;
+        if self.owner.learn(&seen, &fleet.shape) {
+            fleet.fellows[usize::from(self.owner.born_on_server)].active += 1.0;
+        }
+        if let Some(size) = size {
+            fleet.shape.add(size);
+        }
+        self.cohorts.iter_mut().for_each(|cohort| cohort.meet(act.at));
+        self.note(OWNER, act.at);
+    }
+
+    /// Who used the key last, and who before.
+    fn note(&mut self, number: u32, at: i64) {
+        let (latest, seen, other) = self.latest;
+        self.latest = if latest == number { (number, at.max(seen), other) } else { (number, at, Some(seen)) };
+    }
+
+    fn name(&self, identity: &Identity, is_new: [bool; 3], fleet: &Fleet) -> Name {
+        let [network, _, client] = is_new;
+        match &identity.place {
+            _ if client => Name::Client(identity.client, self.owner.clients.has(identity.client)),
+            Some(place) if network || self.rate_of_blocks(identity, fleet) < 0.082 => {
+                Name::Network(place.network)
+            }
+            Some(place) => Name::Block(place.block),
+            None => Name::Client(identity.client, false),
+        }
+    }
+
+    /// The part of the owner's days with a new block of addresses.
+    fn rate_of_blocks(&self, identity: &Identity, fleet: &Fleet) -> f64 {
+        let own = self.owner.newcomer_days(Some(identity.client), Kind::Block, 0);
+        let fellows = &fleet.fellows[usize::from(self.owner.born_on_server)];
+        rate(own, self.owner.active_days, fellows, Kind::Block, 0)
+    }
+
+    fn begin(&mut self, name: Name, act: &Act<'_>, is_new: [bool; 3]) -> usize {
+        if self.cohorts.len() >= COHORTS_MAX {
+            let oldest = (0..self.cohorts.len())
+                .min_by_key(|&place| (self.cohorts[place].incident.is_some(), self.cohorts[place].last));
+            self.cohorts.remove(oldest.unwrap_or(0));
+        }
+        self.numbered += 1;
+        self.cohorts.push(Cohort::new(name, self.numbered, act, is_new, &self.owner));
+        self.cohorts.len() - 1
+    }
+
+    fn take_other(&mut self, place: usize, act: &Act<'_>, fleet: &mut Fleet) {
+        let (latest, seen, other) = self.latest;
+        let number = self.cohorts[place].number;
+        let before = if latest == number { other } else { Some(seen) };
+        let roams = matches!(self.cohorts[place].name, Name::Block(_))
+            && self.cohorts[place].visits < 2
+            && self.rate_of_blocks(act.identity, fleet) > 0.37;
+        let cohort = &mut self.cohorts[place];
+        cohort.take(act, &self.owner, &fleet.shape, before);
+        self.note(number, act.at);
+        if roams {
+            self.owner.learn_time(act.at, act.identity.place.as_ref().map_or(0, |place| place.fine));
+        }
+    }
+
+    fn judge(
+        &mut self,
+        place: usize,
+        seat: &Seat<'_>,
+        fleet: &mut Fleet,
+        networks: &Networks,
+    ) -> Option<Incident> {
+        let cohort = &mut self.cohorts[place];
+        if cohort.records > EVERY.0 && !cohort.records.is_multiple_of(EVERY.1) {
+            return None;
+        }
+        for address in cohort.addresses.values() {
+            cohort.is_shared |= fleet.meet(address, seat.key, cohort.last);
+        }
+        let cohort = &self.cohorts[place];
+        let ledger = self.weigh(cohort, fleet, seat.load_tools);
+        match cohort.incident {
+            None if ledger.score() >= seat.threshold && ledger.may_be_theft(cohort) => {}
+            Some(told) if is_news(cohort, told) => {}
+            _ => return None,
+        }
+        Some(self.tell(place, seat.key, &ledger, seat.time, networks))
+    }
+
+    fn weigh(&self, cohort: &Cohort, fleet: &Fleet, load_tools: &[u64]) -> Ledger {
+        let is_load_tool = load_tools.contains(&cohort.identity.client);
+        weigh(&Case { owner: &self.owner, cohort, fleet, is_load_tool })
+    }
+
+    fn tell(
+        &mut self,
+        place: usize,
+        key: KeyId,
+        ledger: &Ledger,
+        at: Stamp,
+        networks: &Networks,
+    ) -> Incident {
+        let cohort = &mut self.cohorts[place];
+        let before = cohort.incident;
+        let told = Told {
+            revision: before.map_or(0, |told| told.revision + 1),
+            records: cohort.records,
+            spent: cohort.spent,
+            detected: before.map_or(at.at.0, |told| told.detected),
+        };
+        cohort.incident = Some(told);
+        let requests = std::mem::take(&mut cohort.requests);
+        let scene = Scene { key, hint: &self.hint, alias: &self.alias, cohort, ledger, told, at, networks };
+        Incident::new(&scene, requests)
+    }
+
+    /// Accepts a consumer that has been there for long enough, as the owner.
+    fn accept(&mut self, place: usize, seat: &Seat<'_>, fleet: &mut Fleet) {
+        let at = seconds(seat.time.at);
+        let cohort = &self.cohorts[place];
+        if cohort.incident.is_some() {
+            return;
+        }
+        let age = at - cohort.first;
+        let is_young = self.owner.age_days(at) < YOUNG.1 && age > YOUNG.0;
+        let is_settled = age >= SETTLED.1 && cohort.days >= SETTLED.0;
+        if is_young
+            || is_settled
+                && self.weigh(cohort, fleet, seat.load_tools).sum(&["additive", "independent"]) < -2.0
+        {
+            let cohort = self.cohorts.remove(place);
+            self.count(&cohort, fleet);
+            let is_new = self.owner.accept(at, &cohort.identity);
+            fleet.add(&cohort.identity, is_new);
+            self.owner.accept_places(at, &cohort);
+        }
+    }
+
+    /// Lets those go who have not been there for days; a newcomer that was no thief is one that is usual.
+    fn let_go(&mut self, at: i64, fleet: &mut Fleet) {
+        while let Some(place) = self.cohorts.iter().position(|cohort| at - cohort.last > GONE) {
+            let cohort = self.cohorts.remove(place);
+            self.count(&cohort, fleet);
+        }
+    }
+
+    fn count(&mut self, cohort: &Cohort, fleet: &mut Fleet) {
+        if cohort.incident.is_some() {
+            return;
+        }
+        let kinds = [Kind::Network, Kind::Block, Kind::Client];
+        for (kind, _) in kinds.into_iter().zip(cohort.is_new).filter(|(_, is_new)| *is_new) {
+            let client = if cohort.is_new[2] { 0 } else { cohort.identity.client };
+            self.owner.add_newcomer(client, kind, cohort.level());
+            fleet.fellows[usize::from(self.owner.born_on_server)].days.add(kind, cohort.level());
+        }
+    }
+
+    /// What has not been told of open incidents.
+    pub fn rest(
+        &mut self,
+        key: KeyId,
+        fleet: &Fleet,
+        networks: &Networks,
+        load_tools: &[u64],
+    ) -> Vec<Incident> {
+        let mut rest = Vec::new();
+        for place in 0..self.cohorts.len() {
+            let cohort = &self.cohorts[place];
+            if cohort.incident.is_some() && !cohort.requests.is_empty() {
+                let at = Stamp::utc(crate::time::Timestamp(cohort.last * crate::time::SECOND));
+                let ledger = self.weigh(cohort, fleet, load_tools);
+                rest.push(self.tell(place, key, &ledger, at, networks));
+            }
+        }
+        rest
+    }
+}
+
+/// Whether an incident has grown so much that it is worth a word.
+fn is_news(cohort: &Cohort, told: Told) -> bool {
+    cohort.requests.len() >= TOLD_AT_ONCE
+        || cohort.records >= told.records.saturating_mul(3)
+        || cohort.spent >= 3.0 * told.spent && cohort.spent > told.spent + 1.0
+}
