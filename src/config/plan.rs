@@ -3,7 +3,7 @@
 use super::{Config, ConfigError, KafkaPlan, KeyConfig, PostPlan, kafka, locate};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
-use crate::incident::IncidentConfig;
+use crate::incident::IncidentSettings;
 use crate::join::JoinSettings;
 use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
@@ -29,8 +29,6 @@ pub struct Plan {
     pub join: JoinSettings,
     /// Which network an address belongs to.
     pub networks: Arc<Networks>,
-    /// How incidents are told.
-    pub incidents: IncidentConfig,
     /// Kafka, if brokers are named.
     pub kafka: Option<KafkaPlan>,
     /// Alerts by HTTP, if an address is named.
@@ -69,6 +67,11 @@ impl Plan {
         let formats = Formats::with(super::formats::formats(&config.format, &known)?);
         let rulebook =
             Rulebook { formats, hash_key: hash_key(&salt), namer, redactor, prices: prices(config)? };
+        let networks = Arc::new(networks(config)?);
+        let incidents = IncidentSettings {
+            threshold_nats: config.incidents.threshold_nats,
+            networks: Arc::clone(&networks),
+        };
         let shard = ShardSettings {
             rules: Ruleset::load(&config.detectors)?,
             baseline: config.baseline,
@@ -76,6 +79,7 @@ impl Plan {
             zones,
             limits: config.limits,
             restate_within: i64::from(config.input.restate_hours) * 60 * MINUTE,
+            incidents: config.incidents.enabled.then_some(incidents),
         };
         let join = JoinSettings {
             // Held longer, a record could come after its day is closed.
@@ -89,8 +93,7 @@ impl Plan {
             input: config.input.clone(),
             checkpoint: config.checkpoint,
             join,
-            networks: Arc::new(networks(config)?),
-            incidents: config.incidents.clone(),
+            networks,
             kafka: kafka::plan(&config.kafka)?,
             post: PostPlan::new(&config.post)?,
         })
@@ -110,7 +113,6 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         ("baseline", "window_days", config.baseline.window_days.into(), 1, 31),
         ("baseline", "rebuild_days", config.baseline.rebuild_days.into(), 1, 31),
         ("baseline", "learning_days", config.baseline.learning_days.into(), 1, 31),
-        ("incidents", "keys_max", config.incidents.keys_max as u64, 1, 1 << 32),
         ("limits", "state_bytes_max", config.limits.state_bytes_max as u64, 1 << 20, 1 << 40),
         ("limits", "join_entries_max", config.limits.join_entries_max as u64, 0, 1 << 32),
         ("limits", "dedup_entries_max", config.limits.dedup_entries_max as u64, 0, 1 << 32),

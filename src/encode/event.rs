@@ -1,36 +1,9 @@
-//! Everything that is told, of whatever kind.
+//! Everything that is told, of whatever kind, as JSON.
 
 use super::json::{write_alert, write_line};
-use crate::detect::{Alert, Severity, Status};
 use crate::incident::{Incident, Term};
+use crate::shard::Event;
 use serde::Serialize;
-
-/// What is told.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A detector's verdict.
-    Alert(Alert),
-    /// A key in somebody else's hands.
-    Incident(Incident),
-}
-
-impl Event {
-    /// What no other event is called: its id and revision.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Alert(alert) => format!("{}.{}", alert.id, alert.revision),
-            Self::Incident(incident) => format!("{}.{}", incident.id, incident.revision),
-        }
-    }
-
-    /// How bad it is; `None` where it is taken back.
-    pub fn severity(&self) -> Option<Severity> {
-        match self {
-            Self::Alert(alert) => (alert.status != Status::Withdrawn).then_some(alert.severity),
-            Self::Incident(incident) => Some(incident.severity),
-        }
-    }
-}
 
 /// Appends an event as one line of JSON.
 pub fn write_event(event: &Event, out: &mut Vec<u8>) {

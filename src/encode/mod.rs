@@ -6,7 +6,7 @@ mod reject;
 mod terminal;
 mod visible;
 
-pub use event::{Event, write_event};
+pub use event::write_event;
 pub use json::write_alert;
 pub use reject::{RejectAt, What, write_reject};
 pub use terminal::{Palette, Terminal};

@@ -1,9 +1,10 @@
 //! Alerts for people at a terminal: one block per key and day, one line per alert, what to do said once.
 
-use super::{Event, Visible};
+use super::Visible;
 use crate::detect::{Alert, Class, Severity, Status};
 use crate::incident::Incident;
 use crate::key::KeyId;
+use crate::shard::Event;
 use crate::time::Day;
 use std::fmt::Write;
 

@@ -4,14 +4,13 @@ use super::checkpoint::{Checkpoint, Keeper, Kept, Written, length};
 use super::outbox::Outbox;
 use super::progress::Progress;
 use super::sequence::Loaded;
-use super::shards::{Found, Move, Report};
+use super::shards::{Move, Report};
 use super::totals::Totals;
 use crate::detect::Severity;
-use crate::encode::{Event, RejectAt, Terminal, write_event, write_reject};
+use crate::encode::{RejectAt, Terminal, write_event, write_reject};
 use crate::fault::{scatter, step};
-use crate::incident::Incident;
 use crate::record::Reason;
-use crate::shard::{Gauges, Order, Output};
+use crate::shard::{Gauges, Output};
 use crate::sink::{AnySink, Sink};
 use std::io;
 use std::sync::Arc;
@@ -38,29 +37,11 @@ impl Rendering {
         }
     }
 
-    fn write(&mut self, told: &[Told], out: &mut Vec<u8>) {
+    fn write(&mut self, told: &[Output], out: &mut Vec<u8>) {
         match self {
             Self::Json => told.iter().for_each(|told| write_event(&told.event, out)),
             Self::Terminal(terminal) => terminal.write_events(told.iter().map(|told| &told.event), out),
         }
-    }
-}
-
-/// What is told, and its place in the whole.
-struct Told {
-    order: Order,
-    event: Event,
-}
-
-impl From<Output> for Told {
-    fn from(Output { order, alert }: Output) -> Self {
-        Self { order, event: Event::Alert(alert) }
-    }
-}
-
-impl From<(Order, Incident)> for Told {
-    fn from((order, incident): (Order, Incident)) -> Self {
-        Self { order, event: Event::Incident(incident) }
     }
 }
 
@@ -115,24 +96,17 @@ impl Egress {
         mut self,
         mut moves: mpsc::Receiver<Arc<Move>>,
         mut reports: Vec<mpsc::Receiver<Report>>,
-        mut found: Option<mpsc::Receiver<Found>>,
     ) -> Result<Self, (Self, EgressError)> {
         while let Some(moved) = moves.recv().await {
-            let mut told: Vec<Told> = Vec::new();
+            let mut told: Vec<Output> = Vec::new();
             let mut gauges = Gauges::default();
             let mut saved = Vec::new();
             for report in &mut reports {
                 let Some(report) = report.recv().await else { return Err((self, EgressError::Died)) };
-                told.extend(report.outputs.into_iter().map(Told::from));
+                told.extend(report.outputs);
                 self.totals.count_records(&report.counts, &report.unpriced);
                 gauges.add(report.gauges);
                 saved.extend(report.saved);
-            }
-            let mut incidents = Vec::new();
-            if let Some(found) = &mut found {
-                let Some(found) = found.recv().await else { return Err((self, EgressError::Died)) };
-                told.extend(found.incidents.into_iter().map(Told::from));
-                incidents = found.saved.unwrap_or_default();
             }
             self.totals.gauges = gauges;
             // Stable: alerts of one record stay in the order of the detectors, and incidents follow them.
@@ -142,7 +116,7 @@ impl Egress {
                 return Err((self, error));
             }
             if let Move::Checkpoint(feed) = &*moved
-                && let Err(error) = self.keep(feed.clone(), saved, incidents).await
+                && let Err(error) = self.keep(feed.clone(), saved).await
             {
                 return Err((self, error));
             }
@@ -173,12 +147,7 @@ impl Egress {
     }
 
     /// Saves everything as it is now.
-    async fn keep(
-        &mut self,
-        feed: Vec<u8>,
-        shards: Vec<Vec<u8>>,
-        incidents: Vec<u8>,
-    ) -> Result<(), EgressError> {
+    async fn keep(&mut self, feed: Vec<u8>, shards: Vec<Vec<u8>>) -> Result<(), EgressError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         let rejects = self.rejects.as_mut().map(|(sink, _)| sink);
         let files = [Some(&mut self.sink), rejects].map(|sink| sink.and_then(AnySink::file));
@@ -194,7 +163,7 @@ impl Egress {
         counts.add(&self.totals.records);
         unpriced.add(&self.totals.unpriced);
         let egress = Written { alerts, rejects, outbox, counts, unpriced };
-        let saved = Checkpoint { feed, shards, incidents, egress, ..Checkpoint::default() };
+        let saved = Checkpoint { feed, shards, egress, ..Checkpoint::default() };
         let kept = keeper.keep(saved, outputs).await.map_err(|error| failed("state", error))?;
         step("checkpoint_begun");
         self.note(kept);
@@ -216,8 +185,8 @@ impl Egress {
         }
     }
 
-    async fn carry_out(&mut self, moved: &Move, told: &[Told]) -> Result<(), EgressError> {
-        for Told { event, .. } in told {
+    async fn carry_out(&mut self, moved: &Move, told: &[Output]) -> Result<(), EgressError> {
+        for Output { event, .. } in told {
             self.totals.count_event(event);
             self.worst = self.worst.max(event.severity());
         }
@@ -230,7 +199,7 @@ impl Egress {
         }
         match moved {
             Move::EndOfHistory | Move::End => self.totals.ready = true,
-            Move::Checkpoint(_) => {}
+            Move::Checkpoint(_) | Move::Epoch => {}
             Move::Failed => self.totals.failed_inputs += 1,
             Move::Step { step, watermark, latest } => {
                 (self.totals.watermark, self.totals.latest) = (*watermark, *latest);
@@ -244,7 +213,7 @@ impl Egress {
         Ok(())
     }
 
-    async fn write(&mut self, told: &[Told]) -> io::Result<()> {
+    async fn write(&mut self, told: &[Output]) -> io::Result<()> {
         let mut lines = Vec::new();
         for some in told.chunks(self.rendering.at_once()) {
             self.rendering.write(some, &mut lines);
@@ -254,9 +223,9 @@ impl Egress {
         Ok(())
     }
 
-    async fn post(&mut self, told: &[Told]) -> Result<(), EgressError> {
+    async fn post(&mut self, told: &[Output]) -> Result<(), EgressError> {
         let Some((outbox, name)) = &mut self.outbox else { return Ok(()) };
-        for Told { event, .. } in told {
+        for Output { event, .. } in told {
             outbox.put(event).await.map_err(|error| failed(name, error))?;
         }
         Ok(())

@@ -84,6 +84,8 @@ pub struct Feed {
     pub checkpoints: Option<Due>,
     /// A thread has died, which is a mistake of ours: the run must not end as if nothing were missing.
     pub died: bool,
+    /// In which epoch of the fleet event time is, where anybody wants to know.
+    pub epoch: Option<Option<i64>>,
 }
 
 /// An input that is read, was read, or will be.
@@ -430,6 +432,12 @@ impl Feed {
         self.moved = true;
         step.joined = self.join.take_counts();
         let (watermark, latest) = self.passed;
+        if let Some(epoch) = &mut self.epoch {
+            while let Some(before) = step.cut(epoch) {
+                self.fanout.tell(Move::Step { step: before, watermark, latest }).await?;
+                self.fanout.tell(Move::Epoch).await?;
+            }
+        }
         self.fanout.tell(Move::Step { step, watermark, latest }).await
     }
 

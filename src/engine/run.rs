@@ -9,13 +9,13 @@ use super::intake::Decoders;
 use super::outbox::{Left, Sending};
 use super::outputs;
 use super::progress::Progress;
-use super::shards::{Fanin, Fanout, Move};
+use super::shards::{Fanout, Move};
 use super::state::State;
 use super::totals::Totals;
 use crate::config::Plan;
 use crate::decode::Settings;
 use crate::detect::Severity;
-use crate::incident::Incidents;
+use crate::incident;
 use crate::join::Join;
 use crate::sink::http::TrustError;
 use std::io;
@@ -151,10 +151,9 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     }
     let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
     let standing = state.standing(&mut join)?;
-    let (mut fanout, mut fanin) =
+    let (fanout, fanin) =
         Fanout::start(&options.plan.shard, options.shards, learning, &shards).map_err(RunError::Start)?;
     drop(shards);
-    watch(&mut fanout, &mut fanin, state.incidents(&options.plan, learning)?)?;
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
     let server = serve(options.metrics, totals).await?;
     let is_resumed = state.earlier.is_some();
@@ -166,6 +165,9 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     if let Some(path) = outputs::own_input(&options, &outputs) {
         return Err(RunError::OwnInput { path });
     }
+    let epoch = options.plan.shard.incidents.as_ref().map(|_| {
+        standing.passage.as_ref().and_then(|passage| passage.watermark()).map(incident::epoch)
+    });
     let feed = Feed {
         fanout,
         decoders: decoders(&options).map_err(RunError::Start)?,
@@ -180,9 +182,10 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         moved: false,
         checkpoints: None,
         died: false,
+        epoch,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
-    let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports, fanin.found));
+    let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
     let history = if learning { options.history } else { Vec::new() };
     let feeding = feed_all(feed, history, options.inputs, due);
     let work = async {
@@ -211,11 +214,6 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         took: started.elapsed(),
         stopped: end == End::Stopped,
     })
-}
-
-/// Starts the incident layer, if there is to be one.
-fn watch(fanout: &mut Fanout, fanin: &mut Fanin, incidents: Option<Incidents>) -> Result<(), RunError> {
-    incidents.map_or(Ok(()), |incidents| fanout.watch(incidents, fanin)).map_err(RunError::Start)
 }
 
 type Ended = Result<(End, Egress), RunError>;

@@ -5,6 +5,7 @@
 //! input that is quiet for a while holds nobody back.
 
 use super::clock::Arrival;
+use crate::incident;
 use crate::join::Joined;
 use crate::record::{Batch, Mark, Run};
 use crate::time::{MINUTE, Timestamp};
@@ -46,10 +47,43 @@ impl Step {
         self.runs.iter().map(|run| run.range.len()).sum()
     }
 
+    /// Cuts off everything before another epoch of the fleet, if one begins in it; `epoch` is the one that it begins in.
+    pub fn cut(&mut self, epoch: &mut Option<i64>) -> Option<Self> {
+        let at = self.marks.iter().position(|mark| {
+            let of_mark = incident::epoch(mark.watermark);
+            epoch.replace(of_mark).is_some_and(|known| known != of_mark)
+        })?;
+        let mut marks = self.marks.split_off(at);
+        let from = marks.first().map_or(0, |mark| mark.at);
+        marks.iter_mut().for_each(|mark| mark.at -= from);
+        let runs = split_runs(&mut self.runs, from as usize);
+        Some(std::mem::replace(self, Self { runs, marks, ..Self::default() }))
+    }
+
     /// True for a step that moves nothing.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.marks.is_empty() && self.loaded.is_empty()
     }
+}
+
+/// Takes the records from this one on out of `runs`.
+fn split_runs(runs: &mut Vec<Run>, from: usize) -> Vec<Run> {
+    let mut before = 0;
+    let place = runs.iter().position(|run| {
+        let is_it = from < before + run.range.len();
+        before += if is_it { 0 } else { run.range.len() };
+        is_it
+    });
+    let Some(place) = place else { return Vec::new() };
+    let mut rest = runs.split_off(place);
+    if let Some(run) = rest.first_mut()
+        && from > before
+    {
+        let cut = run.range.start + from - before;
+        runs.push(Run { batch: Arc::clone(&run.batch), range: run.range.start..cut });
+        run.range.start = cut;
+    }
+    rest
 }
 
 /// Event time of a stream.

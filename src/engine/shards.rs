@@ -1,10 +1,11 @@
 //! Threads that own a shard each: every move goes to all of them, and each answers with what follows from it.
 
 use super::sequence::Step;
-use crate::incident::{Incident, Incidents};
-use crate::shard::{Counts, Gauges, Input, Order, Output, Shard, ShardSettings, Unpriced};
+use crate::incident::Fleet;
+use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
 use crate::time::Timestamp;
 use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
 use std::thread;
 use tokio::sync::mpsc;
 
@@ -22,6 +23,8 @@ pub enum Move {
         /// The latest event time after it.
         latest: Option<Timestamp>,
     },
+    /// All shards are to tell each other what their keys have added to what is usual.
+    Epoch,
     /// An input could not be read to its end.
     Failed,
     /// Everything is to be saved as it is now; this is where the feed stands.
@@ -46,14 +49,6 @@ pub struct Report {
     pub saved: Option<Vec<u8>>,
 }
 
-/// What the incident layer made of a move.
-pub struct Found {
-    /// Incidents, with their place in the whole.
-    pub incidents: Vec<(Order, Incident)>,
-    /// What the layer remembers, where that was asked for.
-    pub saved: Option<Vec<u8>>,
-}
-
 /// The way to all shards and to the egress.
 pub struct Fanout {
     shards: Vec<mpsc::Sender<Arc<Move>>>,
@@ -66,8 +61,6 @@ pub struct Fanin {
     pub moves: mpsc::Receiver<Arc<Move>>,
     /// One answer to each move from each shard.
     pub reports: Vec<mpsc::Receiver<Report>>,
-    /// The same of the incident layer, if there is one.
-    pub found: Option<mpsc::Receiver<Found>>,
 }
 
 impl Fanout {
@@ -81,7 +74,7 @@ impl Fanout {
         let (egress, moves) = mpsc::channel(MOVES_MAX);
         let mut fanout = Self { shards: Vec::new(), egress };
         let mut reports = Vec::new();
-        for number in 0..count.max(1) {
+        for (number, others) in Others::all(count.max(1)).into_iter().enumerate() {
             let (sender, inputs) = mpsc::channel(MOVES_MAX);
             let (outputs, answers) = mpsc::channel(MOVES_MAX);
             let (settings, saved) = (Arc::clone(settings), Arc::clone(saved));
@@ -90,7 +83,7 @@ impl Fanout {
                 let restored = shard.restore(saved.iter().map(Vec::as_slice));
                 drop(saved);
                 match restored {
-                    Ok(()) => serve(shard, inputs, &outputs),
+                    Ok(()) => serve(shard, inputs, &outputs, &others),
                     // Its checksum was right, so this is a mistake of ours: the run ends as if the thread had died.
                     Err(error) => tracing::error!("the state cannot be taken up: {error}"),
                 }
@@ -98,25 +91,7 @@ impl Fanout {
             fanout.shards.push(sender);
             reports.push(answers);
         }
-        Ok((fanout, Fanin { moves, reports, found: None }))
-    }
-
-    /// Starts the incident layer beside the shards.
-    pub fn watch(&mut self, mut incidents: Incidents, fanin: &mut Fanin) -> std::io::Result<()> {
-        let (sender, mut inputs) = mpsc::channel::<Arc<Move>>(MOVES_MAX);
-        let (answers, found) = mpsc::channel(MOVES_MAX);
-        thread::Builder::new().name("incidents".to_owned()).spawn(move || {
-            while let Some(moved) = inputs.blocking_recv() {
-                let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| incidents.save());
-                let incidents = incidents.apply(&input(&moved));
-                if answers.blocking_send(Found { incidents, saved }).is_err() {
-                    return;
-                }
-            }
-        })?;
-        self.shards.push(sender);
-        fanin.found = Some(found);
-        Ok(())
+        Ok((fanout, Fanin { moves, reports }))
     }
 
     /// Tells all shards; `None` when the egress has ended.
@@ -132,15 +107,59 @@ impl Fanout {
 fn input(moved: &Move) -> Input<'_> {
     match moved {
         Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
-        Move::Failed | Move::Checkpoint(_) => Input::Records { runs: &[], marks: &[] },
+        Move::Failed | Move::Checkpoint(_) | Move::Epoch => Input::Records { runs: &[], marks: &[] },
         Move::EndOfHistory => Input::EndOfHistory,
         Move::End => Input::End,
     }
 }
 
-fn serve(mut shard: Shard, mut inputs: mpsc::Receiver<Arc<Move>>, answers: &mpsc::Sender<Report>) {
+/// The ways between one shard and each other one.
+struct Others {
+    to: Vec<std_mpsc::Sender<Arc<Fleet>>>,
+    from: Vec<std_mpsc::Receiver<Arc<Fleet>>>,
+}
+
+impl Others {
+    /// Those of `count` shards.
+    fn all(count: usize) -> Vec<Self> {
+        let mut all: Vec<Self> = (0..count).map(|_| Self { to: Vec::new(), from: Vec::new() }).collect();
+        for one in 0..count {
+            for other in (0..count).filter(|other| *other != one) {
+                let (to, from) = std_mpsc::channel();
+                all[one].to.push(to);
+                all[other].from.push(from);
+            }
+        }
+        all
+    }
+
+    /// What the keys of all shards have added, this one's among them; `None` when another one has ended.
+    fn exchange(&self, own: Fleet) -> Option<Fleet> {
+        let own = Arc::new(own);
+        for to in &self.to {
+            to.send(Arc::clone(&own)).ok()?;
+        }
+        let mut all = Arc::unwrap_or_clone(own);
+        for from in &self.from {
+            all.add_all(&*from.recv().ok()?);
+        }
+        Some(all)
+    }
+}
+
+fn serve(
+    mut shard: Shard,
+    mut inputs: mpsc::Receiver<Arc<Move>>,
+    answers: &mpsc::Sender<Report>,
+    others: &Others,
+) {
     while let Some(moved) = inputs.blocking_recv() {
-        let (outputs, counts) = shard.apply(&input(&moved));
+        let (outputs, counts) = if matches!(&*moved, Move::Epoch) {
+            let Some(news) = others.exchange(shard.take_fleet_news()) else { return };
+            shard.apply(&Input::Fleet(&news))
+        } else {
+            shard.apply(&input(&moved))
+        };
         let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save());
         let report =
             Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges(), saved };

@@ -3,7 +3,6 @@
 use super::checkpoint::{Checkpoint, Due, Origin, Pace, Store, StoreError};
 use super::resume::Standing;
 use crate::config::{CheckpointConfig, Plan};
-use crate::incident::Incidents;
 use crate::join::Join;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,21 +48,6 @@ impl State {
         };
         let feed = std::mem::take(&mut earlier.feed);
         Standing::restore(&feed, join).map_err(|_| StoreError::Damaged { path: store.dir().to_owned() })
-    }
-
-    /// The incident layer, if there is to be one, with what it remembered.
-    pub fn incidents(&mut self, plan: &Plan, learning: bool) -> Result<Option<Incidents>, StoreError> {
-        if !plan.incidents.enabled {
-            return Ok(None);
-        }
-        let dedup_entries_max = plan.shard.limits.dedup_entries_max;
-        let mut incidents = Incidents::new(&plan.incidents, &plan.networks, dedup_entries_max, learning);
-        let saved =
-            self.earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.incidents)).unwrap_or_default();
-        if let (Some(store), false) = (&self.store, saved.is_empty()) {
-            incidents.restore(&saved).map_err(|_| StoreError::Damaged { path: store.dir().to_owned() })?;
-        }
-        Ok(Some(incidents))
     }
 
     /// When checkpoints are made, if they are.

@@ -3,10 +3,9 @@
 use super::checkpoint::Kept;
 use super::outbox::Traffic;
 use crate::detect::{self, Alert, Severity, Status};
-use crate::encode::Event;
 use crate::join::Joined;
 use crate::record::Reason;
-use crate::shard::{Counts, Gauges, Unpriced};
+use crate::shard::{Counts, Event, Gauges, Unpriced};
 use crate::time::Timestamp;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ use super::novelty::level;
 use super::owner::{Owner, SESSION};
 use super::shape::{Shape, Size};
 use crate::address::Address;
+use crate::heap;
 use serde::{Deserialize, Serialize};
 
 /// Most of anything that is kept of one consumer.
@@ -267,6 +268,20 @@ impl Cohort {
             self.shared += 1;
             self.ln_chance += libm::log(self.slot_chance) - libm::log(1.0 - self.slot_chance);
         }
+    }
+
+    /// Memory besides its own, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        let requests = self.requests.iter().map(|request| heap::allocated(request.len())).sum::<usize>();
+        self.networks.heap_bytes()
+            + self.blocks.heap_bytes()
+            + self.addresses.heap_bytes()
+            + self.countries.heap_bytes()
+            + self.probed.heap_bytes()
+            + self.models.heap_bytes()
+            + self.endpoints.heap_bytes()
+            + heap::vector::<Box<str>>(self.requests.capacity())
+            + requests
     }
 
     /// How often it came back, as a level.

@@ -2,7 +2,7 @@
 
 use super::cohort::{Cohort, Told};
 use super::evidence::{Ledger, Term};
-use crate::detect::{Class, Severity};
+use crate::detect::{Class, KeyProfile, Severity};
 use crate::key::KeyId;
 use crate::networks::Networks;
 use crate::time::{SECOND, Stamp, Timestamp};
@@ -57,9 +57,7 @@ pub struct Incident {
 
 /// Everything that an incident is told from.
 pub struct Scene<'a> {
-    pub key: KeyId,
-    pub hint: &'a Arc<str>,
-    pub alias: &'a Arc<str>,
+    pub key: &'a KeyProfile,
     pub cohort: &'a Cohort,
     pub ledger: &'a Ledger,
     pub told: Told,
@@ -75,13 +73,13 @@ impl Incident {
         terms.sort_by(|one, other| other.nats.abs().total_cmp(&one.nats.abs()));
         let stamp = |ns: i64| Stamp::utc(Timestamp(ns));
         Self {
-            id: id(scene.key, cohort),
+            id: id(scene.key.id, cohort),
             revision: told.revision,
             class: Class::Compromise,
             severity: severity(cohort),
-            key: scene.key,
-            key_hint: Arc::clone(scene.hint),
-            key_alias: Arc::clone(scene.alias),
+            key: scene.key.id,
+            key_hint: Arc::clone(&scene.key.hint),
+            key_alias: Arc::clone(&scene.key.alias),
             description: describe(scene, &terms),
             timestamp: stamp(cohort.first * SECOND),
             detected_at: stamp(told.detected),

@@ -1,4 +1,7 @@
 //! What is usual among all keys.
+//!
+//! Shards, and processes, tell each other from time to time what their keys have added, and judge by what was known then:
+//! so it does not matter who owns which key. All that is added are counts, so the order in which it is does not matter.
 
 use super::identity::{Identity, Place};
 use super::novelty::Fellows;
@@ -6,7 +9,7 @@ use super::shape::Shape;
 use crate::address::Address;
 use crate::key::KeyId;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Most networks and clients of which the keys are counted, and addresses that are remembered.
 const NETWORKS_MAX: usize = 20_000;
@@ -15,8 +18,8 @@ const STRANGERS_MAX: usize = 20_000;
 /// How long an address is remembered that was new to some key, in seconds.
 const STRANGER_SECONDS: i64 = 7 * 86_400;
 
-/// All keys together.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// All keys together, or what some of them have added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fleet {
     /// Keys born on access lines, and on servers.
     pub fellows: [Fellows; 2],
@@ -25,8 +28,26 @@ pub struct Fleet {
     keys: u32,
     networks: BTreeMap<u32, u32>,
     clients: BTreeMap<u64, u32>,
-    strangers: BTreeMap<Address, (KeyId, i64, bool)>,
-    by_age: VecDeque<(i64, Address)>,
+    strangers: BTreeMap<Address, Stranger>,
+}
+
+/// An address that was new to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Stranger {
+    /// The first of these keys, by name.
+    key: KeyId,
+    /// Whether there are others.
+    is_shared: bool,
+    /// When it was there last, in seconds.
+    last: i64,
+}
+
+impl Stranger {
+    fn add(&mut self, other: &Self) {
+        self.is_shared |= other.is_shared || other.key != self.key;
+        self.key = self.key.min(other.key);
+        self.last = self.last.max(other.last);
+    }
 }
 
 impl Fleet {
@@ -37,14 +58,30 @@ impl Fleet {
 
     /// A key has a network or a client that it had not.
     pub fn add(&mut self, identity: &Identity, is_new: [bool; 2]) {
-        if let (true, Some(place)) = (is_new[0], &identity.place)
-            && (self.networks.len() < NETWORKS_MAX || self.networks.contains_key(&place.network))
-        {
-            *self.networks.entry(place.network).or_default() += 1;
+        if let (true, Some(place)) = (is_new[0], &identity.place) {
+            count(&mut self.networks, place.network, 1, NETWORKS_MAX);
         }
-        if is_new[1] && (self.clients.len() < CLIENTS_MAX || self.clients.contains_key(&identity.client)) {
-            *self.clients.entry(identity.client).or_default() += 1;
+        if is_new[1] {
+            count(&mut self.clients, identity.client, 1, CLIENTS_MAX);
         }
+    }
+
+    /// Notes that an address is new to a key.
+    pub fn meet(&mut self, address: Address, key: KeyId, at: i64) {
+        let stranger = Stranger { key, is_shared: false, last: at };
+        let is_full = self.strangers.len() >= STRANGERS_MAX;
+        match self.strangers.get_mut(&address) {
+            Some(known) => known.add(&stranger),
+            None if is_full => {}
+            None => _ = self.strangers.insert(address, stranger),
+        }
+    }
+
+    /// Whether an address is new to a key besides this one.
+    pub fn is_met_elsewhere(&self, address: Address, key: KeyId, at: i64) -> bool {
+        self.strangers.get(&address).is_some_and(|known| {
+            (known.is_shared || known.key != key) && at - known.last <= STRANGER_SECONDS
+        })
     }
 
     /// The part of the keys that use this network.
@@ -61,21 +98,91 @@ impl Fleet {
         (f64::from(keys.unwrap_or(0)) + 0.5) / (f64::from(self.keys) + 1.0)
     }
 
-    /// Notes an address that is new to a key; whether it is new to another one as well.
-    pub fn meet(&mut self, address: Address, key: KeyId, at: i64) -> bool {
-        while self.by_age.front().is_some_and(|(seen, _)| at - seen > STRANGER_SECONDS)
-            || self.by_age.len() > STRANGERS_MAX
-        {
-            let Some((seen, address)) = self.by_age.pop_front() else { break };
-            if self.strangers.get(&address).is_some_and(|(_, known, _)| *known == seen) {
-                self.strangers.remove(&address);
+    /// Adds what other keys have added.
+    pub fn add_all(&mut self, news: &Self) {
+        for (sum, fellows) in self.fellows.iter_mut().zip(&news.fellows) {
+            sum.add_all(fellows);
+        }
+        self.shape.add_all(&news.shape);
+        self.keys = self.keys.saturating_add(news.keys);
+        for (network, keys) in &news.networks {
+            count(&mut self.networks, *network, *keys, NETWORKS_MAX);
+        }
+        for (client, keys) in &news.clients {
+            count(&mut self.clients, *client, *keys, CLIENTS_MAX);
+        }
+        for (address, stranger) in &news.strangers {
+            self.strangers.entry(*address).and_modify(|known| known.add(stranger)).or_insert(*stranger);
+        }
+    }
+
+    /// Forgets addresses that have not been there for long, and the oldest where there are too many.
+    pub fn forget(&mut self, now: i64) {
+        self.strangers.retain(|_, stranger| now - stranger.last <= STRANGER_SECONDS);
+        if let Some(excess) = self.strangers.len().checked_sub(STRANGERS_MAX).filter(|excess| *excess > 0) {
+            let mut oldest: Vec<_> = self.strangers.iter().map(|(address, known)| (known.last, *address)).collect();
+            oldest.sort_unstable();
+            for (_, address) in oldest.iter().take(excess) {
+                self.strangers.remove(address);
             }
         }
-        let known = self.strangers.entry(address).or_insert_with(|| {
-            self.by_age.push_back((at, address));
-            (key, at, false)
-        });
-        known.2 |= known.0 != key;
-        known.2
+    }
+}
+
+fn count<K: Ord>(counts: &mut BTreeMap<K, u32>, value: K, by: u32, max: usize) {
+    let is_full = counts.len() >= max;
+    match counts.get_mut(&value) {
+        Some(count) => *count = count.saturating_add(by),
+        None if is_full => {}
+        None => _ = counts.insert(value, by),
+    }
+}
+
+/// What is known of all keys, and what those of one owner add to it.
+pub struct Around<'a> {
+    /// As it was told last.
+    pub known: &'a Fleet,
+    /// Since then.
+    pub news: &'a mut Fleet,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u8) -> KeyId {
+        KeyId([number; 16])
+    }
+
+    #[test]
+    fn an_address_is_met_elsewhere_when_another_key_has_met_it_of_late() {
+        let (address, mut one, mut other) = (Address::text("a"), Fleet::default(), Fleet::default());
+        one.meet(address, key(1), 100);
+        other.meet(address, key(2), 200);
+        assert!(!one.is_met_elsewhere(address, key(1), 100) && one.is_met_elsewhere(address, key(2), 100));
+        let mut all = one.clone();
+        all.add_all(&other);
+        other.add_all(&one);
+        assert_eq!(all, other, "in any order");
+        assert!(all.is_met_elsewhere(address, key(1), 300));
+        assert!(!all.is_met_elsewhere(address, key(1), 300 + STRANGER_SECONDS));
+        all.forget(201 + STRANGER_SECONDS);
+        assert_eq!(all, Fleet::default());
+    }
+
+    #[test]
+    fn of_too_many_addresses_the_oldest_are_forgotten() {
+        let mut all = Fleet::default();
+        for part in 0..2_i64 {
+            let mut news = Fleet::default();
+            for number in 0..STRANGERS_MAX as i64 {
+                let at = part * STRANGERS_MAX as i64 + number;
+                news.meet(Address::text(&at.to_string()), key(1), at);
+            }
+            all.add_all(&news);
+        }
+        all.forget(0);
+        assert_eq!(all.strangers.len(), STRANGERS_MAX);
+        assert!(all.strangers.values().all(|known| known.last >= STRANGERS_MAX as i64));
     }
 }

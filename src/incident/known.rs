@@ -1,5 +1,6 @@
 //! Small sets of what is usual: bounded, the one not seen for longest gives way.
 
+use crate::heap;
 use serde::{Deserialize, Serialize};
 
 /// Values with when each was seen last, in seconds.
@@ -48,6 +49,11 @@ impl<K: Ord + Copy> Known<K> {
                 true
             }
         }
+    }
+
+    /// Memory besides its own, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        heap::vector::<(K, i64)>(self.entries.capacity())
     }
 
     /// The values.

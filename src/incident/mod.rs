@@ -5,7 +5,8 @@
 //! enough, the incident is told, once for each cohort, and again as it grows. A cohort that turns out to be the owner,
 //! moved, is accepted.
 //!
-//! One pass in the order of arrival, by event time. Nothing looks ahead, and every key has a bounded state.
+//! One pass in the order of arrival, by event time. Nothing looks ahead, and every key has a bounded state, which is kept
+//! with the rest of the key's. What is usual among all keys (`fleet`) is told every quarter of an hour.
 
 mod cohort;
 mod evidence;
@@ -20,29 +21,29 @@ mod watch;
 
 pub use event::Incident;
 pub use evidence::{TERMS, Term};
+pub use fleet::Fleet;
+pub use watch::Watch;
 
 use crate::address::Address;
-use crate::key::KeyId;
+use crate::detect::KeyProfile;
 use crate::networks::Networks;
 use crate::normalise::clients::{Client, client};
-use crate::record::{Batch, Kind, Mark, Part, Run, UsageRecord};
-use crate::save::{Reader, Unreadable, Writer};
-use crate::shard::{Input, Order, content};
-use crate::time::Timestamp;
-use crate::window::{Dedup, Sighting};
+use crate::record::{Batch, Kind, Part, UsageRecord};
+use crate::time::{MINUTE, Stamp, Timestamp};
 use cohort::Act;
-use fleet::Fleet;
+use fleet::Around;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use identity::{Identity, Place};
 use owner::seconds;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use twox_hash::XxHash3_64;
-use watch::{Seat, Watch};
+use watch::Seat;
 
 /// Places and clients that are remembered, for their names are looked up for every record.
 const MEMO_MAX: usize = 1 << 16;
+/// How often it is told what is usual among all keys, in minutes of event time.
+const EPOCH_MINUTES: i64 = 15;
 
 /// Settings of the incident layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,14 +53,26 @@ pub struct IncidentConfig {
     pub enabled: bool,
     /// The evidence, in nats, from which on an incident is told.
     pub threshold_nats: f64,
-    /// Keys that are watched; of more, the records are not looked at.
-    pub keys_max: usize,
 }
 
 impl Default for IncidentConfig {
     fn default() -> Self {
-        Self { enabled: false, threshold_nats: 11.5, keys_max: 200_000 }
+        Self { enabled: false, threshold_nats: 11.5 }
     }
+}
+
+/// What all shards look for incidents with.
+#[derive(Clone, Debug)]
+pub struct IncidentSettings {
+    /// The evidence, in nats, from which on an incident is told.
+    pub threshold_nats: f64,
+    /// Which network an address belongs to.
+    pub networks: Arc<Networks>,
+}
+
+/// In which epoch of the fleet a watermark is: when another one begins, all are told what is usual by now.
+pub fn epoch(watermark: Timestamp) -> i64 {
+    watermark.0.div_euclid(EPOCH_MINUTES * MINUTE)
 }
 
 /// Software that is made to make load.
@@ -77,135 +90,93 @@ const LOAD_TOOLS: &[&str] = &[
     "oha/1",
 ];
 
-/// Watches all keys. One owner; one record after the other.
-pub struct Incidents {
-    config: IncidentConfig,
-    networks: Arc<Networks>,
+/// Looks at the records of some keys, one after the other; what it knows of each key is the key's own ([`Watch`]).
+pub struct Observer {
+    settings: IncidentSettings,
     load_tools: Vec<u64>,
-    keys: HashMap<KeyId, Box<Watch>, ahash::RandomState>,
-    fleet: Fleet,
-    dedup: Dedup,
-    /// Records are history: learned from, not judged.
-    learning: bool,
+    /// What is usual among all keys, as it was told last, and what these keys have added since.
+    known: Fleet,
+    news: Fleet,
     places: HashMap<Address, Place, ahash::RandomState>,
     clients: HashMap<u64, Client, ahash::RandomState>,
-    found: Vec<(Order, Incident)>,
 }
 
-impl Incidents {
-    /// Nothing is known yet; `learning` where a history is given first.
-    pub fn new(
-        config: &IncidentConfig,
-        networks: &Arc<Networks>,
-        dedup_entries_max: usize,
-        learning: bool,
-    ) -> Self {
+impl Observer {
+    /// Nothing is known yet.
+    pub fn new(settings: &IncidentSettings) -> Self {
         Self {
-            config: config.clone(),
-            networks: Arc::clone(networks),
+            settings: settings.clone(),
             load_tools: LOAD_TOOLS.iter().map(|name| client(name).family).collect(),
-            keys: HashMap::default(),
-            fleet: Fleet::default(),
-            dedup: Dedup::new(dedup_entries_max),
-            learning,
+            known: Fleet::default(),
+            news: Fleet::default(),
             places: HashMap::default(),
             clients: HashMap::default(),
-            found: Vec::new(),
         }
     }
 
-    /// Everything that it remembers.
-    pub fn save(&self) -> Vec<u8> {
-        let mut out = Writer::default();
-        let mut keys: Vec<_> = self.keys.iter().collect();
-        keys.sort_unstable_by_key(|(key, _)| **key);
-        out.put(&keys);
-        out.put(&self.fleet);
-        self.dedup.save(&mut out);
-        out.into_bytes()
-    }
-
-    /// Takes up what was saved.
-    pub fn restore(&mut self, saved: &[u8]) -> Result<(), Unreadable> {
-        let mut saved = Reader::new(saved);
-        self.keys = saved.take::<Vec<_>>()?.into_iter().collect();
-        self.fleet = saved.take()?;
-        self.dedup.restore(&mut saved, |_| true)
-    }
-
-    /// Moves the state by one input; what follows from it.
-    pub fn apply(&mut self, input: &Input<'_>) -> Vec<(Order, Incident)> {
-        match input {
-            Input::Records { runs, marks } => self.records(runs, marks),
-            Input::EndOfHistory => {
-                self.learning = false;
-                self.dedup.clear();
-            }
-            Input::End => self.end(),
-        }
-        std::mem::take(&mut self.found)
-    }
-
-    fn records(&mut self, runs: &[Run], marks: &[Mark]) {
-        let mut index = 0_u32;
-        for Run { batch, range } in runs {
-            for record in batch.records.get(range.clone()).unwrap_or_default() {
-                if let Some(incident) = self.record(record, batch) {
-                    self.found.push(((index, true, Timestamp::MIN, record.key), incident));
-                }
-                index += 1;
-            }
-        }
-        if let Some(mark) = marks.last() {
-            self.dedup.advance(mark.watermark);
-        }
-    }
-
-    fn record(&mut self, record: &UsageRecord, batch: &Batch) -> Option<Incident> {
+    /// Takes a record of this key; what follows from it, unless everything is only learned from.
+    pub fn see(
+        &mut self,
+        watch: &mut Option<Box<Watch>>,
+        key: &KeyProfile,
+        record: &UsageRecord,
+        batch: &Batch,
+        learning: bool,
+    ) -> Option<Incident> {
         let is_use = record.kind == Kind::Request && record.part != Part::Usage;
-        if !is_use || record.address.is_none() && record.user_agent.is_none() || self.is_duplicate(record) {
+        if !is_use || record.address.is_none() && record.user_agent.is_none() {
             return None;
         }
         let identity = self.identity(record, batch);
-        let Self { keys, fleet, config, networks, load_tools, learning, .. } = self;
-        let is_full = keys.len() >= config.keys_max;
-        let watch = match keys.entry(record.key) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(_) if is_full => return None,
-            Entry::Vacant(entry) => {
-                fleet.add_key();
-                entry.insert(Box::new(Watch::new(seconds(record.time.at), &identity, record, batch)))
-            }
-        };
-        let threshold = if *learning { f64::INFINITY } else { config.threshold_nats };
-        let seat = Seat { key: record.key, time: record.time, threshold, load_tools };
-        watch.take(&act(record, batch, &identity), &seat, fleet, networks)
+        let watch = watch.get_or_insert_with(|| {
+            self.news.add_key();
+            Box::new(Watch::new(seconds(record.time.at), &identity))
+        });
+        let Self { settings, load_tools, known, news, .. } = self;
+        let threshold = if learning { f64::INFINITY } else { settings.threshold_nats };
+        let seat = Seat { key, time: record.time, threshold, load_tools, networks: &settings.networks };
+        watch.take(&act(record, batch, &identity), &seat, &mut Around { known, news })
     }
 
-    fn is_duplicate(&mut self, record: &UsageRecord) -> bool {
-        let id = record.request_hash << 16 | u64::from(record.key.mark());
-        record.request_hash != 0 && self.dedup.see(id, content(record), record.time.at) == Sighting::Duplicate
+    /// What has not been told of open incidents, when there are no more records.
+    pub fn rest(&self, watch: &mut Watch, key: &KeyProfile) -> Vec<Incident> {
+        let Self { settings, load_tools, known, .. } = self;
+        let time = Stamp::utc(Timestamp::MIN);
+        let networks = &settings.networks;
+        watch.rest(&Seat { key, time, threshold: f64::INFINITY, load_tools, networks }, known)
     }
 
-    /// What is still to be told of incidents, when there are no more records.
-    fn end(&mut self) {
-        let Self { keys, fleet, networks, load_tools, found, .. } = self;
-        for (key, watch) in keys.iter_mut() {
-            let rest = watch.rest(*key, fleet, networks, load_tools).into_iter();
-            found.extend(rest.map(|incident| ((u32::MAX, true, incident.updated_at.at, *key), incident)));
-        }
-        found.sort_by_key(|(order, _)| *order);
+    /// What is usual among all keys, as it was told last, and what these have added since.
+    pub fn fleet(&self) -> (&Fleet, &Fleet) {
+        (&self.known, &self.news)
+    }
+
+    /// What these keys have added since this was asked last.
+    pub fn take_news(&mut self) -> Fleet {
+        std::mem::take(&mut self.news)
+    }
+
+    /// All keys have added this; the watermark has come so far.
+    pub fn learn(&mut self, news: &Fleet, watermark: Timestamp) {
+        self.known.add_all(news);
+        self.known.forget(seconds(watermark));
+    }
+
+    /// Takes up what was saved: what is usual among all keys, and what these had added since.
+    pub fn resume(&mut self, known: Fleet, news: &Fleet) {
+        self.known = known;
+        self.news.add_all(news);
     }
 
     fn identity(&mut self, record: &UsageRecord, batch: &Batch) -> Identity {
-        let Self { places, clients, networks, .. } = self;
+        let Self { places, clients, settings, .. } = self;
         if places.len() >= MEMO_MAX {
             places.clear();
         }
         if clients.len() >= MEMO_MAX {
             clients.clear();
         }
-        let place = |address| *places.entry(address).or_insert_with(|| Place::of(address, networks));
+        let place = |address| *places.entry(address).or_insert_with(|| Place::of(address, &settings.networks));
         let name = batch.bytes_of(record.user_agent);
         let software = (!name.is_empty()).then(|| {
             let known = clients.entry(XxHash3_64::oneshot(name));

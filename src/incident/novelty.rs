@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 /// Days with a newcomer, by what was new and how often it came back at least.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Days([[f32; LEVELS]; 3]);
 
 impl Days {
@@ -38,7 +38,7 @@ impl Days {
 }
 
 /// Keys of one kind, born on servers or on access lines: what is usual among them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fellows {
     /// Days with a newcomer.
     pub days: Days,
@@ -50,6 +50,14 @@ pub struct Fellows {
 const BELIEVED_DAYS: f32 = 60.0;
 
 impl Fellows {
+    /// Adds those of other keys.
+    pub fn add_all(&mut self, other: &Self) {
+        self.active += other.active;
+        for (sum, days) in self.days.0.iter_mut().flatten().zip(other.days.0.iter().flatten()) {
+            *sum += days;
+        }
+    }
+
     /// The part of the days that had such a newcomer.
     fn rate(&self, kind: Kind, level: usize) -> f32 {
         let believed = libm::exp2f(-f32::from(u8::try_from(level).unwrap_or(0)));

@@ -5,6 +5,7 @@ use super::identity::{Identity, Place};
 use super::known::Known;
 use super::novelty::{Days, Kind};
 use super::shape::{Shape, Size};
+use crate::heap;
 use crate::time::{SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -342,6 +343,19 @@ impl Owner {
             self.newcomers.len() - 1
         });
         self.newcomers[place].1.add(kind, reached);
+    }
+
+    /// Memory besides its own, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.networks.heap_bytes()
+            + self.blocks.heap_bytes()
+            + self.countries.heap_bytes()
+            + self.clients.heap_bytes()
+            + self.models.heap_bytes()
+            + self.endpoints.heap_bytes()
+            + heap::vector::<(u64, u16)>(self.majors.capacity())
+            + heap::vector::<u32>(self.by_hour.capacity())
+            + heap::vector::<(u64, Days)>(self.newcomers.capacity())
     }
 
     /// The age of the key in days.

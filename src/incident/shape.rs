@@ -8,7 +8,7 @@ const BINS: usize = 16;
 const PRIOR: f32 = 6.0;
 
 /// Histograms of input and of output, with how many requests they are of.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
     input: [f32; BINS],
     output: [f32; BINS],

@@ -4,6 +4,9 @@ use super::*;
 use crate::config::Plan;
 use crate::decode::{Decoder, Settings};
 use crate::frame::Block;
+use crate::record::Run;
+use crate::shard::{Input, Shard};
+use crate::time::Timestamp;
 use proptest::prelude::*;
 use std::fmt::Write;
 
@@ -67,17 +70,20 @@ impl World {
     }
 }
 
-fn layer() -> Incidents {
-    Incidents::new(&IncidentConfig::default(), &Arc::new(Networks::default()), 100_000, false)
+fn plan() -> Plan {
+    let text = "[incidents]\nenabled = true\n";
+    let config = crate::config::Config::parse("t", text).unwrap();
+    Plan::new(&config, "t", text).unwrap()
 }
 
-/// What is told of these records, given in blocks that end after these lines; after each the layer is saved and another
-/// one goes on.
+/// What is told of these records by a shard that is given them in blocks which end after these lines; after each it is
+/// saved and another one goes on.
 fn told(text: &str, ends: &[usize]) -> Vec<Incident> {
-    let rulebook = Plan::default_plan().unwrap().rulebook;
+    let Plan { rulebook, shard: settings, .. } = plan();
     let mut decoder =
         Decoder::new(Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false });
-    let (mut layer, mut found) = (layer(), Vec::new());
+    let fresh = || Shard::new(Arc::clone(&settings), 0, 1, false);
+    let (mut shard, mut found) = (fresh(), Vec::new());
     let lines: Vec<&str> = text.lines().collect();
     let mut from = 0;
     for to in ends.iter().copied().chain([lines.len()]) {
@@ -85,15 +91,15 @@ fn told(text: &str, ends: &[usize]) -> Vec<Incident> {
         let block = Block { bytes: lines[from..to].join("\n").into(), ..Block::default() };
         let batch = Arc::new(decoder.block(&block, Timestamp::MAX));
         let runs = [Run { range: 0..batch.records.len(), batch }];
-        found.extend(layer.apply(&Input::Records { runs: &runs, marks: &[] }));
-        let saved = layer.save();
-        layer = self::layer();
-        layer.restore(&saved).unwrap();
-        assert!(layer.save() == saved, "the same state is the same bytes");
+        found.extend(shard.apply(&Input::Records { runs: &runs, marks: &[] }).0);
+        let saved = shard.save();
+        shard = fresh();
+        shard.restore([&saved[..]]).unwrap();
+        assert!(shard.save() == saved, "the same state is the same bytes");
         from = to;
     }
-    found.extend(layer.apply(&Input::End));
-    found.into_iter().map(|(_, incident)| incident).collect()
+    found.extend(shard.apply(&Input::End).0);
+    found.into_iter().filter_map(|output| output.event.into_incident()).collect()
 }
 
 #[test]
@@ -147,24 +153,6 @@ fn second_deliveries_change_nothing() {
         doubled
     });
     assert_eq!(told(&text, &[]), told(&doubled, &[]));
-}
-
-#[test]
-fn no_more_keys_are_watched_than_there_may_be() {
-    let mut world = World::default();
-    for key in 0..50 {
-        world.call(&format!("k{key:02}"), START + key, OWNER);
-    }
-    let rulebook = Plan::default_plan().unwrap().rulebook;
-    let mut decoder =
-        Decoder::new(Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false });
-    let batch = decoder.block(&Block { bytes: world.text().into(), ..Block::default() }, Timestamp::MAX);
-    let config = IncidentConfig { keys_max: 7, ..IncidentConfig::default() };
-    let mut layer = Incidents::new(&config, &Arc::new(Networks::default()), 1000, false);
-    for record in &batch.records {
-        layer.record(record, &batch);
-    }
-    assert_eq!(layer.keys.len(), 7);
 }
 
 proptest! {

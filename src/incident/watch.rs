@@ -3,16 +3,15 @@
 use super::cohort::{Act, Cohort, Name, Told};
 use super::event::{Incident, Scene};
 use super::evidence::{Case, Ledger, weigh};
-use super::fleet::Fleet;
+use super::fleet::{Around, Fleet};
 use super::identity::Identity;
 use super::novelty::{Kind, rate};
 use super::owner::{Owner, Seen, seconds};
-use crate::key::KeyId;
+use crate::detect::KeyProfile;
+use crate::heap;
 use crate::networks::Networks;
-use crate::record::{Batch, UsageRecord};
 use crate::time::Stamp;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// Unknown consumers of one key.
 const COHORTS_MAX: usize = 12;
@@ -38,8 +37,6 @@ pub struct Watch {
     numbered: u32,
     /// The latest consumer, when it was last there, and when anybody else was.
     latest: (u32, i64, Option<i64>),
-    hint: Arc<str>,
-    alias: Arc<str>,
 }
 
 /// The number of the owner among consumers.
@@ -47,34 +44,35 @@ const OWNER: u32 = 0;
 
 /// What is the same for all that is done with a record.
 pub struct Seat<'a> {
-    pub key: KeyId,
+    pub key: &'a KeyProfile,
     pub time: Stamp,
     pub threshold: f64,
     /// Families of clients that make load tests.
     pub load_tools: &'a [u64],
+    pub networks: &'a Networks,
 }
 
 impl Watch {
     /// A key at its first record.
-    pub fn new(at: i64, identity: &Identity, record: &UsageRecord, batch: &Batch) -> Self {
+    pub fn new(at: i64, identity: &Identity) -> Self {
         Self {
             owner: Owner::new(at, identity.place.as_ref()),
             cohorts: Vec::new(),
             numbered: OWNER,
             latest: (OWNER, at, None),
-            hint: batch.text(record.key_hint).into(),
-            alias: batch.text(record.key_alias).into(),
         }
     }
 
+    /// All memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        heap::vector::<Self>(1)
+            + self.owner.heap_bytes()
+            + heap::vector::<Cohort>(self.cohorts.capacity())
+            + self.cohorts.iter().map(Cohort::heap_bytes).sum::<usize>()
+    }
+
     /// Takes a record; what follows from it.
-    pub fn take(
-        &mut self,
-        act: &Act<'_>,
-        seat: &Seat<'_>,
-        fleet: &mut Fleet,
-        networks: &Networks,
-    ) -> Option<Incident> {
+    pub fn take(&mut self, act: &Act<'_>, seat: &Seat<'_>, fleet: &mut Around<'_>) -> Option<Incident> {
         self.let_go(act.at, fleet);
         let (network, block) = self.owner.knows_place(act.identity.place.as_ref());
         let client = self.owner.knows_client(act.identity);
@@ -83,20 +81,20 @@ impl Watch {
             self.take_own(act, fleet);
             return None;
         }
-        let name = self.name(act.identity, [!network, !block, !client], fleet);
+        let name = self.name(act.identity, [!network, !block, !client], fleet.known);
         let place = match self.cohorts.iter().position(|cohort| cohort.name == name) {
             Some(place) => place,
             None => self.begin(name, act, [!network, network && !block, !client]),
         };
         self.take_other(place, act, fleet);
-        let found = self.judge(place, seat, fleet, networks);
+        let found = self.judge(place, seat, fleet);
         self.accept(place, seat, fleet);
         found
     }
 
-    fn take_own(&mut self, act: &Act<'_>, fleet: &mut Fleet) {
+    fn take_own(&mut self, act: &Act<'_>, fleet: &mut Around<'_>) {
         let is_new = self.owner.accept(act.at, act.identity);
-        fleet.add(act.identity, is_new);
+        fleet.news.add(act.identity, is_new);
         let size = act.size();
         let seen = Seen {
             at: act.at,
@@ -107,11 +105,11 @@ impl Watch {
             cost: act.cost,
         };
         self.owner.lists |= act.is_list;
-        if self.owner.learn(&seen, &fleet.shape) {
-            fleet.fellows[usize::from(self.owner.born_on_server)].active += 1.0;
+        if self.owner.learn(&seen, &fleet.known.shape) {
+            fleet.news.fellows[usize::from(self.owner.born_on_server)].active += 1.0;
         }
         if let Some(size) = size {
-            fleet.shape.add(size);
+            fleet.news.shape.add(size);
         }
         self.cohorts.iter_mut().for_each(|cohort| cohort.meet(act.at));
         self.note(OWNER, act.at);
@@ -153,43 +151,38 @@ impl Watch {
         self.cohorts.len() - 1
     }
 
-    fn take_other(&mut self, place: usize, act: &Act<'_>, fleet: &mut Fleet) {
+    fn take_other(&mut self, place: usize, act: &Act<'_>, fleet: &mut Around<'_>) {
         let (latest, seen, other) = self.latest;
         let number = self.cohorts[place].number;
         let before = if latest == number { other } else { Some(seen) };
         let roams = matches!(self.cohorts[place].name, Name::Block(_))
             && self.cohorts[place].visits < 2
-            && self.rate_of_blocks(act.identity, fleet) > 0.37;
+            && self.rate_of_blocks(act.identity, fleet.known) > 0.37;
         let cohort = &mut self.cohorts[place];
-        cohort.take(act, &self.owner, &fleet.shape, before);
+        cohort.take(act, &self.owner, &fleet.known.shape, before);
         self.note(number, act.at);
         if roams {
             self.owner.learn_time(act.at, act.identity.place.as_ref().map_or(0, |place| place.fine));
         }
     }
 
-    fn judge(
-        &mut self,
-        place: usize,
-        seat: &Seat<'_>,
-        fleet: &mut Fleet,
-        networks: &Networks,
-    ) -> Option<Incident> {
+    fn judge(&mut self, place: usize, seat: &Seat<'_>, fleet: &mut Around<'_>) -> Option<Incident> {
         let cohort = &mut self.cohorts[place];
         if cohort.records > EVERY.0 && !cohort.records.is_multiple_of(EVERY.1) {
             return None;
         }
         for address in cohort.addresses.values() {
-            cohort.is_shared |= fleet.meet(address, seat.key, cohort.last);
+            fleet.news.meet(address, seat.key.id, cohort.last);
+            cohort.is_shared |= fleet.known.is_met_elsewhere(address, seat.key.id, cohort.last);
         }
         let cohort = &self.cohorts[place];
-        let ledger = self.weigh(cohort, fleet, seat.load_tools);
+        let ledger = self.weigh(cohort, fleet.known, seat.load_tools);
         match cohort.incident {
             None if ledger.score() >= seat.threshold && ledger.may_be_theft(cohort) => {}
             Some(told) if is_news(cohort, told) => {}
             _ => return None,
         }
-        Some(self.tell(place, seat.key, &ledger, seat.time, networks))
+        Some(self.tell(place, seat, &ledger, seat.time))
     }
 
     fn weigh(&self, cohort: &Cohort, fleet: &Fleet, load_tools: &[u64]) -> Ledger {
@@ -197,14 +190,7 @@ impl Watch {
         weigh(&Case { owner: &self.owner, cohort, fleet, is_load_tool })
     }
 
-    fn tell(
-        &mut self,
-        place: usize,
-        key: KeyId,
-        ledger: &Ledger,
-        at: Stamp,
-        networks: &Networks,
-    ) -> Incident {
+    fn tell(&mut self, place: usize, seat: &Seat<'_>, ledger: &Ledger, at: Stamp) -> Incident {
         let cohort = &mut self.cohorts[place];
         let before = cohort.incident;
         let told = Told {
@@ -215,12 +201,13 @@ impl Watch {
         };
         cohort.incident = Some(told);
         let requests = std::mem::take(&mut cohort.requests);
-        let scene = Scene { key, hint: &self.hint, alias: &self.alias, cohort, ledger, told, at, networks };
+        let Seat { key, networks, .. } = *seat;
+        let scene = Scene { key, cohort, ledger, told, at, networks };
         Incident::new(&scene, requests)
     }
 
     /// Accepts a consumer that has been there for long enough, as the owner.
-    fn accept(&mut self, place: usize, seat: &Seat<'_>, fleet: &mut Fleet) {
+    fn accept(&mut self, place: usize, seat: &Seat<'_>, fleet: &mut Around<'_>) {
         let at = seconds(seat.time.at);
         let cohort = &self.cohorts[place];
         if cohort.incident.is_some() {
@@ -231,25 +218,25 @@ impl Watch {
         let is_settled = age >= SETTLED.1 && cohort.days >= SETTLED.0;
         if is_young
             || is_settled
-                && self.weigh(cohort, fleet, seat.load_tools).sum(&["additive", "independent"]) < -2.0
+                && self.weigh(cohort, fleet.known, seat.load_tools).sum(&["additive", "independent"]) < -2.0
         {
             let cohort = self.cohorts.remove(place);
             self.count(&cohort, fleet);
             let is_new = self.owner.accept(at, &cohort.identity);
-            fleet.add(&cohort.identity, is_new);
+            fleet.news.add(&cohort.identity, is_new);
             self.owner.accept_places(at, &cohort);
         }
     }
 
     /// Lets those go who have not been there for days; a newcomer that was no thief is one that is usual.
-    fn let_go(&mut self, at: i64, fleet: &mut Fleet) {
+    fn let_go(&mut self, at: i64, fleet: &mut Around<'_>) {
         while let Some(place) = self.cohorts.iter().position(|cohort| at - cohort.last > GONE) {
             let cohort = self.cohorts.remove(place);
             self.count(&cohort, fleet);
         }
     }
 
-    fn count(&mut self, cohort: &Cohort, fleet: &mut Fleet) {
+    fn count(&mut self, cohort: &Cohort, fleet: &mut Around<'_>) {
         if cohort.incident.is_some() {
             return;
         }
@@ -257,25 +244,19 @@ impl Watch {
         for (kind, _) in kinds.into_iter().zip(cohort.is_new).filter(|(_, is_new)| *is_new) {
             let client = if cohort.is_new[2] { 0 } else { cohort.identity.client };
             self.owner.add_newcomer(client, kind, cohort.level());
-            fleet.fellows[usize::from(self.owner.born_on_server)].days.add(kind, cohort.level());
+            fleet.news.fellows[usize::from(self.owner.born_on_server)].days.add(kind, cohort.level());
         }
     }
 
     /// What has not been told of open incidents.
-    pub fn rest(
-        &mut self,
-        key: KeyId,
-        fleet: &Fleet,
-        networks: &Networks,
-        load_tools: &[u64],
-    ) -> Vec<Incident> {
+    pub fn rest(&mut self, seat: &Seat<'_>, fleet: &Fleet) -> Vec<Incident> {
         let mut rest = Vec::new();
         for place in 0..self.cohorts.len() {
             let cohort = &self.cohorts[place];
             if cohort.incident.is_some() && !cohort.requests.is_empty() {
                 let at = Stamp::utc(crate::time::Timestamp(cohort.last * crate::time::SECOND));
-                let ledger = self.weigh(cohort, fleet, load_tools);
-                rest.push(self.tell(place, key, &ledger, at, networks));
+                let ledger = self.weigh(cohort, fleet, seat.load_tools);
+                rest.push(self.tell(place, seat, &ledger, at));
             }
         }
         rest

@@ -4,17 +4,20 @@
 
 mod buckets;
 mod counts;
+mod event;
 mod keys;
 mod pieces;
 mod saved;
 mod state;
 
 pub use counts::{Counts, Gauges, Unpriced};
+pub use event::Event;
 pub use keys::Limits;
 pub use pieces::Piece;
 
 use crate::baseline::BaselineSettings;
 use crate::detect::{Alert, KeyProfile, Ruleset};
+use crate::incident::{Fleet, IncidentSettings, Observer};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Action, Batch, CostSource, Kind, Mark, Run, UsageRecord};
@@ -42,6 +45,8 @@ pub struct ShardSettings {
     pub limits: Limits,
     /// How long after its end a bucket may be told again, in nanoseconds of event time.
     pub restate_within: i64,
+    /// How incidents are looked for, if they are.
+    pub incidents: Option<IncidentSettings>,
 }
 
 /// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.
@@ -94,19 +99,21 @@ pub enum Input<'a> {
         /// When the watermark moves.
         marks: &'a [Mark],
     },
+    /// What the keys of all shards have added to what is usual among them, since that was told last.
+    Fleet(&'a Fleet),
     /// The records so far were history: baselines are built from them, and time starts anew.
     EndOfHistory,
     /// There will be no more records: everything open is closed.
     End,
 }
 
-/// An alert and its place among those of other shards.
+/// What is told, and its place among what other shards tell.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Order in the whole stream: first by input, then by kind, then by window and key.
     pub order: Order,
-    /// The alert.
-    pub alert: Alert,
+    /// What is told.
+    pub event: Event,
 }
 
 /// Position of an output: index of the record, closings before it, then by end of window and key.
@@ -121,6 +128,7 @@ pub struct Shard {
     zones: Zones,
     dedup: Dedup,
     restated: Restated,
+    observer: Option<Observer>,
     /// Ends of open days, soonest first.
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
     watermark: Timestamp,
@@ -145,6 +153,7 @@ impl Shard {
             zones: settings.zones.clone(),
             dedup: Dedup::new(settings.limits.dedup_entries_max / of),
             restated: Restated::new(settings.limits.bucket_entries_max / of, settings.restate_within),
+            observer: settings.incidents.as_ref().map(Observer::new),
             closings: BinaryHeap::new(),
             watermark: Timestamp::MIN,
             told: Timestamp::MIN,
@@ -161,8 +170,16 @@ impl Shard {
     pub fn apply(&mut self, input: &Input<'_>) -> (Vec<Output>, Counts) {
         match input {
             Input::Records { runs, marks } => self.records(runs, marks),
+            Input::Fleet(news) => {
+                if let Some(observer) = &mut self.observer {
+                    observer.learn(news, self.watermark);
+                }
+            }
             Input::EndOfHistory => self.end_of_history(),
-            Input::End => self.advance(0, Timestamp::MAX),
+            Input::End => {
+                self.advance(0, Timestamp::MAX);
+                self.tell_rest();
+            }
         }
         (std::mem::take(&mut self.outputs), std::mem::take(&mut self.counts))
     }
@@ -221,7 +238,7 @@ impl Shard {
                 self.unpriced.count(batch.text(record.model.name), i64::from(record.requests.max(1)));
             }
         }
-        let Self { settings, keys, zones, closings, watermark, counts, alerts, .. } = self;
+        let Self { settings, keys, zones, closings, watermark, counts, alerts, observer, learning, .. } = self;
         let Some(slot) = keys.slot(record, batch, settings) else {
             counts.untracked += 1;
             counts.processed += 1;
@@ -232,7 +249,7 @@ impl Shard {
             key.take_alias(record, batch, &settings.keys);
         }
         let local = zones.local(key.zone(), record.time.at);
-        if self.learning {
+        if *learning {
             counts.processed += 1;
             counts.learned += 1;
             key.learn(record, batch, local);
@@ -244,13 +261,36 @@ impl Shard {
                 counts.late += 1;
             }
         }
+        let order = (index, true, Timestamp::MIN, record.key);
+        let incident =
+            observer.as_mut().and_then(|observer| key.observe(observer, record, batch, *learning));
         if key.resized {
             keys.settle(slot);
             self.drop_orphans();
         }
         if !self.alerts.is_empty() {
-            self.give((index, true, Timestamp::MIN, record.key));
+            self.give(order);
         }
+        self.outputs.extend(incident.map(|incident| Output { order, event: Event::Incident(incident) }));
+    }
+
+    /// What is still to be told of incidents, when there are no more records.
+    fn tell_rest(&mut self) {
+        let Self { observer: Some(observer), keys, outputs, .. } = self else { return };
+        let before = outputs.len();
+        keys.each(|key| {
+            let Some(watch) = key.watch.as_deref_mut() else { return };
+            outputs.extend(observer.rest(watch, &key.profile).into_iter().map(|incident| {
+                let order = (u32::MAX, true, incident.updated_at.at, incident.key);
+                Output { order, event: Event::Incident(incident) }
+            }));
+        });
+        outputs[before..].sort_by(|one, other| one.order.cmp(&other.order));
+    }
+
+    /// What the keys have added to what is usual among all, since this was asked last.
+    pub fn take_fleet_news(&mut self) -> Fleet {
+        self.observer.as_mut().map(Observer::take_news).unwrap_or_default()
     }
 
     /// Counts what was done to a key: it is no use of it, and nothing is learned from it.
@@ -298,7 +338,7 @@ impl Shard {
     }
 
     fn give(&mut self, order: Order) {
-        self.outputs.extend(self.alerts.drain(..).map(|alert| Output { order, alert }));
+        self.outputs.extend(self.alerts.drain(..).map(|alert| Output { order, event: Event::Alert(alert) }));
     }
 
     /// Closes the days that end at or before `watermark`.

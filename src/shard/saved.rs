@@ -4,6 +4,7 @@ use super::state::KeyState;
 use super::{Shard, ShardSettings};
 use crate::detect;
 use crate::fault::{Mistake, planted};
+use crate::incident::{Fleet, Observer};
 use crate::key::{KeyId, shard_of_mark};
 use crate::save::{Reader, Unreadable, Writer};
 use crate::time::Timestamp;
@@ -32,6 +33,7 @@ impl Shard {
         out.put(&self.rest());
         self.dedup.save(&mut out);
         self.restated.save(&mut out);
+        out.put(&self.observer.as_ref().map(Observer::fleet));
         out.put(&self.keys.len());
         for (state, is_newcomer) in self.keys.in_order() {
             out.put(&(state.profile.id, is_newcomer));
@@ -71,6 +73,14 @@ impl Shard {
             shard_of_mark(mark, of) == number && !planted(Mistake::RequestsForgotten)
         })?;
         self.restated.restore(&mut saved, |key| key.shard(of) == number)?;
+        let fleet: Option<(Fleet, Fleet)> = saved.take()?;
+        if let (Some((known, mut news)), Some(observer)) = (fleet, &mut self.observer) {
+            if number != 0 {
+                // A sum over all shards: whose it is does not matter.
+                news = Fleet::default();
+            }
+            observer.resume(known, &news);
+        }
         let places = Places::of(&rest.detectors);
         for _ in 0..saved.take::<usize>()? {
             let (key, is_newcomer): (KeyId, bool) = saved.take()?;

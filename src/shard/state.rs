@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
 use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
 use crate::heap;
+use crate::incident::{Incident, Observer, Watch};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
@@ -49,6 +50,8 @@ pub(super) struct KeyState {
     /// What its records have told so far.
     pub(super) signals: Signals,
     open: Vec<OpenDay>,
+    /// Who uses it, where incidents are looked for.
+    pub(super) watch: Option<Box<Watch>>,
     /// What it last added to the sums over all keys.
     #[serde(skip)]
     pub(super) part: Part,
@@ -87,6 +90,7 @@ impl KeyState {
             addresses: Known::default(),
             signals: Signals::NONE,
             open: Vec::new(),
+            watch: None,
             part: Part::default(),
             changed: false,
             admitted: 0,
@@ -304,6 +308,22 @@ impl KeyState {
             + self.addresses.heap_bytes()
             + heap::vector::<OpenDay>(self.open.capacity())
             + self.open.iter().map(|day| day.heap_bytes() + CLOSING_BYTES).sum::<usize>()
+            + self.watch.as_deref().map_or(0, Watch::bytes)
+    }
+
+    /// Shows a record to whoever looks for incidents.
+    pub(super) fn observe(
+        &mut self,
+        observer: &mut Observer,
+        record: &UsageRecord,
+        batch: &Batch,
+        learning: bool,
+    ) -> Option<Incident> {
+        let Self { watch, profile, .. } = self;
+        let before = watch.as_deref().map_or(0, Watch::bytes);
+        let found = observer.see(watch, profile, record, batch, learning);
+        self.resized |= watch.as_deref().map_or(0, Watch::bytes) != before;
+        found
     }
 }
 

@@ -89,7 +89,7 @@ impl Shards {
             self.counts.add(&counts);
         }
         outputs.sort_by_key(|output| output.order);
-        self.alerts.extend(outputs.into_iter().map(|output| output.alert));
+        self.alerts.extend(outputs.into_iter().filter_map(|output| output.event.into_alert()));
     }
 
     /// Takes records, and after them a watermark of so many seconds after the first of June.

@@ -26,8 +26,6 @@ pub struct Checkpoint {
     pub feed: Vec<u8>,
     /// What each shard remembers.
     pub shards: Vec<Vec<u8>>,
-    /// What the incident layer remembers; empty where there is none.
-    pub incidents: Vec<u8>,
     /// What was written and counted.
     pub egress: Written,
 }
@@ -74,7 +72,6 @@ impl Checkpoint {
         out.put_bytes(&self.feed);
         out.put(&self.shards.len());
         self.shards.iter().for_each(|shard| out.put_bytes(shard));
-        out.put_bytes(&self.incidents);
         out.into_bytes()
     }
 
@@ -86,8 +83,7 @@ impl Checkpoint {
         let count: usize = saved.take()?;
         let shards = (0..count).map(|_| saved.sized().map(|shard| shard.rest().to_vec()));
         let shards = shards.collect::<Result<_, _>>()?;
-        let incidents = saved.sized()?.rest().to_vec();
-        if saved.is_empty() { Ok(Self { origin, feed, shards, incidents, egress }) } else { Err(Unreadable) }
+        if saved.is_empty() { Ok(Self { origin, feed, shards, egress }) } else { Err(Unreadable) }
     }
 }
 

@@ -3,8 +3,8 @@
 use super::cell::Taken;
 use super::stages::{Origin, Source};
 use crate::config::KafkaPlan;
-use crate::detect::{Severity, Status};
-use crate::encode::{RejectAt, write_alert, write_reject};
+use crate::detect::Severity;
+use crate::encode::{RejectAt, write_event, write_reject};
 use crate::engine::clock::Arrival;
 use crate::engine::totals::Totals;
 use crate::frame::{Block, Framer};
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// What waits for a commit.
 pub struct Outbox {
-    /// Alerts and rejects.
+    /// Alerts, incidents and rejects.
     events: Vec<Outgoing>,
     /// Whether there is anything that does not wait for company.
     is_urgent: bool,
@@ -129,19 +129,17 @@ impl Outbox {
         self.totals.joined.joined += taken.joined.joined;
         self.totals.joined.alone += taken.joined.alone;
         for (output, Source { origin, offset }) in taken.outputs {
-            let alert = &output.alert;
-            self.totals.count_alert(alert);
-            if alert.status != Status::Withdrawn {
-                self.worst = self.worst.max(Some(alert.severity));
-            }
+            let event = &output.event;
+            self.totals.count_event(event);
+            self.worst = self.worst.max(event.severity());
             self.is_urgent = true;
             let mut value = Vec::new();
-            write_alert(alert, &mut value);
+            write_event(event, &mut value);
             value.pop();
             self.events.push(Outgoing {
                 topic: Arc::clone(&self.alerts_topic),
                 partition: None,
-                key: alert.id.to_string().into_bytes(),
+                key: event.id().into_bytes(),
                 value: Some(value),
                 headers: provenance(&origin, offset),
             });

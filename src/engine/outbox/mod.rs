@@ -18,7 +18,8 @@ pub use sending::{Left, Sending};
 pub use traffic::{Attempt, Traffic};
 
 use crate::config::PostPlan;
-use crate::encode::{Event, write_event};
+use crate::encode::write_event;
+use crate::shard::Event;
 use crate::sink::http::HttpSink;
 use hyper::body::Bytes;
 use std::fs::File;

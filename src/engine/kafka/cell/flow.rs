@@ -71,9 +71,9 @@ impl Said {
     fn take(&mut self, taken: Taken) {
         for (output, _) in taken.outputs {
             let mut alert = Vec::new();
-            crate::encode::write_alert(&output.alert, &mut alert);
+            crate::encode::write_event(&output.event, &mut alert);
             let alert: Value = serde_json::from_slice(&alert).unwrap();
-            let revisions = self.0.entry(output.alert.id.to_string()).or_default();
+            let revisions = self.0.entry(output.event.id()).or_default();
             assert!(revisions.insert(alert["revision"].as_u64().unwrap(), alert).is_none(), "said twice");
         }
     }

@@ -3,7 +3,7 @@
 use super::saved::{CELL, FORM};
 use super::*;
 use crate::decode::{Decoder, Settings};
-use crate::encode::write_alert;
+use crate::encode::write_event;
 use crate::frame::Block;
 use crate::save::Writer;
 use crate::shard::Piece;
@@ -83,7 +83,7 @@ impl Run {
             let position = source.offset;
             assert!((0..self.cell.next).contains(&position), "{position}");
             let mut alert = Vec::new();
-            write_alert(&output.alert, &mut alert);
+            write_event(&output.event, &mut alert);
             self.said.push((position, String::from_utf8(alert).unwrap()));
         }
     }

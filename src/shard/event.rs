@@ -1,0 +1,55 @@
+//! What comes out of a shard.
+
+use crate::detect::{Alert, Severity, Status};
+use crate::incident::Incident;
+
+/// What is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A detector's verdict.
+    Alert(Alert),
+    /// A key in somebody else's hands.
+    Incident(Incident),
+}
+
+impl Event {
+    /// The alert, if it is one.
+    pub fn into_alert(self) -> Option<Alert> {
+        match self {
+            Self::Alert(alert) => Some(alert),
+            Self::Incident(_) => None,
+        }
+    }
+
+    /// The incident, if it is one.
+    pub fn into_incident(self) -> Option<Incident> {
+        match self {
+            Self::Alert(_) => None,
+            Self::Incident(incident) => Some(incident),
+        }
+    }
+
+    /// Stable over revisions.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Alert(alert) => alert.id.to_string(),
+            Self::Incident(incident) => incident.id.clone(),
+        }
+    }
+
+    /// What no other event is called: its id and revision.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Alert(alert) => format!("{}.{}", alert.id, alert.revision),
+            Self::Incident(incident) => format!("{}.{}", incident.id, incident.revision),
+        }
+    }
+
+    /// How bad it is; `None` where it is taken back.
+    pub fn severity(&self) -> Option<Severity> {
+        match self {
+            Self::Alert(alert) => (alert.status != Status::Withdrawn).then_some(alert.severity),
+            Self::Incident(incident) => Some(incident.severity),
+        }
+    }
+}
