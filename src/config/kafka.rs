@@ -195,6 +195,11 @@ impl KafkaPlan {
         if self.repartition { own_topics(&self.changelog_prefix) } else { Vec::new() }
     }
 
+    /// The topic in which partitions tell each other what is usual among their keys.
+    pub fn fleet_topic(&self) -> String {
+        format!("{}-fleet", self.changelog_prefix)
+    }
+
     /// All topics that are read.
     pub fn read_topics(&self) -> Vec<String> {
         let mut topics = self.topics.clone();

@@ -7,6 +7,7 @@ use super::resume::{Standing, Standpoint};
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
 use crate::encode::Visible;
+use crate::incident::Epochs;
 use crate::join::Join;
 use crate::record::Batch;
 use crate::source::{FileId, FileSource, FollowSource, JournalSource, Source, StdinSource, expand, file_id};
@@ -84,8 +85,8 @@ pub struct Feed {
     pub checkpoints: Option<Due>,
     /// A thread has died, which is a mistake of ours: the run must not end as if nothing were missing.
     pub died: bool,
-    /// In which epoch of the fleet event time is, where anybody wants to know.
-    pub epoch: Option<Option<i64>>,
+    /// Tells when shards tell each other what is usual, where anybody wants to know.
+    pub epochs: Option<Epochs>,
 }
 
 /// An input that is read, was read, or will be.
@@ -432,8 +433,8 @@ impl Feed {
         self.moved = true;
         step.joined = self.join.take_counts();
         let (watermark, latest) = self.passed;
-        if let Some(epoch) = &mut self.epoch {
-            while let Some(before) = step.cut(epoch) {
+        if let Some(epochs) = &mut self.epochs {
+            while let Some(before) = step.cut(epochs) {
                 self.fanout.tell(Move::Step { step: before, watermark, latest }).await?;
                 self.fanout.tell(Move::Epoch).await?;
             }

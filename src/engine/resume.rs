@@ -6,6 +6,7 @@ use crate::join::Join;
 use crate::record::Batch;
 use crate::save::{Reader, Unreadable, Writer};
 use crate::source::file_id;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::File;
@@ -55,6 +56,11 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 impl Standing {
+    /// The watermark as it was given last.
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.passage.as_ref().and_then(Passage::watermark)
+    }
+
     /// As bytes, with what the join holds.
     pub fn save(&self, join: &Join) -> Vec<u8> {
         let mut out = Writer::default();

@@ -15,7 +15,7 @@ use super::totals::Totals;
 use crate::config::Plan;
 use crate::decode::Settings;
 use crate::detect::Severity;
-use crate::incident;
+use crate::incident::Epochs;
 use crate::join::Join;
 use crate::sink::http::TrustError;
 use std::io;
@@ -151,6 +151,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     }
     let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
     let standing = state.standing(&mut join)?;
+    let epochs = options.plan.shard.incidents.as_ref().map(|_| Epochs::at(standing.watermark()));
     let (fanout, fanin) =
         Fanout::start(&options.plan.shard, options.shards, learning, &shards).map_err(RunError::Start)?;
     drop(shards);
@@ -165,9 +166,6 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     if let Some(path) = outputs::own_input(&options, &outputs) {
         return Err(RunError::OwnInput { path });
     }
-    let epoch = options.plan.shard.incidents.as_ref().map(|_| {
-        standing.passage.as_ref().and_then(|passage| passage.watermark()).map(incident::epoch)
-    });
     let feed = Feed {
         fanout,
         decoders: decoders(&options).map_err(RunError::Start)?,
@@ -182,7 +180,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         moved: false,
         checkpoints: None,
         died: false,
-        epoch,
+        epochs,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
@@ -208,12 +206,8 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     };
     let (end, egress) = lost(&left, done)?;
     server.inspect(JoinHandle::abort);
-    Ok(Outcome {
-        totals: egress.totals,
-        worst: egress.worst,
-        took: started.elapsed(),
-        stopped: end == End::Stopped,
-    })
+    let Egress { totals, worst, .. } = egress;
+    Ok(Outcome { totals, worst, took: started.elapsed(), stopped: end == End::Stopped })
 }
 
 type Ended = Result<(End, Egress), RunError>;

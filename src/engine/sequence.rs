@@ -5,7 +5,7 @@
 //! input that is quiet for a while holds nobody back.
 
 use super::clock::Arrival;
-use crate::incident;
+use crate::incident::Epochs;
 use crate::join::Joined;
 use crate::record::{Batch, Mark, Run};
 use crate::time::{MINUTE, Timestamp};
@@ -47,15 +47,14 @@ impl Step {
         self.runs.iter().map(|run| run.range.len()).sum()
     }
 
-    /// Cuts off everything before another epoch of the fleet, if one begins in it; `epoch` is the one that it begins in.
-    pub fn cut(&mut self, epoch: &mut Option<i64>) -> Option<Self> {
-        let at = self.marks.iter().position(|mark| {
-            let of_mark = incident::epoch(mark.watermark);
-            epoch.replace(of_mark).is_some_and(|known| known != of_mark)
-        })?;
+    /// Cuts off everything before another epoch of the fleet, if one begins in it.
+    pub fn cut(&mut self, epochs: &mut Epochs) -> Option<Self> {
+        let at = self.marks.iter().position(|mark| epochs.begins(mark.watermark))?;
         let mut marks = self.marks.split_off(at);
         let from = marks.first().map_or(0, |mark| mark.at);
-        marks.iter_mut().for_each(|mark| mark.at -= from);
+        for mark in &mut marks {
+            mark.at -= from;
+        }
         let runs = split_runs(&mut self.runs, from as usize);
         Some(std::mem::replace(self, Self { runs, marks, ..Self::default() }))
     }

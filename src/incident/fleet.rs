@@ -5,9 +5,11 @@
 
 use super::identity::{Identity, Place};
 use super::novelty::Fellows;
+use super::owner::seconds;
 use super::shape::Shape;
 use crate::address::Address;
 use crate::key::KeyId;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -79,9 +81,9 @@ impl Fleet {
 
     /// Whether an address is new to a key besides this one.
     pub fn is_met_elsewhere(&self, address: Address, key: KeyId, at: i64) -> bool {
-        self.strangers.get(&address).is_some_and(|known| {
-            (known.is_shared || known.key != key) && at - known.last <= STRANGER_SECONDS
-        })
+        self.strangers
+            .get(&address)
+            .is_some_and(|known| (known.is_shared || known.key != key) && at - known.last <= STRANGER_SECONDS)
     }
 
     /// The part of the keys that use this network.
@@ -116,11 +118,29 @@ impl Fleet {
         }
     }
 
+    /// What has been added since it was `before`.
+    #[cfg(feature = "kafka")]
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut news = self.clone();
+        for (of_news, of_before) in news.fellows.iter_mut().zip(&before.fellows) {
+            of_news.subtract(of_before);
+        }
+        news.shape.subtract(&before.shape);
+        news.keys = self.keys.saturating_sub(before.keys);
+        subtract(&mut news.networks, &before.networks);
+        subtract(&mut news.clients, &before.clients);
+        news.strangers.retain(|address, stranger| before.strangers.get(address) != Some(stranger));
+        news
+    }
+
     /// Forgets addresses that have not been there for long, and the oldest where there are too many.
-    pub fn forget(&mut self, now: i64) {
+    pub fn forget(&mut self, now: Timestamp) {
+        let now = seconds(now);
         self.strangers.retain(|_, stranger| now - stranger.last <= STRANGER_SECONDS);
         if let Some(excess) = self.strangers.len().checked_sub(STRANGERS_MAX).filter(|excess| *excess > 0) {
-            let mut oldest: Vec<_> = self.strangers.iter().map(|(address, known)| (known.last, *address)).collect();
+            let mut oldest: Vec<_> =
+                self.strangers.iter().map(|(address, known)| (known.last, *address)).collect();
             oldest.sort_unstable();
             for (_, address) in oldest.iter().take(excess) {
                 self.strangers.remove(address);
@@ -136,6 +156,14 @@ fn count<K: Ord>(counts: &mut BTreeMap<K, u32>, value: K, by: u32, max: usize) {
         None if is_full => {}
         None => _ = counts.insert(value, by),
     }
+}
+
+#[cfg(feature = "kafka")]
+fn subtract<K: Ord>(counts: &mut BTreeMap<K, u32>, before: &BTreeMap<K, u32>) {
+    counts.retain(|value, count| {
+        *count = count.saturating_sub(before.get(value).copied().unwrap_or(0));
+        *count > 0
+    });
 }
 
 /// What is known of all keys, and what those of one owner add to it.
@@ -166,23 +194,42 @@ mod tests {
         assert_eq!(all, other, "in any order");
         assert!(all.is_met_elsewhere(address, key(1), 300));
         assert!(!all.is_met_elsewhere(address, key(1), 300 + STRANGER_SECONDS));
-        all.forget(201 + STRANGER_SECONDS);
+        all.forget(Timestamp((201 + STRANGER_SECONDS) * crate::time::SECOND));
         assert_eq!(all, Fleet::default());
+    }
+
+    #[cfg(feature = "kafka")]
+    #[test]
+    fn what_was_added_is_what_is_missing() {
+        let mut before = Fleet::default();
+        before.add_key();
+        before.meet(Address::text("a"), key(1), 100);
+        count(&mut before.networks, 7, 2, 10);
+        let mut news = Fleet::default();
+        news.add_key();
+        news.meet(Address::text("b"), key(2), 100);
+        news.shape.add(super::super::shape::Size::of(100, 10));
+        count(&mut news.networks, 7, 1, 10);
+        count(&mut news.networks, 8, 1, 10);
+        let mut after = before.clone();
+        after.add_all(&news);
+        assert_eq!(after.since(&before), news);
     }
 
     #[test]
     fn of_too_many_addresses_the_oldest_are_forgotten() {
+        let max = i64::try_from(STRANGERS_MAX).unwrap();
         let mut all = Fleet::default();
-        for part in 0..2_i64 {
+        for part in 0..2 {
             let mut news = Fleet::default();
-            for number in 0..STRANGERS_MAX as i64 {
-                let at = part * STRANGERS_MAX as i64 + number;
+            for number in 0..max {
+                let at = part * max + number;
                 news.meet(Address::text(&at.to_string()), key(1), at);
             }
             all.add_all(&news);
         }
-        all.forget(0);
+        all.forget(Timestamp(0));
         assert_eq!(all.strangers.len(), STRANGERS_MAX);
-        assert!(all.strangers.values().all(|known| known.last >= STRANGERS_MAX as i64));
+        assert!(all.strangers.values().all(|known| known.last >= max));
     }
 }

@@ -70,9 +70,31 @@ pub struct IncidentSettings {
     pub networks: Arc<Networks>,
 }
 
-/// In which epoch of the fleet a watermark is: when another one begins, all are told what is usual by now.
-pub fn epoch(watermark: Timestamp) -> i64 {
-    watermark.0.div_euclid(EPOCH_MINUTES * MINUTE)
+/// Tells when all are to be told what is usual by now: whenever the watermark comes into another epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Epochs(Option<i64>);
+
+impl Epochs {
+    /// Where the watermark has come this far.
+    pub fn at(watermark: Option<Timestamp>) -> Self {
+        Self(watermark.map(Self::of))
+    }
+
+    fn of(watermark: Timestamp) -> i64 {
+        watermark.0.div_euclid(EPOCH_MINUTES * MINUTE)
+    }
+
+    /// Whether another epoch begins with this watermark.
+    pub fn begins(&mut self, watermark: Timestamp) -> bool {
+        let of_mark = Self::of(watermark);
+        self.0.replace(of_mark).is_some_and(|known| known != of_mark)
+    }
+
+    /// When this one began.
+    #[cfg(feature = "kafka")]
+    pub fn start(self) -> Timestamp {
+        Timestamp(self.0.unwrap_or_default().saturating_mul(EPOCH_MINUTES * MINUTE))
+    }
 }
 
 /// Software that is made to make load.
@@ -159,7 +181,7 @@ impl Observer {
     /// All keys have added this; the watermark has come so far.
     pub fn learn(&mut self, news: &Fleet, watermark: Timestamp) {
         self.known.add_all(news);
-        self.known.forget(seconds(watermark));
+        self.known.forget(watermark);
     }
 
     /// Takes up what was saved: what is usual among all keys, and what these had added since.
@@ -176,7 +198,8 @@ impl Observer {
         if clients.len() >= MEMO_MAX {
             clients.clear();
         }
-        let place = |address| *places.entry(address).or_insert_with(|| Place::of(address, &settings.networks));
+        let place =
+            |address| *places.entry(address).or_insert_with(|| Place::of(address, &settings.networks));
         let name = batch.bytes_of(record.user_agent);
         let software = (!name.is_empty()).then(|| {
             let known = clients.entry(XxHash3_64::oneshot(name));

@@ -58,6 +58,15 @@ impl Fellows {
         }
     }
 
+    /// Takes those away that there were before.
+    #[cfg(feature = "kafka")]
+    pub fn subtract(&mut self, before: &Self) {
+        self.active -= before.active;
+        for (sum, days) in self.days.0.iter_mut().flatten().zip(before.days.0.iter().flatten()) {
+            *sum -= days;
+        }
+    }
+
     /// The part of the days that had such a newcomer.
     fn rate(&self, kind: Kind, level: usize) -> f32 {
         let believed = libm::exp2f(-f32::from(u8::try_from(level).unwrap_or(0)));

@@ -49,6 +49,18 @@ impl Shape {
         self.requests += other.requests;
     }
 
+    /// Takes those away that there were before.
+    #[cfg(feature = "kafka")]
+    pub fn subtract(&mut self, before: &Self) {
+        for (sum, count) in self.input.iter_mut().zip(before.input) {
+            *sum -= count;
+        }
+        for (sum, count) in self.output.iter_mut().zip(before.output) {
+            *sum -= count;
+        }
+        self.requests -= before.requests;
+    }
+
     /// How many requests it is of.
     pub const fn requests(&self) -> f32 {
         self.requests

@@ -238,7 +238,8 @@ impl Shard {
                 self.unpriced.count(batch.text(record.model.name), i64::from(record.requests.max(1)));
             }
         }
-        let Self { settings, keys, zones, closings, watermark, counts, alerts, observer, learning, .. } = self;
+        let Self { settings, keys, zones, closings, watermark, counts, alerts, observer, learning, .. } =
+            self;
         let Some(slot) = keys.slot(record, batch, settings) else {
             counts.untracked += 1;
             counts.processed += 1;
@@ -262,8 +263,7 @@ impl Shard {
             }
         }
         let order = (index, true, Timestamp::MIN, record.key);
-        let incident =
-            observer.as_mut().and_then(|observer| key.observe(observer, record, batch, *learning));
+        let incident = observer.as_mut().and_then(|observer| key.observe(observer, record, batch, *learning));
         if key.resized {
             keys.settle(slot);
             self.drop_orphans();
@@ -285,7 +285,21 @@ impl Shard {
                 Output { order, event: Event::Incident(incident) }
             }));
         });
-        outputs[before..].sort_by(|one, other| one.order.cmp(&other.order));
+        outputs[before..].sort_by_key(|output| output.order);
+    }
+
+    /// What the keys have added to what is usual among all, since this was taken last.
+    #[cfg(feature = "kafka")]
+    pub fn fleet_news(&self) -> Option<&Fleet> {
+        self.observer.as_ref().map(|observer| observer.fleet().1)
+    }
+
+    /// Takes up what is usual among all keys, and what these had added to it.
+    #[cfg(feature = "kafka")]
+    pub fn resume_fleet(&mut self, known: Fleet, news: &Fleet) {
+        if let Some(observer) = &mut self.observer {
+            observer.resume(known, news);
+        }
     }
 
     /// What the keys have added to what is usual among all, since this was asked last.

@@ -17,7 +17,6 @@ const KEY: u8 = b'k';
 const REQUESTS: u8 = b'd';
 const BUCKET: u8 = b'b';
 const REST: u8 = b'r';
-const FLEET: u8 = b'f';
 
 /// The name of a piece.
 fn name(of: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -60,15 +59,7 @@ impl Shard {
             value.put(&self.rest());
             value.put(&self.dedup.oldest());
             out.push((vec![REST], Some(value.into_bytes())));
-            self.fleet_changes(out);
         }
-    }
-
-    fn fleet_changes(&self, out: &mut Vec<Piece>) {
-        let Some(observer) = &self.observer else { return };
-        let mut value = Writer::default();
-        value.put(&observer.fleet());
-        out.push((vec![FLEET], Some(value.into_bytes())));
     }
 
     /// Takes over all pieces of a state, in any order.
@@ -97,12 +88,6 @@ impl Shard {
                     self.take_rest(&rest);
                     self.dedup.resume(value.take()?);
                     places = Some(Places::of(&rest.detectors));
-                }
-                (&FLEET, _) => {
-                    let (known, news) = value.take()?;
-                    if let Some(observer) = &mut self.observer {
-                        observer.resume(known, &news);
-                    }
                 }
                 _ => return Err(Unreadable),
             }

@@ -14,6 +14,7 @@ mod commands;
 mod cut_off;
 mod formats;
 mod halves;
+mod incidents;
 mod laws;
 mod live;
 mod metrics;

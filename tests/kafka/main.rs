@@ -7,6 +7,7 @@
 mod alerts;
 mod broker;
 mod errors;
+mod incidents;
 mod kills;
 mod latency;
 mod networks;

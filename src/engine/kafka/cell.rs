@@ -3,6 +3,7 @@
 //! the partitions.
 
 mod saved;
+mod share;
 
 pub use saved::CellError;
 
@@ -18,6 +19,7 @@ use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced
 use crate::sink::kafka::Outgoing;
 use crate::source::kafka::Place;
 use crate::time::Timestamp;
+use share::Share;
 use std::sync::Arc;
 
 /// What cells are made with.
@@ -25,6 +27,8 @@ pub struct Mould {
     /// The topics.
     pub layout: Arc<Layout>,
     shard: Arc<ShardSettings>,
+    /// Where partitions tell each other what is usual among their keys, where incidents are looked for.
+    fleet_topic: Option<Arc<str>>,
     join: JoinSettings,
     lateness_minutes: u32,
     idle_minutes: u32,
@@ -36,6 +40,11 @@ impl Mould {
         Self {
             layout,
             shard: Arc::clone(&plan.shard),
+            fleet_topic: plan
+                .shard
+                .incidents
+                .as_ref()
+                .and_then(|_| Some(plan.kafka.as_ref()?.fleet_topic().into())),
             join: plan.join,
             lateness_minutes: plan.input.lateness_minutes,
             idle_minutes: plan.input.idle_minutes,
@@ -53,6 +62,7 @@ pub struct Cell {
     origins: Vec<(Origin, bool)>,
     halves: Option<Halves>,
     shard: Option<Shard>,
+    share: Option<Share>,
     outlets: Option<Outlets>,
     /// The partition has been quiet for long.
     is_idle: bool,
@@ -89,6 +99,16 @@ pub struct Taken {
     pub joined: Joined,
 }
 
+impl Taken {
+    /// What follows from records for the keys of a shard.
+    fn judge(&mut self, shard: &mut Shard, step: &Step, spots: &mut Spots<'_>) {
+        let (mut outputs, counts) = shard.apply(&Input::Records { runs: &step.runs, marks: &step.marks });
+        outputs.sort_by_key(|output| output.order);
+        self.outputs.extend(spots.place(outputs, &step.runs));
+        self.counts.add(&counts);
+    }
+}
+
 impl Cell {
     /// A cell that has seen nothing, of a partition that begins at `next`.
     pub fn new(mould: &Mould, place: Place, next: i64, now: Timestamp) -> Self {
@@ -104,6 +124,11 @@ impl Cell {
             halves: matches!(stage, Stage::Whole | Stage::Halves).then_some(Halves { join, pieces: 0 }),
             shard: matches!(stage, Stage::Whole | Stage::Keys)
                 .then(|| Shard::of_partition(Arc::clone(&mould.shard), partitions)),
+            share: mould
+                .fleet_topic
+                .as_ref()
+                .filter(|_| matches!(stage, Stage::Whole | Stage::Keys))
+                .map(|topic| Share::new(Arc::clone(topic))),
             outlets: Outlets::new(layout, stage, origin.clone(), i64::MIN, mould.lateness_minutes),
             origin,
             is_idle: false,
@@ -184,15 +209,19 @@ impl Cell {
             (Some(last), Stage::Halves | Stage::Keys) => last.clone(),
             _ => Source { origin: self.origin.clone(), offset: self.next.saturating_sub(1) },
         };
-        let spots = Spots { from, own: &self.origin, last: (&last.origin, last.offset) };
+        let mut spots = Spots { from, own: &self.origin, last: (&last.origin, last.offset) };
         if let Some(shard) = &mut self.shard {
-            let (mut outputs, counts) = shard.apply(&Input::Records { runs: &step.runs, marks: &step.marks });
-            outputs.sort_by_key(|output| output.order);
-            taken.outputs = spots.place(outputs, &step.runs);
-            (taken.counts, taken.unpriced) = (counts, shard.take_unpriced());
+            while let Some(share) = &mut self.share
+                && let Some(before) = step.cut(&mut share.epochs)
+            {
+                taken.judge(shard, &before, &mut spots);
+                spots.pass(&before.runs);
+                share.end_epoch(shard);
+            }
+            taken.judge(shard, &step, &mut spots);
+            taken.unpriced = shard.take_unpriced();
         }
         if let Some(outlets) = &mut self.outlets {
-            let mut spots = spots;
             outlets.take(&step.runs, &step.marks, records(&step.runs).map(|(of, at)| spots.of(of, at)));
         }
         if let Some((_, lines)) = from {
@@ -306,6 +335,13 @@ impl<'a> Spots<'a> {
                 let (origin, offset) = *spots.get(line)?;
                 Some((origins.get(origin as usize)?, offset))
             }
+        }
+    }
+
+    /// Passes over records.
+    fn pass(&mut self, runs: &[Run]) {
+        for (of, at) in records(runs) {
+            self.of(of, at);
         }
     }
 

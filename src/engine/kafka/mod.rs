@@ -5,6 +5,7 @@ mod cell;
 mod changelog;
 mod client;
 mod commit;
+mod fleet;
 mod floor;
 mod outcome;
 mod outlets;
@@ -28,6 +29,7 @@ use cell::Mould;
 use changelog::Changelog;
 use client::Clients;
 use commit::Committer;
+use fleet::FleetLog;
 use outcome::Outbox;
 use stages::Layout;
 use std::collections::BTreeMap;
@@ -76,9 +78,6 @@ pub enum KafkaError {
 
 /// Runs until a signal asks for a stop.
 pub async fn run(options: KafkaOptions) -> Result<Outcome, RunError> {
-    if options.plan.incidents.enabled {
-        tracing::warn!("`incidents.enabled`: no incidents are told from Kafka yet, only alerts");
-    }
     check(&options.kafka).map_err(KafkaError::from)?;
     let started = Arrival::now();
     let stop = CancellationToken::new();
@@ -130,7 +129,7 @@ async fn work(
 ) -> Result<Arc<Totals>, RunError> {
     let clients = Arc::new(Clients::new(&options.kafka, &unique()));
     let prepared = tokio::select! {
-        prepared = topics::prepare(&clients, &options.kafka) => prepared.map_err(KafkaError::from)?,
+        prepared = topics::prepare(&clients, &options.kafka, options.plan.shard.incidents.is_some()) => prepared.map_err(KafkaError::from)?,
         () = stop.cancelled() => return Ok(Arc::new(Totals::new())),
     };
     let (answer, answered) = oneshot::channel();
@@ -202,7 +201,10 @@ impl Threads {
             within: kafka.transaction_timeout,
         };
         let changelog = Changelog::new(clients, kafka, topics, stop)?;
+        let is_watched = plan.shard.incidents.is_some();
+        let fleet = is_watched.then(|| FleetLog::new(clients, kafka)).transpose()?;
         let worker = Worker {
+            fleet,
             plan: kafka.clone(),
             mould: Mould::new(plan, Arc::clone(&layout)),
             layout,

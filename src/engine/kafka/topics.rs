@@ -86,7 +86,11 @@ pub enum TopicError {
 }
 
 /// Checks the topics and makes those that are missing; how many partitions each topic with records has.
-pub async fn prepare(clients: &Arc<Clients>, plan: &KafkaPlan) -> Result<Vec<usize>, TopicError> {
+pub async fn prepare(
+    clients: &Arc<Clients>,
+    plan: &KafkaPlan,
+    is_watched: bool,
+) -> Result<Vec<usize>, TopicError> {
     let admin: AdminClient<_> = clients.admin().create_with_context(clients.listener())?;
     let metadata = metadata(clients).await?;
     let mut partitions = Vec::new();
@@ -118,6 +122,14 @@ pub async fn prepare(clients: &Arc<Clients>, plan: &KafkaPlan) -> Result<Vec<usi
             Some(_) => {}
             None => make(&admin, (clients, plan), &changelog, *count, "compact").await?,
         }
+    }
+    let fleet = plan.fleet_topic();
+    match count(&metadata, &fleet) {
+        _ if !is_watched => {}
+        Some(1) if clients.can_administer() => check_policy(&admin, &fleet, "compact").await?,
+        Some(1) => {}
+        Some(known) => return Err(TopicError::Repartition { topic: fleet, known, wanted: 1 }),
+        None => make(&admin, (clients, plan), &fleet, 1, "compact").await?,
     }
     for topic in [Some(&plan.alerts_topic), plan.rejects_topic.as_ref()].into_iter().flatten() {
         if count(&metadata, topic).is_none() {

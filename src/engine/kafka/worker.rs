@@ -7,6 +7,7 @@ pub use error::WorkError;
 use super::cell::{Cell, Mould};
 use super::changelog::{Changelog, RestoreError};
 use super::commit::{Commit, Done, Order};
+use super::fleet::FleetLog;
 use super::floor::{Held, Limit, warn_if_blind};
 use super::outcome::{Outbox, first_lines, last_lines};
 use super::parcel::Parcel;
@@ -46,6 +47,8 @@ pub struct Worker {
     pub frame_bytes_max: usize,
     /// Reads state.
     pub changelog: Changelog,
+    /// Hears what is usual among the keys of all partitions, where incidents are looked for.
+    pub fleet: Option<FleetLog>,
     /// What happens.
     pub events: Receiver<Event>,
     /// The way to the reading thread.
@@ -88,6 +91,9 @@ impl Worker {
     /// Until a stop is asked for; then commits what was taken.
     pub fn run(mut self) -> Result<Arc<Totals>, WorkError> {
         self.renew()?;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.catch_up(&self.stop);
+        }
         while !self.stop.is_cancelled() {
             match self.events.recv_timeout(self.wait()) {
                 Ok(event) => self.event(event)?,
@@ -96,6 +102,7 @@ impl Worker {
             }
             self.settle(false)?;
             self.release();
+            self.fleet.iter_mut().for_each(|fleet| fleet.pass_on(&self.layout, &mut self.state.cells));
             if self.state.ticked.elapsed() >= TICK {
                 self.tick();
             }
@@ -280,6 +287,9 @@ impl Worker {
             let fresh = || Cell::new(&self.mould, *place, start, clock::now());
             let mut cell = restored.unwrap_or_else(fresh);
             cell.move_to(start);
+            if let Some(fleet) = &self.fleet {
+                cell.hear_first(&fleet.others(&self.layout.origin(*place)));
+            }
             starts.push(start);
             self.state.cells.insert(*place, cell);
             self.state.caught_up.remove(place);
@@ -333,6 +343,7 @@ impl Worker {
         let Self { state, layout, .. } = self;
         let mut commit = Commit { events: state.outbox.take_events(), ..Commit::default() };
         commit.events.extend(state.cells.values_mut().flat_map(Cell::passed_on));
+        commit.events.extend(state.cells.values_mut().filter_map(Cell::contribution));
         for (place, cell) in state.cells.iter_mut().filter(|(_, cell)| cell.has_changed()) {
             let topic = layout.changelog(*place);
             commit.positions.push((*place, cell.next));

@@ -1,10 +1,12 @@
 //! What is kept of a cell: pieces with names, of which only those that have changed are written.
 
+use super::share::{NEWS, OWN};
 use super::{Cell, Halves, Mould};
 use crate::engine::kafka::outlets::Outlets;
 use crate::engine::kafka::parcel::Progress;
 use crate::engine::kafka::stages::{Origin, Source, Stage};
 use crate::engine::sequence::{Live, Passage};
+use crate::incident::Epochs;
 use crate::save::{Reader, Unreadable, Writer};
 use crate::shard::Piece;
 use crate::source::kafka::Place;
@@ -97,9 +99,14 @@ impl Cell {
             halves.restore(last.join_pieces, pieces)?;
         }
         if let Some(shard) = &mut cell.shard {
-            let of_shard =
-                pieces.iter().filter(|(name, _)| !matches!(name.first(), Some(&CELL | &JOIN) | None));
+            let of_shard = pieces
+                .iter()
+                .filter(|(name, _)| !matches!(name.first(), Some(&CELL | &JOIN | &OWN | &NEWS) | None));
             shard.take_pieces(of_shard.map(|(name, value)| (&name[..], &value[..])))?;
+            if let Some(share) = &mut cell.share {
+                let epochs = Epochs::at(cell.live.passage().watermark());
+                share.restore(shard, pieces, epochs)?;
+            }
         }
         Ok(Some(cell))
     }
@@ -149,6 +156,9 @@ impl Cell {
         }
         if let Some(shard) = &mut self.shard {
             shard.changes(&mut pieces);
+            if let Some(share) = &mut self.share {
+                share.changes(shard, &mut pieces);
+            }
         }
         if let Some(halves) = &mut self.halves {
             halves.changes(&mut pieces);

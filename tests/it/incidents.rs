@@ -1,0 +1,95 @@
+//! Incidents do not depend on who looks at which key, nor on when: one shard or many, files or pipes, in one run or in two.
+
+use crate::support::run_in;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// 2026-06-01T00:00:00Z, a Monday.
+const START: i64 = 1_780_272_000;
+const DAY: i64 = 86_400;
+const KEYS: i64 = 7;
+
+struct Caller {
+    address: &'static str,
+    client: &'static str,
+    model: &'static str,
+    input: i64,
+}
+
+const OWNER: Caller =
+    Caller { address: "198.51.100.7", client: "OpenAI/Python 2.32.0", model: "gpt-4o-mini", input: 600 };
+const THIEF: Caller =
+    Caller { address: "203.0.113.99", client: "Python/3.12 aiohttp/3.10.1", model: "gpt-4o", input: 9000 };
+
+fn line(key: i64, at: i64, who: &Caller) -> (i64, String) {
+    let record = json!({
+        "timestamp": at, "request_id": format!("req_{key}_{at}"), "api_key_prefix": format!("...key{key}"),
+        "model": who.model, "input_tokens": who.input + at % 97, "output_tokens": 120, "source_ip": who.address,
+        "user_agent": who.client, "endpoint": "/v1/chat/completions",
+    });
+    (at, format!("{record}\n"))
+}
+
+/// Seven keys at work for weeks. One thief uses the first for an hour, and an hour later the second, but little.
+fn text() -> String {
+    let mut lines = Vec::new();
+    for key in 0..KEYS {
+        for day in 0..37 {
+            for quarter in 32..72 {
+                let at = START + day * DAY + quarter * 900 + (day * 37 + quarter * 61 + key * 7) % 300;
+                lines.push(line(key, at, &OWNER));
+            }
+        }
+    }
+    let stolen = START + 36 * DAY + 11 * 3600;
+    lines.extend((0..90).map(|call| line(0, stolen + call * 40, &THIEF)));
+    lines.extend((0..12).map(|call| line(1, stolen + 7200 + call * 300, &THIEF)));
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn events(dir: &Path, args: &[&str], stdin: &[u8]) -> String {
+    let ran = run_in(dir, &[&["run", "--quiet", "-c", "on.toml"], args].concat(), stdin);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    ran.stdout
+}
+
+fn incidents(events: &str) -> Vec<Value> {
+    let all = events.lines().map(|line| serde_json::from_str(line).unwrap());
+    all.filter(|event: &Value| event["event"] == "incident").collect()
+}
+
+#[test]
+fn shards_ways_in_and_restarts_do_not_matter_and_one_thief_is_known_with_another_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("on.toml"), "[incidents]\nenabled = true\n").unwrap();
+    let text = text();
+    std::fs::write(dir.join("log"), &text).unwrap();
+    let expected = events(dir, &["--threads", "1", "log"], b"");
+    let told = incidents(&expected);
+    let of = |key: &str| told.iter().filter(|one| one["api_key_prefix"] == key).collect::<Vec<_>>();
+    assert!(!of("...key0").is_empty() && !of("...key1").is_empty(), "{told:#?}");
+    assert_eq!(of("...key0").len() + of("...key1").len(), told.len(), "nobody else");
+    let terms = |one: &Value| {
+        let ledger = one["ledger"].as_array().unwrap().clone();
+        ledger.into_iter().map(|term| term["term"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let last = of("...key1").pop().unwrap();
+    assert!(terms(last).contains(&"fleet".to_owned()), "{last:#}");
+    for threads in ["2", "5", "16"] {
+        assert_eq!(events(dir, &["--threads", threads, "log"], b""), expected, "{threads} threads");
+    }
+    assert_eq!(events(dir, &["--threads", "3"], text.as_bytes()), expected, "a pipe");
+    // In two runs, the second with another number of shards; the end of a log that goes on closes nothing.
+    let half = text.len() / 2 + text[text.len() / 2..].find('\n').unwrap() + 1;
+    let whole = events(dir, &["--state", "whole", "-o", "whole.jsonl", "log"], b"");
+    std::fs::write(dir.join("log"), &text[..half]).unwrap();
+    let first = events(dir, &["--threads", "2", "--state", "state", "-o", "parts.jsonl", "log"], b"");
+    std::fs::write(dir.join("log"), &text).unwrap();
+    let second = events(dir, &["--threads", "5", "--state", "state", "-o", "parts.jsonl", "log"], b"");
+    assert_eq!(format!("{whole}{first}{second}"), "", "it is all in the files");
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    assert!(read("parts.jsonl") == read("whole.jsonl"), "a restart between");
+    assert!(!incidents(&read("whole.jsonl")).is_empty());
+}

@@ -1,0 +1,77 @@
+//! Incidents between topics, and what one partition knows of the thief of another.
+
+use crate::broker::Broker;
+use crate::support::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// 2026-06-01T00:00:00Z, a Monday.
+const START: i64 = 1_780_272_000;
+const DAY: i64 = 86_400;
+const WATCHED: &str = "[incidents]\nenabled = true\n";
+
+fn call(partition: i32, at: i64, is_thief: bool) -> Input {
+    let key = format!("...key{partition}");
+    let (address, client, model) = if is_thief {
+        ("203.0.113.99", "Python/3.12 aiohttp/3.10.1", "gpt-4o")
+    } else {
+        ("198.51.100.7", "OpenAI/Python 2.32.0", "gpt-4o-mini")
+    };
+    let line = json!({
+        "timestamp": at, "request_id": format!("req_{partition}_{at}"), "api_key_prefix": key, "model": model,
+        "input_tokens": if is_thief { 9000 } else { 600 } + at % 97, "output_tokens": 120, "source_ip": address,
+        "user_agent": client, "endpoint": "/v1/chat/completions",
+    });
+    Input { partition, key, line: line.to_string() }
+}
+
+/// An owner at work for weeks, and a thief in the last of them.
+fn world(partition: i32, thief: impl Iterator<Item = i64>) -> Vec<Input> {
+    let stolen = START + 36 * DAY + 11 * 3600;
+    let work = (0..37).flat_map(|day| {
+        (32..72).map(move |quarter| START + day * DAY + quarter * 900 + (day * 37 + quarter * 61) % 300)
+    });
+    let mut calls: Vec<(i64, bool)> = work.map(|at| (at, false)).collect();
+    calls.extend(thief.map(|after| (stolen + after, true)));
+    calls.sort_unstable();
+    calls.into_iter().map(|(at, is_thief)| call(partition, at, is_thief)).collect()
+}
+
+fn incidents(address: &str) -> Vec<Value> {
+    let all = read_all(address, "keyhound-alerts").into_iter().map(|found| found.value);
+    let all = all.map(|value| serde_json::from_str::<Value>(&value).unwrap());
+    all.filter(|event| event["event"] == "incident").collect()
+}
+
+#[test]
+fn one_thief_is_known_in_the_partition_of_another_worker_and_nothing_is_told_twice() {
+    let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
+    let address = &broker.address;
+    make_topic(address, "usage", 2, &[]);
+    let start = |name: &str| {
+        let own = format!("instance_id = \"{name}\"");
+        Worker::start(&config(dir.path(), &format!("{name}.toml"), address, &own, WATCHED))
+    };
+    let (one, other) = (start("one"), start("other"));
+    produce(address, "usage", &world(0, (0..90).map(|call| call * 40)));
+    eventually("the first partition is read", || {
+        lags(address, "keyhound", "usage", 2)[0] == 0 && !read_all(address, "keyhound-fleet").is_empty()
+    });
+    eventually("the first theft is told", || {
+        incidents(address).iter().any(|one| one["api_key_prefix"] == "...key0")
+    });
+    // Of what the dead worker knew, the next one has to know everything.
+    one.kill();
+    let one = start("one");
+    produce(address, "usage", &world(1, (0..12).map(|call| 7200 + call * 300)));
+    eventually("everything is read", || lag(address, "keyhound", "usage", 2) == 0);
+    assert_eq!((one.stop(), other.stop()), (Some(0), Some(0)));
+    let told = incidents(address);
+    let names: BTreeSet<String> =
+        told.iter().map(|one| format!("{}.{}", one["id"], one["revision"])).collect();
+    assert_eq!(names.len(), told.len(), "each once");
+    let second = told.iter().rfind(|one| one["api_key_prefix"] == "...key1").expect("the second theft");
+    let terms: Vec<&str> =
+        second["ledger"].as_array().unwrap().iter().filter_map(|term| term["term"].as_str()).collect();
+    assert!(terms.contains(&"fleet"), "{terms:?}");
+}
