@@ -2,8 +2,9 @@
 
 use super::checkpoint::Due;
 use super::clock;
-use super::intake::{self, Appetite, Decoded, Decoders, Delivery, ReadTo, Tracking};
-use super::resume::{Standing, Standpoint};
+use super::intake::{self, Appetite, Decoded, Decoders, Delivery, Reached, ReadTo, Tracking};
+use super::open::Open;
+use super::resume::Standing;
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
 use crate::encode::Visible;
@@ -89,32 +90,6 @@ pub struct Feed {
     pub epochs: Option<Epochs>,
 }
 
-/// An input that is read, was read, or will be.
-struct Open {
-    name: Arc<str>,
-    path: Option<PathBuf>,
-    /// `None` before it is opened and after its end.
-    deliveries: Option<mpsc::Receiver<Delivery>>,
-    lines: u64,
-    /// How far its records have been taken.
-    read_to: Option<ReadTo>,
-    ended: bool,
-}
-
-impl Open {
-    fn load(&mut self, Decoded { batch, arrived }: Decoded, read_to: Option<Box<ReadTo>>) -> Loaded {
-        let lines_before = self.lines;
-        self.lines += u64::from(batch.lines);
-        self.read_to = read_to.map(|read_to| *read_to).or(self.read_to.take());
-        Loaded { batch: Arc::new(batch), source: Arc::clone(&self.name), lines_before, arrived }
-    }
-
-    /// Where it stands, if somebody else can go on there.
-    fn standpoint(&self, latest: i64, rest: Option<Batch>) -> Option<Standpoint> {
-        Some(Standpoint::new(self.path.as_ref()?, self.lines, latest, self.read_to.clone()?, rest))
-    }
-}
-
 impl Feed {
     /// Reads finite inputs to their end, merged by event time.
     pub async fn merge(&mut self, inputs: &Inputs) -> io::Result<End> {
@@ -190,8 +165,8 @@ impl Feed {
         loop {
             let step = tokio::select! {
                 biased;
-                Some((input, delivery)) = streams.next() => if let Some((decoded, read_to)) = self.receive(delivery).await {
-                    live.take(input, files[input].load(decoded, read_to))
+                Some((input, delivery)) = streams.next() => if let Some((decoded, reached)) = self.receive(delivery).await {
+                    live.take(input, files[input].load(decoded, reached))
                 } else if self.died {
                     return Ok(End::Died);
                 } else {
@@ -243,7 +218,7 @@ impl Feed {
                 delivery = deliveries.recv() => {
                     let Some(delivery) = delivery else { break self.end() };
                     match self.receive(delivery).await {
-                        Some((decoded, read_to)) => live.take(input, open.load(decoded, read_to)),
+                        Some((decoded, reached)) => live.take(input, open.load(decoded, reached)),
                         None => break self.end(),
                     }
                 }
@@ -251,12 +226,12 @@ impl Feed {
                 _ = tick.tick() => live.tick(clock::now()),
             };
             if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
-                || self.checkpoint(false, || followed(&live, std::slice::from_ref(&open))).await.is_none()
+                || self.checkpoint_stream(false, &live, &open).await.is_none()
             {
                 return Ok(End::Unwanted);
             }
         };
-        let told = self.checkpoint(true, || followed(&live, std::slice::from_ref(&open))).await;
+        let told = self.checkpoint_stream(true, &live, &open).await;
         Ok(if told.is_none() { End::Unwanted } else { end })
     }
 
@@ -282,7 +257,7 @@ impl Feed {
         };
         let tracking = if path.is_some() { self.tracking(read_to.as_ref()) } else { Tracking::default() };
         let (name, deliveries) = self.open(source, Appetite::of(1), tracking)?;
-        let open = Open { name, path, deliveries: None, lines, read_to, ended: false };
+        let open = Open { name, path, deliveries: None, lines, read_to, is_inside: false, ended: false };
         Ok((open, deliveries, latest))
     }
 
@@ -308,6 +283,15 @@ impl Feed {
         self.fanout.tell(Move::Checkpoint(state)).await
     }
 
+    /// The same of the one input of a stream. Inside an entry of the journal none is made: what has been told of it would
+    /// be told again. Another process goes on from the one before, and makes what came since once more.
+    async fn checkpoint_stream(&mut self, is_last: bool, live: &Live, open: &Open) -> Option<()> {
+        if open.is_inside {
+            return Some(());
+        }
+        self.checkpoint(is_last, || followed(live, std::slice::from_ref(open))).await
+    }
+
     /// A finite file, from where it was read to, and records of it that were read and not used.
     fn known(&mut self, path: &Path) -> (Open, Option<Batch>) {
         let known = self.checkpoints.as_ref().and_then(|_| self.standing.take_file(path));
@@ -318,6 +302,7 @@ impl Feed {
             deliveries: None,
             lines: 0,
             read_to: None,
+            is_inside: false,
             ended: false,
         };
         let Some(known) = known else { return (open, None) };
@@ -334,7 +319,8 @@ impl Feed {
         let tracking = self.tracking(read_to.as_ref());
         let (name, deliveries) = self.open(Box::new(source), appetite, tracking)?;
         let path = Some(path.to_owned());
-        Ok((Open { name, path, deliveries: Some(deliveries), lines, read_to, ended: false }, latest))
+        let deliveries = Some(deliveries);
+        Ok((Open { name, path, deliveries, lines, read_to, is_inside: false, ended: false }, latest))
     }
 
     fn tracking(&self, from: Option<&ReadTo>) -> Tracking {
@@ -397,15 +383,15 @@ impl Feed {
         if received.is_none() {
             (input.deliveries, input.ended) = (None, true);
         }
-        Ok(received.map(|(decoded, read_to)| input.load(decoded, read_to)))
+        Ok(received.map(|(decoded, reached)| input.load(decoded, reached)))
     }
 
-    async fn receive(&mut self, delivery: Delivery) -> Option<(Decoded, Option<Box<ReadTo>>)> {
+    async fn receive(&mut self, delivery: Delivery) -> Option<(Decoded, Reached)> {
         match delivery {
-            Delivery::Batch(place, read_to) => {
+            Delivery::Batch(place, reached) => {
                 let decoded = place.await.ok();
                 self.died |= decoded.is_none();
-                Some((decoded?, read_to))
+                Some((decoded?, reached))
             }
             Delivery::Failed(error) => {
                 tracing::error!("{}", Visible(&error.to_string()));

@@ -44,10 +44,20 @@ pub struct Decoded {
     pub arrived: Arrival,
 }
 
+/// How far an input has been read for a batch.
+pub enum Reached {
+    /// As far as for the one before it, or nobody asks.
+    Same,
+    /// Up to a place where another process can go on.
+    Place(Box<ReadTo>),
+    /// Into something that another process can only read from its start.
+    Inside,
+}
+
 /// What comes out of an input, in order.
 pub enum Delivery {
-    /// The place where a batch will be, and how far the input has been read for it, if that is asked for.
-    Batch(oneshot::Receiver<Decoded>, Option<Box<ReadTo>>),
+    /// The place where a batch will be, and how far the input has been read for it.
+    Batch(oneshot::Receiver<Decoded>, Reached),
     /// The input failed; nothing follows.
     Failed(SourceError),
 }
@@ -260,7 +270,7 @@ impl Reader {
     fn say(&self, batch: Batch) -> Option<()> {
         let (answer, place) = oneshot::channel();
         let _ = answer.send(Decoded { batch, arrived: Arrival::now() });
-        self.queue.blocking_send(Delivery::Batch(place, None)).ok()
+        self.queue.blocking_send(Delivery::Batch(place, Reached::Same)).ok()
     }
 
     /// Gives a block to a decoder; `left` bytes behind it have been read and not framed.
@@ -268,13 +278,18 @@ impl Reader {
         let last =
             block.lines().last().filter(|_| planted(Mistake::OffsetOfLast)).map_or(0, |line| line.len() + 1);
         let answer = self.decoders.give(block, arrived)?;
-        let read_to = self.place.clone().map(|(place, seal)| {
-            // Without a seal there is no file, and nothing is held.
-            let open = |seal| Held::Open(Box::new(self.framer.clone()), seal);
-            let framer = seal.map_or(Held::Sealed(Vec::new()), open);
-            Box::new(ReadTo { place: place.before((left + last) as u64), framer })
-        });
-        self.queue.blocking_send(Delivery::Batch(answer, read_to)).ok()
+        let reached = if self.is_tracked { self.reached((left + last) as u64) } else { Reached::Same };
+        self.queue.blocking_send(Delivery::Batch(answer, reached)).ok()
+    }
+
+    /// How far the input has been read but for the last `left` bytes.
+    fn reached(&self, left: u64) -> Reached {
+        let at = |(place, seal)| Some((self.source.before(place, left)?, seal));
+        let Some((place, seal)) = self.place.clone().and_then(at) else { return Reached::Inside };
+        // Without a seal there is no file, and nothing is held.
+        let open = |seal| Held::Open(Box::new(self.framer.clone()), seal);
+        let framer = seal.map_or(Held::Sealed(Vec::new()), open);
+        Reached::Place(Box::new(ReadTo { place, framer }))
     }
 }
 

@@ -12,6 +12,7 @@ mod intake;
 pub mod kafka;
 mod memory;
 mod metrics;
+mod open;
 mod outbox;
 mod outputs;
 mod progress;

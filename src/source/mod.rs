@@ -36,6 +36,11 @@ pub trait Source: Send {
         None
     }
 
+    /// The place so many bytes before `place`, which was told after the last reading; `None` where nobody can go on.
+    fn before(&self, place: Place, bytes: u64) -> Option<Place> {
+        place.before(bytes)
+    }
+
     /// What seals text that is held at [`Source::place`].
     fn seal(&self) -> Option<Seal> {
         None

@@ -96,12 +96,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// The place so many bytes before this one. Entries of the journal are handed out whole.
-    #[must_use]
-    pub fn before(self, bytes: u64) -> Self {
+    /// The place so many bytes before this one; in the journal only its source knows which that is.
+    pub fn before(self, bytes: u64) -> Option<Self> {
         match self {
-            Self::File(place) => Self::File(FilePlace { offset: place.offset - bytes, ..place }),
-            Self::Journal { .. } => self,
+            Self::File(place) => Some(Self::File(FilePlace { offset: place.offset - bytes, ..place })),
+            Self::Journal { .. } => None,
         }
     }
 

@@ -15,6 +15,7 @@ mod cut_off;
 mod formats;
 mod halves;
 mod incidents;
+mod journal;
 mod laws;
 mod live;
 mod metrics;

@@ -86,7 +86,7 @@ impl Reader {
                     }
                     let place = self.source.place().unwrap();
                     self.behind = place.file();
-                    self.known.place = place.before(self.buffer.len() as u64).file();
+                    self.known.place = place.before(self.buffer.len() as u64).and_then(|place| place.file());
                 }
                 Next::NewFile => {
                     let rest = self.buffer.split();
