@@ -20,7 +20,7 @@ done
 exec tail -n "+$next" -f --pid="$PPID" entries
 "#;
 
-/// A folder with a journal of these messages, and a checkpoint as often as it goes.
+/// A folder with a journal of these messages, and a checkpoint every few of them.
 fn place(messages: &[String], frame_bytes_max: u32) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("bin/journalctl");
@@ -28,7 +28,7 @@ fn place(messages: &[String], frame_bytes_max: u32) -> tempfile::TempDir {
     fs::write(&program, JOURNALCTL).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let config = format!(
-        "[checkpoint]\ninterval_ms = 1\ntime_percent_max = 100\n[input]\nframe_bytes_max = {frame_bytes_max}\n"
+        "[checkpoint]\ninterval_ms = 10\ntime_percent_max = 100\n[input]\nframe_bytes_max = {frame_bytes_max}\n"
     );
     fs::write(dir.path().join("keyhound.toml"), config).unwrap();
     let entry = |(number, message): (usize, &String)| {
@@ -131,10 +131,10 @@ fn every_entry_counts_once_however_often_the_run_is_killed() {
 /// What is said of it may read like one.
 #[test]
 fn a_message_is_no_cursor() {
-    let mut messages = vec!["{\"timestamp\":\"yesterday\"}".to_owned(); 9];
+    let mut messages = vec!["{\"timestamp\":\"yesterday\"}".to_owned(); 8];
     messages.push("{\"model\":\"the last entry\",\"timestamp\":\"yesterday\"}".to_owned());
-    messages.push("__CURSOR".to_owned());
     messages.push("\"__CURSOR\":\"s=1;i=3\"".to_owned());
+    messages.push("__CURSOR".to_owned());
     let dir = place(&messages, 1 << 20);
     let dir = dir.path();
     run_to_end(dir, "x");
