@@ -21,7 +21,7 @@ pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
     let (config, plan) = check::load(args.run.config())?;
     if let Some(promise) = between_topics(&args.run, &plan) {
         require(config.checkpoint.require, &promise)?;
-        return Ok(told(("Kafka", "Kafka"), &promise));
+        return Ok(told(("Kafka", "Kafka"), &promise) + &beside(&args.run));
     }
     let from = from(&args.run);
     let promises = promises(&args.run, args.run.posts(&config)?.is_some());
@@ -30,7 +30,20 @@ pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
         require(config.checkpoint.require, &promise)?;
         texts.push(told((name(from), target(to)), &promise));
     }
-    Ok(texts.join("\n"))
+    Ok(texts.join("\n") + &beside(&args.run))
+}
+
+/// What is promised of what is no alert.
+fn beside(args: &RunArgs) -> String {
+    let mut text = String::new();
+    if let Some(path) = args.rejects() {
+        let rejects = guarantee::rejects(from(args), writing(path), args.keeps_state());
+        let _ = write!(text, "\nrejects: {}\n", wrapped(rejects, "  "));
+    }
+    if args.serves_metrics() {
+        let _ = write!(text, "\nmetrics: {}\n", wrapped(guarantee::METRICS, "  "));
+    }
+    text
 }
 
 /// What is promised to each output.
@@ -65,6 +78,7 @@ pub(super) fn from(args: &RunArgs) -> Reading {
         return Reading::Journal;
     }
     match (args.follows(), args.reads_pipe()) {
+        (true, _) if args.follows_several() => Reading::FollowedTogether,
         (true, _) => Reading::Followed,
         (false, true) => Reading::Pipe,
         (false, false) => Reading::Files,
@@ -72,18 +86,20 @@ pub(super) fn from(args: &RunArgs) -> Reading {
 }
 
 pub(super) fn to(args: &RunArgs) -> Writing {
-    let is_file = |path: &Path| std::fs::metadata(path).map_or(true, |found| found.is_file());
-    match args.output() {
-        Some(path) if is_file(path) => Writing::File,
-        _ => Writing::Pipe,
-    }
+    args.output().map_or(Writing::Pipe, writing)
+}
+
+fn writing(path: &Path) -> Writing {
+    let is_file = std::fs::metadata(path).map_or(true, |found| found.is_file());
+    if is_file { Writing::File } else { Writing::Pipe }
 }
 
 fn name(from: Reading) -> &'static str {
     match from {
         Reading::Pipe => "standard input",
         Reading::Files => "files",
-        Reading::Followed => "followed files",
+        Reading::Followed => "a followed file",
+        Reading::FollowedTogether => "followed files",
         Reading::Journal => "the journal",
     }
 }

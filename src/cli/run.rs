@@ -153,6 +153,21 @@ impl RunArgs {
         self.follow
     }
 
+    /// Whether more than one file may be followed.
+    pub(super) fn follows_several(&self) -> bool {
+        self.follow && (self.inputs.len() > 1 || self.inputs.iter().any(|name| source::is_pattern(name)))
+    }
+
+    /// The file for rejects, if there is one.
+    pub(super) fn rejects(&self) -> Option<&Path> {
+        self.rejects.as_deref()
+    }
+
+    /// Whether metrics are served.
+    pub(super) fn serves_metrics(&self) -> bool {
+        self.metrics.is_some()
+    }
+
     /// Whether the journal is read.
     pub(super) fn reads_journal(&self) -> bool {
         self.journal.is_some()

@@ -34,8 +34,10 @@ pub enum Reading {
     Pipe,
     /// Files.
     Files,
-    /// Files that grow.
+    /// A file that grows.
     Followed,
+    /// Files that grow: in which order their records come is not known before.
+    FollowedTogether,
     /// The journal of systemd.
     Journal,
 }
@@ -67,38 +69,41 @@ pub struct Promise {
 /// What is promised between an input and an output, where the state is kept and where it is not.
 pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
     match (is_kept, from, to) {
-        (true, Reading::Files | Reading::Followed | Reading::Journal, Writing::File) => Promise {
+        (true, Reading::Pipe, _) => Promise {
+            level: Level::AtMostOnce,
+            why: "A stop by SIGTERM or SIGINT, and the end of the pipe, lose nothing. A process that is killed has \
+                  read records that no checkpoint knows of, and a pipe cannot be read again.",
+            except: &["what was read within `checkpoint.interval_ms` before a crash counts in no window"],
+            more: Some("have the log written to a file, and follow that with --follow"),
+        },
+        (true, Reading::FollowedTogether, Writing::File) => Promise {
+            level: Level::AtLeastOnce,
+            why: "State, places in the inputs and lengths of the outputs are one checkpoint, after which the inputs are read \
+                  again. Which of several files is read first is not known before: an alert that was written after the \
+                  checkpoint may be replaced by one in other words, or be told later, under the same `id`.",
+            except: lacking(from),
+            more: Some("follow one file, to which all write"),
+        },
+        (true, _, Writing::File) => Promise {
             level: Level::ExactlyOnce,
             why: "State, places in the inputs and lengths of the outputs are one checkpoint. After a crash the inputs \
                   are read again from there, and what follows is compared with what stands in the output already.",
-            except: match from {
-                Reading::Followed => FOLLOWED,
-                Reading::Journal => JOURNAL,
-                _ => FILES,
-            },
+            except: lacking(from),
             more: None,
         },
-        (true, Reading::Files | Reading::Followed | Reading::Journal, Writing::Pipe) => Promise {
+        (true, _, Writing::Pipe) => Promise {
             level: Level::AtLeastOnce,
             why: "State and places in the inputs are one checkpoint. What was written after it is written again after \
                   a crash, because nobody knows what its reader has seen; it has the same `id` and `revision`.",
-            except: match from {
-                Reading::Followed => FOLLOWED,
-                Reading::Journal => JOURNAL,
-                _ => FILES,
-            },
+            except: lacking(from),
             more: Some("name a file by --output, and have it read by whoever reads the pipe now"),
         },
-        (true, Reading::Files | Reading::Followed | Reading::Journal, Writing::Http) => Promise {
+        (true, _, Writing::Http) => Promise {
             level: Level::AtLeastOnce,
             why: "State, places in the inputs and what is still to be posted are one checkpoint. What the receiver has \
                   not taken (2xx) is posted again, after a crash too, in order and with the same `id` and `revision`; \
                   nothing is dropped: reading stops when `post.outbox_bytes_max` is used up.",
-            except: match from {
-                Reading::Followed => FOLLOWED,
-                Reading::Journal => JOURNAL,
-                _ => FILES,
-            },
+            except: lacking(from),
             more: Some("have the receiver keep one alert for each `id` and `revision`"),
         },
         (false, _, Writing::Http) => Promise {
@@ -110,28 +115,46 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
             ],
             more: Some("keep the state with --state DIR"),
         },
-        (true, Reading::Pipe, _) => Promise {
-            level: Level::AtMostOnce,
-            why: "A stop by SIGTERM or SIGINT, and the end of the pipe, lose nothing. A process that is killed has \
-                  read records that no checkpoint knows of, and a pipe cannot be read again.",
-            except: &["what was read within `checkpoint.interval_ms` before a crash counts in no window"],
-            more: Some("have the log written to a file, and follow that with --follow"),
-        },
-        (false, Reading::Files | Reading::Followed | Reading::Journal, _) => Promise {
-            level: Level::AtLeastOnce,
-            why: "Nothing is kept between runs: another run reads everything again that is still there, and tells it \
-                  again under the same `id`.",
-            except: &["files that were rotated away or cut off in the meantime are not read"],
-            more: Some("keep the state with --state DIR"),
-        },
         (false, Reading::Pipe, _) => Promise {
             level: Level::AtMostOnce,
             why: "Nothing is kept between runs, and a pipe cannot be read again.",
             except: &["windows and baselines begin anew with every run"],
             more: Some("keep the state with --state DIR, and read a file instead of a pipe"),
         },
+        (false, _, _) => Promise {
+            level: Level::AtLeastOnce,
+            why: "Nothing is kept between runs: another run reads everything again that is still there, and tells it \
+                  again under the same `id`.",
+            except: &["files that were rotated away or cut off in the meantime are not read"],
+            more: Some("keep the state with --state DIR"),
+        },
     }
 }
+
+/// What no promise of a reading covers.
+fn lacking(from: Reading) -> &'static [&'static str] {
+    match from {
+        Reading::Followed | Reading::FollowedTogether => FOLLOWED,
+        Reading::Journal => JOURNAL,
+        Reading::Files | Reading::Pipe => FILES,
+    }
+}
+
+/// What is promised of rejects that are kept in a file, beside what is promised of alerts.
+pub fn rejects(from: Reading, to: Writing, is_kept: bool) -> &'static str {
+    match (is_kept, from, to) {
+        (_, Reading::Pipe, _) => "at most once, like alerts",
+        (true, Reading::Followed | Reading::Journal, Writing::File) => "exactly once, and in the same order",
+        (true, _, Writing::File) => {
+            "exactly once; after a crash those of different files may have changed places"
+        }
+        _ => "at least once: what was rejected after the last checkpoint, or without one, is told again",
+    }
+}
+
+/// What is promised of `/metrics`.
+pub const METRICS: &str = "counters start anew with the process; `keyhound_cost_usd` and `keyhound_requests` go on from \
+                           the checkpoint where there is one";
 
 /// What a run from Kafka to Kafka promises.
 pub fn between_topics(guarantee: Guarantee, repartition: bool) -> Promise {
@@ -181,6 +204,8 @@ const STAGES: &[&str] = &[
 
 const FILES: &[&str] = &[
     "an input or output that somebody else changes or deletes",
+    "a file whose last line or document is completed after it was read: its first part has been read as a whole one by \
+     then, and the rest is read as another; files that still grow are to be followed",
     "a disk that says it has written what it has not",
 ];
 
@@ -193,8 +218,6 @@ const FOLLOWED: &[&str] = &[
     "a log that is cut off in place (copytruncate): what was written since it was last looked at is lost to every \
      reader; how often that happened is counted in keyhound_source_truncations_total",
     "a log that is deleted, or renamed to a name that does not begin like its own, while keyhound is not running",
-    "with several followed files: an alert that was written within `checkpoint.interval_ms` before a crash may be \
-     replaced by one in other words, because it depends on which file was read first",
     "a disk that says it has written what it has not",
 ];
 
@@ -204,10 +227,11 @@ mod tests {
 
     #[test]
     fn only_what_can_be_read_again_and_compared_is_exactly_once() {
-        for from in [Reading::Pipe, Reading::Files, Reading::Followed, Reading::Journal] {
+        use Reading::{Files, Followed, FollowedTogether, Journal, Pipe};
+        for from in [Pipe, Files, Followed, FollowedTogether, Journal] {
             for to in [Writing::File, Writing::Pipe, Writing::Http] {
                 let kept = promise(from, to, true);
-                let exact = from != Reading::Pipe && to == Writing::File;
+                let exact = !matches!(from, Pipe | FollowedTogether) && to == Writing::File;
                 assert_eq!(kept.level == Level::ExactlyOnce, exact, "{from:?} {to:?}");
                 assert!(promise(from, to, false).level <= kept.level, "{from:?} {to:?}");
                 assert_eq!(kept.more.is_none(), exact, "{from:?} {to:?}");

@@ -18,7 +18,7 @@ pub use compressed::Decompressor;
 pub use file::FileSource;
 pub use follow::FollowSource;
 pub use journal::JournalSource;
-pub use paths::{FileId, PathError, check, check_followed, expand, file_id};
+pub use paths::{FileId, PathError, check, check_followed, expand, file_id, is_pattern};
 pub use place::{FilePlace, Mark, Place, Seal};
 pub use stdin::StdinSource;
 

@@ -93,6 +93,11 @@ pub fn expand(names: &[String], may_be_missing: bool) -> Result<Vec<PathBuf>, Pa
     Ok(paths)
 }
 
+/// Whether a name stands for any number of files: a file of that very name goes before a pattern.
+pub fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '[']) && std::fs::metadata(name).is_err()
+}
+
 fn expand_one(name: &str, may_be_missing: bool) -> Result<Vec<PathBuf>, PathError> {
     let path = Path::new(name);
     let is_pattern = name.contains(['*', '?', '[']);
