@@ -50,7 +50,9 @@ fn alerts_are_those_of_a_run_from_a_file() {
             (reject["reason"].as_str(), reject["source"].as_str()),
             (Some("bad_time"), Some("usage[2]@0"))
         );
-        assert_eq!(rejects[0].header("keyhound.source.offset"), "0");
+        let headers = ["reason", "source.topic", "source.partition", "source.offset"]
+            .map(|name| rejects[0].header(&format!("keyhound.{name}")));
+        assert_eq!(headers, ["bad_time", "usage", "2", "0"]);
     }
     assert!(!ends(address), "another group has read nothing");
 }

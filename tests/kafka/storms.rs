@@ -1,6 +1,7 @@
 //! Workers that sleep, come and go, and brokers that die: every alert is there once all the same.
 
 use crate::broker::Broker;
+use crate::kills::Chance;
 use crate::support::*;
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -8,6 +9,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const PARTITIONS: i32 = 6;
+
+/// How many rounds there are, and what chance decides in them; both are printed.
+fn chance(rounds: u64) -> (usize, Chance) {
+    let (rounds, seed) = (setting("KAFKA_ROUNDS", rounds), setting("KAFKA_SEED", 1));
+    println!("KAFKA_ROUNDS={rounds} KAFKA_SEED={seed}");
+    (usize::try_from(rounds).unwrap(), Chance(seed))
+}
 
 /// A broker, records that are still to come, and what is expected of them.
 struct Scene {
@@ -18,10 +26,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
+    /// With enough records for so many rounds.
+    fn new(rounds: usize) -> Self {
         let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
         make_topic(&broker.address, "usage", PARTITIONS, &[]);
-        let inputs = traffic(60, 8, 12, PARTITIONS);
+        let inputs = traffic(60, 8, 2 * rounds + 4, PARTITIONS);
         let expected = expected(dir.path(), &inputs, BUSY);
         Self { broker, dir, inputs, expected }
     }
@@ -35,6 +44,11 @@ impl Scene {
     fn give(&mut self, share: usize) {
         let rest = self.inputs.split_off((self.inputs.len()).min(share));
         produce(&self.broker.address, "usage", &std::mem::replace(&mut self.inputs, rest));
+    }
+
+    /// The same for one of the rounds that are left, and one more.
+    fn give_for_round(&mut self, left: usize) {
+        self.give(self.inputs.len() / (left + 1));
     }
 
     fn is_done(&self) -> bool {
@@ -57,28 +71,30 @@ impl Scene {
 
 #[test]
 fn a_worker_that_was_asleep_does_no_harm() {
-    let mut scene = Scene::new();
+    let (rounds, mut chance) = chance(2);
+    let mut scene = Scene::new(rounds);
     let configs =
         [0, 1].map(|number| scene.config(&format!("w{number}"), &format!("instance_id = \"w{number}\"")));
     let workers: Vec<Worker> = configs.iter().map(|config| Worker::start(config)).collect();
     scene.give(1000);
     eventually("both work", || scene.is_done());
-    for sleeper in [&workers[0], &workers[1]] {
-        scene.give(1500);
-        sleep(Duration::from_millis(60));
+    for round in 0..rounds {
+        let sleeper = &workers[usize::try_from(chance.below(2)).unwrap()];
+        scene.give_for_round(2 * (rounds - round));
+        sleep(Duration::from_millis(chance.below(400)));
         sleeper.signal("STOP");
-        // Longer than its session, so that its partitions are the other's when it wakes up.
-        sleep(Duration::from_secs(9));
-        scene.give(500);
+        // Most are longer than its session, so that its partitions are the other's when it wakes up.
+        sleep(Duration::from_millis(4000 + chance.below(7000)));
+        scene.give_for_round(2 * (rounds - round) - 1);
         sleeper.signal("CONT");
-        sleep(Duration::from_millis(500));
+        sleep(Duration::from_millis(chance.below(1500)));
     }
     scene.end(workers, "sleepers");
 }
 
 #[test]
 fn brokers_may_die() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::new(4);
     let workers = vec![Worker::start(&scene.config("w0", "")), Worker::start(&scene.config("w1", ""))];
     // Without a broker, a worker does not begin.
     eventually("both have begun", || workers.iter().all(|worker| worker.log().contains("restored")));
@@ -94,25 +110,31 @@ fn brokers_may_die() {
 
 #[test]
 fn workers_may_come_and_go() {
-    let mut scene = Scene::new();
+    let (rounds, mut chance) = chance(5);
+    let mut scene = Scene::new(rounds);
     let configs: Vec<PathBuf> = (0..4).map(|number| scene.config(&format!("w{number}"), "")).collect();
     let mut workers = vec![Worker::start(&configs[0])];
-    for (turn, count) in [4, 2, 3, 1, 2].into_iter().enumerate() {
+    for round in 0..rounds {
+        let count = 1 + usize::try_from(chance.below(4)).unwrap();
         while workers.len() < count {
-            workers.push(Worker::start(&configs[workers.len()]));
+            // One that has gone leaves its configuration, and any of them may go.
+            let config = configs.iter().find(|config| {
+                workers.iter().all(|worker| worker.log_path() != config.with_extension("log"))
+            });
+            workers.push(Worker::start(config.unwrap()));
         }
         while workers.len() > count {
-            let worker = workers.pop().unwrap();
+            let worker = workers.remove(usize::try_from(chance.below(workers.len() as u64)).unwrap());
             // One asks to go, another is not asked.
-            if turn % 2 == 0 {
+            if chance.below(2) == 0 {
                 worker.kill();
             } else {
                 let log = worker.log_path();
                 assert_eq!(worker.stop(), Some(0), "{}", std::fs::read_to_string(log).unwrap());
             }
         }
-        scene.give(900);
-        sleep(Duration::from_millis(1500));
+        scene.give_for_round(rounds - round);
+        sleep(Duration::from_millis(chance.below(3000)));
     }
     scene.end(workers, "workers that come and go");
 }

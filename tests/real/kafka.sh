@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real Kafka broker, which the tests start and end: alerts of a file, workers killed, asleep, coming and going.
 #   KAFKA_KILLS=200 KAFKA_BROKER_KILLS=10   so many kills of workers and brokers (default 8 and 1)
-#   KAFKA_ROUNDS=12                         so many troubles of the network (default 4)
+#   KAFKA_ROUNDS=12                         so many troubles of the network (default 4), workers put to sleep (2), and
+#                                           times that workers come and go (5)
 #   KAFKA_SEED=7                            where chance begins (default 1); it is printed
 #   KAFKA_SPEED=1                           measures speed and the latency of alerts instead, in a release build;
 #                                           KAFKA_RATE records a second for KAFKA_SECONDS (default 5000 and 60)
