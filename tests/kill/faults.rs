@@ -64,9 +64,15 @@ fn at_every_call(call: &str, what: &str, most: u32, mut check: impl FnMut(&Outpu
         let trace = format!("{folder}.trace");
         let inject = format!("inject={call}:{what}:when={number}");
         // Only files of ours: threads wake each other by writing, too, which cannot fail.
-        let files = if call == "write" { &["alerts", "rejects", "state/unfinished"][..] } else { &[] };
+        let files = if ["write", "openat"].contains(&call) {
+            &["alerts", "rejects", "state/unfinished"][..]
+        } else {
+            &[]
+        };
+        let whole = |name: &&str| place.path(&format!("{folder}/{name}")).display().to_string();
+        // By either name: a call is known by the one that it has.
         let files: Vec<String> =
-            files.iter().map(|name| place.path(&format!("{folder}/{name}")).display().to_string()).collect();
+            files.iter().flat_map(|name| [whole(name), format!("{folder}/{name}")]).collect();
         let mut around = vec!["strace", "-f", "-qq", "-o", &trace, "-e", &inject];
         around.extend(files.iter().flat_map(|file| ["-P", file]));
         let ran = place.run(&around, &folder);
@@ -132,6 +138,24 @@ fn a_full_disk_is_waited_for() {
             assert!(whole, "{call}: {}", String::from_utf8_lossy(&ran.stderr));
         });
         println!("no room at each of {calls} calls of {call}");
+        assert!(calls > 0, "{call} is never called");
+    }
+}
+
+/// Whether it is waited for or ends the run: the next one makes it good.
+#[test]
+fn nothing_is_lost_by_what_fails_at_any_call() {
+    if !has_strace() {
+        return;
+    }
+    for (call, what) in [("write", "error=EIO"), ("rename", "error=ENOSPC"), ("openat", "error=ENOSPC")] {
+        let mut ended = 0;
+        let calls = at_every_call(call, what, 20, |ran, whole| {
+            let told = String::from_utf8_lossy(&ran.stderr);
+            assert!(whole || ran.status.code() == Some(74), "{call}: {told}");
+            ended += u32::from(!whole);
+        });
+        println!("{what} at each of {calls} calls of {call}, which ended {ended} runs");
         assert!(calls > 0, "{call} is never called");
     }
 }
