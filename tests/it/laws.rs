@@ -1,6 +1,6 @@
 //! Laws: what must not matter does not, whatever the records are.
 
-use crate::support::run_in;
+use crate::support::{Ran, record, run_in};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -75,7 +75,11 @@ fn alerts(dir: &Path, args: &[&str], stdin: &[u8]) -> String {
 /// The last word on every alert, without what tells when it was first said.
 fn last_words(dir: &Path, lines: &[String]) -> BTreeSet<String> {
     std::fs::write(dir.join("shuffled"), lines.concat()).unwrap();
-    let ran = run_in(dir, &["run", "--quiet", "shuffled"], b"");
+    finals(&run_in(dir, &["run", "--quiet", "shuffled"], b""))
+}
+
+/// The same of what a run has written.
+fn finals(ran: &Ran) -> BTreeSet<String> {
     ran.last_revisions()
         .into_iter()
         .filter(|alert| alert["status"] == "final")
@@ -88,8 +92,56 @@ fn last_words(dir: &Path, lines: &[String]) -> BTreeSet<String> {
         .collect()
 }
 
+/// The lines as they arrive if each is delayed.
+fn delayed(lines: &[String], delays: &[i64]) -> Vec<String> {
+    let arrival = |(line, delay): (&String, &i64)| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let at: jiff::Timestamp = record["timestamp"].as_str().unwrap().parse().unwrap();
+        (at.as_second() + delay, line.clone())
+    };
+    let mut arrivals: Vec<(i64, String)> = lines.iter().zip(delays).map(arrival).collect();
+    arrivals.sort_by_key(|(at, _)| *at);
+    arrivals.into_iter().map(|(_, line)| line).collect()
+}
+
+/// What is in one and not in the other.
+fn only(one: &BTreeSet<String>, other: &BTreeSet<String>) -> String {
+    one.difference(other).cloned().collect::<Vec<_>>().join("\n")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// All at once: how large blocks are, how many shards there are, in which order records arrive, and where another
+    /// process goes on.
+    #[test]
+    fn the_last_words_are_the_same_however_it_is_run(
+        sketches in sketches(),
+        delays in prop::collection::vec(0_i64..44 * 60, 800),
+        frame_bytes_max in 1024_u32..40_000,
+        mut restarts in prop::collection::vec((0_usize..800, 1_u8..17), 1..4),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let lines = lines(&sketches);
+        let mut arriving = delayed(&lines, &delays);
+        // With a state, the end of the input ends no day, but later records do.
+        let later = jiff::Timestamp::from_second(START + SPAN + 3 * 86_400).unwrap().to_string();
+        arriving.push(record(&[("timestamp", json!(later)), ("api_key_prefix", json!("...last"))]));
+        std::fs::write(dir.join("k.toml"), format!("[input]\nframe_bytes_max = {frame_bytes_max}\n")).unwrap();
+        restarts.push((arriving.len(), 3));
+        restarts.sort_unstable();
+        for (at, threads) in restarts {
+            std::fs::write(dir.join("log"), arriving[..at.min(arriving.len())].concat()).unwrap();
+            let threads = threads.to_string();
+            let args = ["--config", "k.toml", "--state", "state", "--output", "alerts", "--threads", &threads, "log"];
+            alerts(dir, &args, b"");
+        }
+        let stdout = std::fs::read_to_string(dir.join("alerts")).unwrap_or_default();
+        let ours = finals(&Ran { stdout, stderr: String::new(), code: Some(0) });
+        let theirs = last_words(dir, &lines);
+        prop_assert_eq!(only(&ours, &theirs), only(&theirs, &ours));
+    }
 
     #[test]
     fn the_way_in_and_the_number_of_shards_do_not_matter(sketches in sketches()) {
@@ -123,21 +175,8 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let lines = lines(&sketches);
-        let mut arrivals: Vec<(i64, &String)> = lines
-            .iter()
-            .zip(delays)
-            .map(|(line, delay)| {
-                let record: Value = serde_json::from_str(line).unwrap();
-                let at: jiff::Timestamp = record["timestamp"].as_str().unwrap().parse().unwrap();
-                (at.as_second() + delay, line)
-            })
-            .collect();
-        arrivals.sort_by_key(|(at, _)| *at);
-        let shuffled: Vec<String> = arrivals.into_iter().map(|(_, line)| line.clone()).collect();
+        let shuffled = delayed(&lines, &delays);
         let (ours, theirs) = (last_words(dir.path(), &shuffled), last_words(dir.path(), &lines));
-        let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
-            one.difference(other).cloned().collect::<Vec<_>>().join("\n")
-        };
         prop_assert_eq!(only(&ours, &theirs), only(&theirs, &ours));
     }
 }
