@@ -8,12 +8,13 @@
 
 use super::carries::Counts;
 use super::cloud::{either_way, free_if_refused, last_part, mentions, plain, text};
-use super::draft::{Draft, Read};
+use super::draft::{self, Draft, Fault, Read};
 use super::field::Field;
-use super::map::{Extras, Map, at};
+use super::map::{Extras, Map, Place, Unit, at};
 use super::{Format, How};
 use crate::frame::shape::Shape;
-use crate::record::{Action, Kind, Part};
+use crate::json::{Reader, Value};
+use crate::record::{Action, Count, Kind, Part, Reason};
 
 /// The categories of Cognitive Services.
 const CATEGORIES: &[&str] =
@@ -21,6 +22,8 @@ const CATEGORIES: &[&str] =
 
 const RESOURCE: Field = Field::Extra(0);
 const CATEGORY: Field = Field::Extra(1);
+const PROMPT: Field = Field::Extra(2);
+const COMPLETION: Field = Field::Extra(3);
 
 const PROPERTIES: &[(&str, Field)] = &[
     // Of the beginning of the request, in ticks of .NET.
@@ -31,12 +34,11 @@ const PROPERTIES: &[(&str, Field)] = &[
     ("model", Field::Model),
     ("modelDeploymentName", Field::Model),
     ("deployment", Field::Model),
-    ("promptTokens", Field::InputTokens),
-    ("promptTokens/*", Field::InputTokens),
-    ("completionTokens", Field::OutputTokens),
-    ("completionTokens/*", Field::OutputTokens),
     ("correlationId", Field::RequestId),
 ];
+
+/// A number for a request, or a list of those of several.
+const TOKENS: &[(&str, Field)] = &[("promptTokens", PROMPT), ("completionTokens", COMPLETION)];
 
 pub(super) fn format() -> Format {
     let mut places = vec![
@@ -50,9 +52,12 @@ pub(super) fn format() -> Format {
     ];
     let properties = either_way("properties", PROPERTIES);
     places.extend(properties.iter().map(|(pointer, field)| at(pointer, *field)));
+    let tokens = either_way("properties", TOKENS);
+    places.extend(tokens.iter().map(|(pointer, field)| Place(pointer, *field, Unit::Written)));
     let summary =
         "Azure OpenAI diagnostic logs: address (masked), model; tokens, joined by correlation id; keys read";
     Format::new("azure_openai", summary, sniff, How::Map(Map::new(&places, finish)))
+        .carrying(&[Field::InputTokens, Field::OutputTokens])
         .counting(&[Counts::Askers, Counts::Usage, Counts::Audits])
         .told_by(&["resourceId", "time", "category"])
 }
@@ -62,7 +67,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
-    let [resource, category, ..] = *extras;
+    let [resource, category, prompt, completion, ..] = *extras;
     let resource = text("resourceId", resource)?;
     if !mentions(resource.as_plain().unwrap_or_default(), "/microsoft.cognitiveservices/") {
         draft.foreign = true;
@@ -72,6 +77,8 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     if draft.key.is_empty() {
         draft.key = account;
     }
+    draft.input_total = sum("promptTokens", prompt)?;
+    draft.tokens.output = sum("completionTokens", completion)?;
     match plain(category) {
         b"RequestResponse" => {
             draft.part = Part::Identity;
@@ -81,11 +88,35 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
         b"Audit" => {
             // What was done was done to the account's keys, whoever did it.
             draft.key = account;
-            draft.kind = Kind::Audit(action(draft.endpoint.as_plain().unwrap_or_default()));
+            let action = action(draft.endpoint.as_plain().unwrap_or_default());
+            // What was refused has not happened.
+            draft.kind = Kind::Audit(if draft.status < 400 { action } else { Action::Other });
         }
         _ => draft.foreign = true,
     }
     Ok(())
+}
+
+/// A count, or what the counts of a list are together; that may stand in a text as well.
+fn sum(field: &'static str, value: Option<Value<'_>>) -> Read<Count> {
+    let Some(value) = value else { return Ok(Count::ABSENT) };
+    let mut scratch = Vec::new();
+    let list = match value {
+        Value::Str(text) => text.resolve(&mut scratch).trim_ascii(),
+        _ => b"",
+    };
+    if !list.starts_with(b"[") {
+        return draft::count(field, value);
+    }
+    let (mut total, mut is_there) = (0, false);
+    let mut reader = Reader::new(list);
+    reader.enter_array();
+    while reader.element() {
+        let count = draft::count(field, reader.value().unwrap_or(Value::Null))?;
+        (total, is_there) = (total + count.or_zero(), is_there || count.get().is_some());
+    }
+    reader.finish().map_err(|_| Fault::new(Reason::BadField, field, list, "is no list of counts"))?;
+    Ok(if is_there { Count::of(total.min(Count::MAX)) } else { Count::ABSENT })
 }
 
 fn action(operation: &[u8]) -> Action {

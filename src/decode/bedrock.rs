@@ -2,7 +2,8 @@
 //! stands in `cloudtrail`, under the same request id.
 //!
 //! Bodies are logged as the model gave them: a record may have its counts at the top, in the body's `usage`, or in
-//! the last of the events of a stream; and the counts at the top may be nought where `usage` has a total.
+//! the last of the events of a stream. Counts at the top may be nought where the body has the true ones, or a total
+//! alone: a nought is believed where nothing else is told.
 
 use super::carries::Counts;
 use super::draft::{self, Draft, Read};
@@ -23,12 +24,18 @@ pub(super) fn format() -> Format {
         at("/input/inputTokenCount", Field::InputUncached),
         at("/output/outputBodyJson/usage/inputTokens", Field::InputUncached),
         at("/output/outputBodyJson/usage/input_tokens", Field::InputUncached),
+        at("/output/outputBodyJson/usage/prompt_tokens", Field::InputUncached),
+        at("/output/outputBodyJson/prompt_token_count", Field::InputUncached),
+        at("/output/outputBodyJson/inputTextTokenCount", Field::InputUncached),
         at("/output/outputBodyJson/*/amazon-bedrock-invocationMetrics/inputTokenCount", Field::InputUncached),
         at("/output/outputBodyJson/*/message/usage/input_tokens", Field::InputUncached),
         at("/output/outputBodyJson/*/metadata/usage/inputTokens", Field::InputUncached),
+        at("/output/outputBodyJson/*/usage/input_tokens", Field::InputUncached),
         at("/output/outputTokenCount", Field::OutputTokens),
         at("/output/outputBodyJson/usage/outputTokens", Field::OutputTokens),
         at("/output/outputBodyJson/usage/output_tokens", Field::OutputTokens),
+        at("/output/outputBodyJson/usage/completion_tokens", Field::OutputTokens),
+        at("/output/outputBodyJson/generation_token_count", Field::OutputTokens),
         at("/output/outputBodyJson/*/amazon-bedrock-invocationMetrics/outputTokenCount", Field::OutputTokens),
         at("/output/outputBodyJson/*/metadata/usage/outputTokens", Field::OutputTokens),
         at("/output/outputBodyJson/*/usage/output_tokens", Field::OutputTokens),
@@ -41,6 +48,7 @@ pub(super) fn format() -> Format {
         ),
         at("/output/outputBodyJson/*/message/usage/cache_read_input_tokens", Field::CacheRead),
         at("/output/outputBodyJson/*/metadata/usage/cacheReadInputTokens", Field::CacheRead),
+        at("/output/outputBodyJson/*/usage/cache_read_input_tokens", Field::CacheRead),
         at("/input/cacheWriteInputTokenCount", Field::CacheWrite),
         at("/output/outputBodyJson/usage/cacheWriteInputTokens", Field::CacheWrite),
         at("/output/outputBodyJson/usage/cache_creation_input_tokens", Field::CacheWrite),
@@ -50,14 +58,16 @@ pub(super) fn format() -> Format {
         ),
         at("/output/outputBodyJson/*/message/usage/cache_creation_input_tokens", Field::CacheWrite),
         at("/output/outputBodyJson/*/metadata/usage/cacheWriteInputTokens", Field::CacheWrite),
+        at("/output/outputBodyJson/*/usage/cache_creation_input_tokens", Field::CacheWrite),
         at("/output/outputBodyJson/usage/totalTokens", Field::Extra(0)),
+        at("/output/outputBodyJson/*/metadata/usage/totalTokens", Field::Extra(0)),
         at("/errorCode", Field::Extra(1)),
     ];
     let summary = "Amazon Bedrock model invocation log: tokens; joined with cloudtrail by request id";
     let sniff = |shape: &crate::frame::shape::Shape<'_>| {
         shape.has("schemaType") && shape.has("modelId") && shape.has("requestId")
     };
-    Format::new("bedrock", summary, sniff, How::Map(Map::new(&places, finish)))
+    Format::new("bedrock", summary, sniff, How::Map(Map::new(&places, finish).streamed()))
         .carrying(&[Field::Status])
         .counting(&[Counts::Usage])
         .told_by(&["schemaType", "modelId", "requestId"])
@@ -69,7 +79,8 @@ fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
         draft.status = 400;
     }
     let tokens = &mut draft.tokens;
-    if tokens.input_uncached.or_zero() + tokens.output.or_zero() == 0
+    let counted = [tokens.input_uncached, tokens.output, tokens.cache_read, tokens.cache_write];
+    if counted.iter().all(|count| count.or_zero() == 0)
         && let Some(total) = extras[0].map(|total| draft::count("totalTokens", total)).transpose()?
         && total.or_zero() > 0
     {

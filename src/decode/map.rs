@@ -2,7 +2,9 @@
 //!
 //! A place is a JSON pointer (RFC 6901) with two additions: `*` stands for any element of a list, or any member of an
 //! object that no place names, and `@json` for the JSON inside a text. Several places of one field are fall-backs:
-//! the first that holds something counts. One pass reads them all, and what no place leads into is skipped.
+//! the first that holds something counts; of a name that stands twice in an object, the last. One pass reads them all, and what no place leads into is skipped.
+
+mod node;
 
 use super::carries::Fields;
 use super::draft::{self, Draft, Fault, Read};
@@ -10,9 +12,13 @@ use super::field::{Field, assign};
 use crate::frame::shape::{Member, Shape};
 use crate::json::{Reader, Str, Value, same};
 use crate::record::Reason;
+use node::{Leaf, Node};
 
 /// Texts with JSON in them that one record may have.
 const TEXTS_MAX: usize = 4;
+
+/// The rank of a nought that may mean nothing. There are never as many places.
+const VAGUE: u16 = u16::MAX - 1;
 
 /// The key of records whose format or sender names none.
 pub(super) const NO_KEY: &[u8] = b"no-key";
@@ -24,6 +30,8 @@ pub enum Unit {
     Usual,
     /// A hundredth of a dollar.
     Cents,
+    /// Whatever is written there, an object or a list as the text it is: for the last step of a format.
+    Written,
 }
 
 /// Where a field stands.
@@ -56,41 +64,6 @@ struct Each {
     element: Node,
 }
 
-/// One step of the way to a place.
-#[derive(Clone, Debug, Default)]
-struct Node {
-    members: Vec<Step>,
-    /// The last member with each mark, where there are members at all.
-    marked: Vec<usize>,
-    /// Every element of a list, every other member of an object.
-    any: Option<Box<Node>>,
-    /// The JSON inside a text.
-    inside: Option<Box<Node>>,
-    leaf: Option<Leaf>,
-}
-
-/// The way to the member of an object that has this name.
-#[derive(Clone, Debug)]
-struct Step {
-    name: Box<[u8]>,
-    node: Node,
-    /// The member before it with the same mark.
-    before: usize,
-}
-
-/// The place of no member.
-const NOWHERE: usize = usize::MAX;
-/// How many marks there are.
-const MARKS: usize = 64;
-
-#[derive(Clone, Copy, Debug)]
-struct Leaf {
-    field: Field,
-    unit: Unit,
-    /// Its place in the list of places: smaller is better.
-    rank: u16,
-}
-
 impl Map {
     /// A map of these places, the best of each field first.
     pub fn new(places: &[Place<'_>], finish: Finish) -> Self {
@@ -100,8 +73,9 @@ impl Map {
             for step in pointer.split('/').skip(1) {
                 node = node.step(&step.replace("~1", "/").replace("~0", "~"));
             }
-            let rank = u16::try_from(rank).unwrap_or(u16::MAX);
-            node.leaf.get_or_insert(Leaf { field: *field, unit: *unit, rank });
+            let rank = u16::try_from(rank).unwrap_or(VAGUE);
+            let is_last = !pointer.contains('*');
+            node.leaf.get_or_insert(Leaf { field: *field, unit: *unit, rank, is_last, is_vague: false });
         }
         Self { root, each: None, finish }
     }
@@ -114,6 +88,17 @@ impl Map {
     pub(super) fn each(mut self, name: &'static str) -> Self {
         let element = std::mem::take(self.root.step(name).step("*"));
         self.each = Some(Each { name, element });
+        self
+    }
+
+    /// The same for records whose counts may stand in the events of a stream: of several events the last counts, and
+    /// a nought counts only where no other place has another number.
+    #[must_use]
+    pub(super) fn streamed(mut self) -> Self {
+        self.root.each_leaf(|leaf| {
+            leaf.is_last = true;
+            leaf.is_vague = leaf.field.is_amount();
+        });
         self
     }
 
@@ -192,60 +177,6 @@ impl Map {
     }
 }
 
-/// A number below [`MARKS`] that tells most names apart.
-#[inline]
-fn mark(name: &[u8]) -> usize {
-    let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
-    (name.len() * 7 + usize::from(first) * 3 + usize::from(last)) % MARKS
-}
-
-impl Node {
-    fn step(&mut self, name: &str) -> &mut Self {
-        match name {
-            "*" => self.any.get_or_insert_default(),
-            "@json" => self.inside.get_or_insert_default(),
-            _ => {
-                let at = self.members.iter().position(|step| *step.name == *name.as_bytes());
-                let at = at.unwrap_or_else(|| self.add(name.as_bytes()));
-                &mut self.members[at].node
-            }
-        }
-    }
-
-    fn add(&mut self, name: &[u8]) -> usize {
-        self.marked.resize(MARKS, NOWHERE);
-        let at = self.members.len();
-        let before = std::mem::replace(&mut self.marked[mark(name)], at);
-        self.members.push(Step { name: name.into(), node: Self::default(), before });
-        at
-    }
-
-    /// These fields and those of every leaf below.
-    fn add_fields(&self, fields: Fields) -> Fields {
-        let fields = self.leaf.iter().fold(fields, |fields, leaf| fields.with(leaf.field));
-        let below = self.members.iter().map(|step| &step.node);
-        let below = below.chain(self.any.as_deref()).chain(self.inside.as_deref());
-        below.fold(fields, |fields, node| node.add_fields(fields))
-    }
-
-    #[inline]
-    fn member(&self, name: Str<'_>) -> Option<&Self> {
-        name.as_plain().and_then(|plain| self.named(plain)).or(self.any.as_deref())
-    }
-
-    #[inline]
-    fn named(&self, name: &[u8]) -> Option<&Self> {
-        let mut at = *self.marked.get(mark(name))?;
-        while let Some(step) = self.members.get(at) {
-            if same(&step.name, name) {
-                return Some(&step.node);
-            }
-            at = step.before;
-        }
-        None
-    }
-}
-
 /// The places of the bits that are set.
 #[inline]
 fn bits(mut set: u32) -> impl Iterator<Item = usize> {
@@ -286,7 +217,8 @@ const _: () = assert!(Field::COUNT <= 32, "more fields than bits");
 
 impl Default for Found<'_, '_> {
     fn default() -> Self {
-        let nothing = (Leaf { field: Field::Time, unit: Unit::Usual, rank: 0 }, Value::Null);
+        let leaf = Leaf { field: Field::Time, unit: Unit::Usual, rank: 0, is_last: false, is_vague: false };
+        let nothing = (leaf, Value::Null);
         Self { fields: 0, values: [nothing; Field::COUNT], texts: Vec::new(), dimensions: 0 }
     }
 }
@@ -393,10 +325,15 @@ impl<'a, 'm> Found<'a, 'm> {
                 }
             }
             Value::Object | Value::Array => {
+                let start = reader.position();
                 reader.skip();
-                // An amount that cannot be read must not pass for none.
-                if node.leaf.is_some_and(|leaf| leaf.field.is_amount()) {
-                    self.scalar(node, value);
+                match node.leaf {
+                    Some(leaf) if leaf.unit == Unit::Written => {
+                        self.scalar(node, Value::Str(Str::plain(reader.since(start))));
+                    }
+                    // An amount that cannot be read must not pass for none.
+                    Some(leaf) if leaf.field.is_amount() => self.scalar(node, value),
+                    _ => {}
                 }
             }
             Value::Null => {}
@@ -414,12 +351,15 @@ impl<'a, 'm> Found<'a, 'm> {
                 return;
             }
         }
-        let Some(leaf) = node.leaf else { return };
+        let Some(mut leaf) = node.leaf else { return };
         if leaf.field == Field::Dimension {
             return self.dimension(&leaf.rank.to_le_bytes(), value);
         }
         let (bit, place) = (1 << leaf.field.index(), &mut self.values[leaf.field.index()]);
-        if self.fields & bit == 0 || leaf.rank < place.0.rank {
+        if leaf.is_vague && value == Value::Number(b"0") {
+            leaf.rank = VAGUE;
+        }
+        if self.fields & bit == 0 || leaf.rank < place.0.rank + u16::from(leaf.is_last) {
             self.fields |= bit;
             *place = (leaf, value);
         }
@@ -456,7 +396,7 @@ impl<'a, 'm> Found<'a, 'm> {
             let (leaf, value) = self.values[field];
             match (leaf.field, leaf.unit) {
                 (Field::Extra(number), _) => extras[usize::from(number) % Field::EXTRAS] = Some(value),
-                (field, Unit::Usual) => assign(&mut draft, field, value)?,
+                (field, Unit::Usual | Unit::Written) => assign(&mut draft, field, value)?,
                 (_, Unit::Cents) => draft.cost = draft::cents("cost_usd", value)?,
             }
         }

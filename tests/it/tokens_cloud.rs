@@ -1,10 +1,11 @@
 //! What the logs of clouds count as tokens, and in which notations: a small record for each rule, and what is read
 //! of it.
 
+use crate::support::decoded;
 use keyhound::config::Plan;
 use keyhound::decode::{Decoder, Settings};
 use keyhound::frame::Block;
-use keyhound::record::{CostSource, Part, UsageRecord};
+use keyhound::record::{CostSource, Count, Part, UsageRecord};
 use keyhound::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -25,6 +26,14 @@ fn vertex(usage: &Value) -> Value {
     })
 }
 
+fn invocation(input: &Value, output: &Value) -> Value {
+    json!({
+        "schemaType": "ModelInvocationLog", "timestamp": "2026-06-01T09:00:00Z", "requestId": "r", "accountId": "1",
+        "modelId": "anthropic.claude-sonnet-4-5-20250929-v1:0", "operation": "InvokeModelWithResponseStream",
+        "input": input, "output": output,
+    })
+}
+
 fn llm(model: &str, prompt: &Value, cached: &Value, output: &Value) -> Value {
     json!({
         "time": "2026-06-01T09:00:00Z", "resourceId": "/service/g", "category": "GatewayLlmLogs",
@@ -32,6 +41,13 @@ fn llm(model: &str, prompt: &Value, cached: &Value, output: &Value) -> Value {
             "correlationId": "r", "modelName": model, "promptTokens": prompt, "promptCachedTokens": cached,
             "completionTokens": output,
         },
+    })
+}
+
+fn azure(properties: &Value) -> Value {
+    json!({
+        "time": "2026-06-01T09:00:00Z", "category": "AzureOpenAIRequestUsage", "correlationId": "r",
+        "resourceId": "/providers/Microsoft.CognitiveServices/accounts/a", "properties": properties,
     })
 }
 
@@ -88,12 +104,23 @@ fn tokens_are_counted_once_and_in_their_classes() {
         ),
         (
             "a list of one",
-            json!({
-                "time": "2026-06-01T09:00:00Z", "category": "AzureOpenAIRequestUsage", "correlationId": "r",
-                "resourceId": "/providers/Microsoft.CognitiveServices/accounts/a",
-                "properties": "{\"promptTokens\":[12],\"completionTokens\":[\"3\"]}",
-            }),
+            azure(&json!("{\"promptTokens\":[12],\"completionTokens\":[\"3\"]}")),
             [Some(12), NONE, Some(3), NONE],
+        ),
+        (
+            "a list of several is their sum",
+            azure(&json!({"promptTokens": [100_000, 5], "completionTokens": ["1000", 2]})),
+            [Some(100_005), NONE, Some(1002), NONE],
+        ),
+        (
+            "also in a text",
+            azure(&json!({"promptTokens": "[100,200]", "completionTokens": " [1, 2] "})),
+            [Some(300), NONE, Some(3), NONE],
+        ),
+        (
+            "an empty one is nothing",
+            azure(&json!({"promptTokens": [], "completionTokens": "3"})),
+            [NONE, NONE, Some(3), NONE],
         ),
     ];
     for (rule, line, expected) in cases {
@@ -101,9 +128,68 @@ fn tokens_are_counted_once_and_in_their_classes() {
         let [record] = records.as_slice() else { panic!("{rule}: {records:?}") };
         let tokens = record.tokens;
         let read = [tokens.input_uncached, tokens.cache_read, tokens.output, tokens.reasoning];
-        assert_eq!(read.map(keyhound::record::Count::get), *expected, "{rule}");
+        assert_eq!(read.map(Count::get), *expected, "{rule}");
         assert_eq!(record.part, Part::Usage, "{rule}");
     }
+}
+
+/// Whatever a body is counted in, noughts at the top do not hide it.
+#[test]
+fn bedrock_believes_a_nought_only_where_nothing_else_is_told() {
+    let started =
+        json!({"type": "message_start", "message": {"usage": {"input_tokens": 4000, "output_tokens": 1}}});
+    let delta = |output: u64| json!({"type": "message_delta", "usage": {"output_tokens": output}});
+    let metrics = |input: u64, output: u64| {
+        json!({"type": "message_stop", "amazon-bedrock-invocationMetrics":
+            {"inputTokenCount": input, "outputTokenCount": output}})
+    };
+    let usage = |input: u64, output: u64, total: u64| json!({"inputTokens": input, "outputTokens": output, "totalTokens": total});
+    let none = json!(null);
+    let split = [Some(4000), Some(1000)];
+    for (rule, body, expected) in [
+        ("events", json!([started, delta(10), delta(1000)]), split),
+        ("events behind noughts", json!([started, delta(1000), metrics(0, 0)]), split),
+        ("metrics", json!([metrics(4000, 1000)]), split),
+        ("the last of a stream", json!([{"metadata": {"usage": usage(4000, 1000, 5000)}}]), split),
+        ("usage", json!({"usage": usage(4000, 1000, 5000)}), split),
+        ("the usage of Claude", json!({"usage": {"input_tokens": 4000, "output_tokens": 1000}}), split),
+        (
+            "that of OpenAI's models",
+            json!({"usage": {"prompt_tokens": 4000, "completion_tokens": 1000}}),
+            split,
+        ),
+        ("that of Llama", json!({"prompt_token_count": 4000, "generation_token_count": 1000}), split),
+        ("a total alone", json!({"usage": usage(0, 0, 5000)}), [Some(5000), None]),
+        ("one in a stream", json!([{"metadata": {"usage": usage(0, 0, 5000)}}]), [Some(5000), None]),
+        ("noughts alone", json!({"usage": usage(0, 0, 0)}), [Some(0), Some(0)]),
+    ] {
+        for top in [&json!(0), &none] {
+            let output = json!({"outputTokenCount": top, "outputBodyJson": body});
+            let records = decode(&invocation(&json!({"inputTokenCount": top}), &output));
+            let [record] = records.as_slice() else { panic!("{rule}: {records:?}") };
+            assert_eq!(
+                [record.tokens.input_uncached, record.tokens.output].map(Count::get),
+                expected,
+                "{rule}"
+            );
+        }
+        // What is counted at the top is the count.
+        let output = json!({"outputTokenCount": 2, "outputBodyJson": body});
+        let records = decode(&invocation(&json!({"inputTokenCount": 7}), &output));
+        assert_eq!(
+            [records[0].tokens.input_uncached, records[0].tokens.output].map(Count::get),
+            [Some(7), Some(2)]
+        );
+    }
+}
+
+#[test]
+fn of_a_name_that_stands_twice_the_last_counts() {
+    let twice = r#"{"schemaType":"ModelInvocationLog","timestamp":"2026-06-01T09:00:00Z","requestId":"r","accountId":"1","modelId":"m","input":{"inputTokenCount":1,"inputTokenCount":9},"output":{"outputTokenCount":1},"output":{"outputTokenCount":3},"modelId":"n"}"#;
+    let batch = decoded(twice);
+    let [record] = batch.records.as_slice() else { panic!("{batch:?}") };
+    assert_eq!([record.tokens.input_uncached, record.tokens.output].map(Count::get), [Some(9), Some(3)]);
+    assert_eq!(batch.text(record.model.name), "n");
 }
 
 #[test]
