@@ -1,13 +1,13 @@
 //! `otel`: spans and log records of OpenTelemetry's `gen_ai` conventions, as OTLP's JSON (the collector's file exporter
-//! writes one request a line). One frame holds many records; what says nothing of a model is no record, and nothing
-//! is told of it. Input tokens include the cached ones; 64-bit numbers are texts or numbers.
+//! writes one request a line). One frame holds many records; what says nothing of a model is passed over, and counted
+//! as that. Input tokens include the cached ones; 64-bit numbers are texts or numbers.
 
 use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
 use super::map::NO_KEY;
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
-use crate::json::{Reader, Str, Value, same};
+use crate::json::{Reader, Str, Value, each_in, elements, members, same};
 use crate::record::Reason;
 
 /// Attributes by field, the best of each first: today's names, then earlier ones and those of frameworks.
@@ -72,6 +72,7 @@ enum Kind {
 
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
     let mut seen = false;
+    let foreign = Draft { foreign: true, ..Draft::default() };
     for (name, (value, raw)) in shape.members() {
         let (kind, inner, innermost) = match name {
             b"resourceSpans" => (Kind::Span, &b"scopeSpans"[..], &b"spans"[..]),
@@ -100,10 +101,10 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
                 }
             });
             let Some(mut scopes) = scopes else { return };
-            each_in(&mut scopes, innermost, |one| {
-                if let Some(read) = read(one, kind, &shared).transpose() {
-                    emit(read.as_ref().map_err(Clone::clone));
-                }
+            each_in(&mut scopes, innermost, |one| match read(one, kind, &shared) {
+                Ok(Some(draft)) => emit(Ok(&draft)),
+                Ok(None) => emit(Ok(&foreign)),
+                Err(fault) => emit(Err(fault)),
             });
         });
     }
@@ -111,44 +112,6 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
         let message = "has neither resourceSpans nor resourceLogs";
         emit(Err(Fault::new(Reason::Unrecognised, "", shape.whole(), message)));
     }
-}
-
-/// Calls `each` at every element of the list at the reader; it must read or skip that element. Of anything else than
-/// a list nothing is told. The text has been checked to be JSON.
-pub(super) fn elements<'a>(reader: &mut Reader<'a>, mut each: impl FnMut(&mut Reader<'a>)) {
-    match reader.value() {
-        Some(Value::Array) => reader.enter_array(),
-        Some(Value::Object) => return reader.skip(),
-        _ => return,
-    };
-    while reader.element() {
-        each(reader);
-    }
-}
-
-/// The same for the members of an object.
-pub(super) fn members<'a>(reader: &mut Reader<'a>, mut each: impl FnMut(&'a [u8], &mut Reader<'a>)) {
-    match reader.value() {
-        Some(Value::Object) => reader.enter_object(),
-        Some(Value::Array) => return reader.skip(),
-        _ => return,
-    };
-    while let Some(name) = reader.key() {
-        each(name.as_plain().unwrap_or_default(), reader);
-    }
-}
-
-/// Calls `each` at every element of the lists of this name in the elements of the list at the reader.
-pub(super) fn each_in<'a>(reader: &mut Reader<'a>, name: &[u8], mut each: impl FnMut(&mut Reader<'a>)) {
-    elements(reader, |scope| {
-        members(scope, |member, reader| {
-            if member == name {
-                elements(reader, &mut each);
-            } else {
-                reader.skip();
-            }
-        });
-    });
 }
 
 /// Values by field, and how good the attribute is that each is from: smaller is better.

@@ -6,10 +6,10 @@ use super::carries::Counts;
 use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
 use super::map::NO_KEY;
-use super::otel::{Attributes, attributes, elements, members, plain};
+use super::otel::{Attributes, attributes, plain};
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
-use crate::json::{Reader, Str, Value};
+use crate::json::{Reader, Str, Value, elements, members};
 use crate::record::{Count, Kind, Reason};
 
 /// Metrics that count tokens.

@@ -8,10 +8,12 @@ mod number;
 mod reader;
 mod scan;
 mod skip;
+mod walk;
 
 pub(crate) use number::digits;
 pub use number::{Decimal, NumberError, number_length, small_count, small_nano};
 pub use reader::Reader;
+pub use walk::{each_in, elements, members};
 
 use scan::find_special;
 use thiserror::Error;
@@ -90,6 +92,11 @@ impl<'a> Str<'a> {
     #[inline]
     pub fn as_plain(self) -> Option<&'a [u8]> {
         if self.0.first() == Some(&b'"') { None } else { Some(self.0) }
+    }
+
+    /// The text as it is written, its escapes not resolved.
+    pub fn written(self) -> &'a [u8] {
+        self.0.strip_prefix(b"\"").unwrap_or(self.0)
     }
 
     /// The text with its escapes resolved; `scratch` is overwritten where there are any.

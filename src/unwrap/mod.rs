@@ -14,6 +14,7 @@ mod journald;
 mod kafka_connect;
 mod lambda;
 mod list;
+mod otlp;
 mod packed;
 mod page;
 mod pubsub;
@@ -80,6 +81,7 @@ pub const ALL: &[Wrapper] = &[
     fluent::WRAPPER,
     list::WRAPPER,
     page::WRAPPER,
+    otlp::WRAPPER,
     syslog::WRAPPER,
 ];
 

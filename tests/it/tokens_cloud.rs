@@ -271,3 +271,24 @@ fn buckets_of_input_and_output_count_each_request_once() {
         assert_eq!(first == second, same);
     }
 }
+
+/// Whatever carries no line and tells of no model is counted, not lost.
+#[test]
+fn log_records_of_opentelemetry_are_all_accounted_for() {
+    let record = |body: &Value| json!({"timeUnixNano": "1780304400000000000", "body": body});
+    let line = r#"{"timestamp":"2026-06-05T04:06:35Z","api_key":"k","model":"gpt-4o"}"#;
+    let said = |text: &str| record(&json!({"stringValue": text}));
+    let message = json!({"eventName": "gen_ai.user.message", "body": {"kvlistValue": {"values": []}}});
+    for (records, read, foreign) in [
+        (vec![said(line), said("started"), said(line)], 2, 1),
+        (vec![said("started"), said("stopped")], 0, 2),
+        (vec![message.clone()], 0, 1),
+        (vec![message, said(line)], 1, 1),
+        (vec![record(&json!({"intValue": 7})), json!({})], 0, 2),
+    ] {
+        let frame = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]});
+        let batch = decoded(&frame.to_string());
+        assert_eq!((batch.records.len(), batch.foreign), (read, foreign), "{frame}");
+        assert_eq!(batch.rejected.iter().sum::<u32>(), 0, "{frame}");
+    }
+}
