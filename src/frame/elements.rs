@@ -78,8 +78,12 @@ impl Elements {
         }
     }
 
-    /// Gives out what is left of a document that has ended.
-    pub(super) fn end(self, frames: &mut Frames) {
+    /// Gives out what is left of a document that has ended. What stands behind the list is judged by itself: whatever
+    /// is wrong with it must not cost the last elements.
+    pub(super) fn end(mut self, frames: &mut Frames) {
+        if self.is_behind && self.text[self.at..].trim_ascii() != self.close() {
+            self.give(frames);
+        }
         let is_empty = self.at == self.start + 1 && matches!(&self.text[self.at..], b"" | b"}");
         if !is_empty {
             frames.put(&self.text);

@@ -7,7 +7,7 @@ use crate::json::Value;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "beats",
-    summary: "Filebeat, Elastic Agent, Logstash: @timestamp and event.original or, without it, message",
+    summary: "Filebeat, Elastic Agent, Logstash: @timestamp and event.original or, without it, json or message",
     sniff,
     content: Content::Plain,
     peel,
@@ -18,7 +18,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
     // Of records whose own fields were put beside those of the shipper nothing is left to take off.
     shape.has("@timestamp")
         && has_one(&["agent", "ecs", "input", "@version"])
-        && has_one(&["message", "event", "event.original"])
+        && has_one(&["message", "event", "event.original", "json"])
 }
 
 fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
@@ -28,14 +28,19 @@ fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) 
         original = member(event, "original").map_err(broken(event))?.or(original);
     }
     // A pipeline may have changed the message; the original is what the application wrote.
-    match original.filter(is_there) {
-        Some(original) => hand("event.original", Some(original), scratch, inner),
-        None => hand("message", shape.member("message"), scratch, inner),
+    if let Some(original) = original.filter(is_there) {
+        return hand("event.original", Some(original), scratch, inner);
     }
+    // The line as the shipper has read it; what it calls the message then is one member of that.
+    match shape.member("json") {
+        Some((Value::Object, json)) => inner(json),
+        _ => return hand("message", shape.member("message"), scratch, inner),
+    }
+    Ok(())
 }
 
 fn is_there(member: &Member<'_>) -> bool {
-    member.0 != Value::Null
+    !matches!(member.0, Value::Null) && member.1 != b"\"\""
 }
 
 #[cfg(test)]
@@ -51,6 +56,9 @@ mod tests {
             (r#""event.original":"o","message":"m""#, "o"),
             (r#""message":"m","event":{"dataset":"d"}"#, "m"),
             (r#""event":{"original":null},"message":"m""#, "m"),
+            (r#""event":{"original":""},"message":"m""#, "m"),
+            (r#""json":{"a":1,"message":"m"},"message":"m""#, r#"{"a":1,"message":"m"}"#),
+            (r#""json":"j","message":"m""#, "m"),
         ] {
             let event = format!(r#"{{"@timestamp":"t","agent":{{}},"log":{{"offset":0}},{members}}}"#);
             assert_eq!(peel(&event), Some(("beats", vec![payload.to_owned()])), "{members}");

@@ -8,6 +8,7 @@ use crate::json::{Reader, Value};
 /// What the shippers' own inputs, parsers and Docker's `fluentd` driver put beside a line.
 const BESIDE: &[&str] = &[
     "log",
+    "log_processed",
     "date",
     "time",
     "stream",
@@ -31,7 +32,10 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
 fn sniff(shape: &Shape<'_>) -> bool {
     match shape.text() {
         Some(text) => record(text).is_some(),
-        None => shape.has("log") && (shape.has_only(BESIDE) || shape.has("date") || shape.has("kubernetes")),
+        None if shape.has_any(&["log", "log_processed"]) => {
+            shape.has_only(BESIDE) || shape.has("date") || shape.has("kubernetes")
+        }
+        None => shape.has("message") && shape.has_only(&["date", "message"]) && shape.has("date"),
     }
 }
 
@@ -40,7 +44,9 @@ fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) 
         inner(record);
         return Ok(());
     }
-    hand("log", shape.member("log"), scratch, inner)
+    // The line, or what the filter for Kubernetes read of it and kept alone.
+    let line = ["log", "log_processed", "message"].iter().find_map(|name| shape.member(name));
+    hand("log", line, scratch, inner)
 }
 
 /// The record of `[time, {…}]`, `[[time, {metadata}], {…}]` or `[tag, time, {…}]`.
@@ -84,10 +90,17 @@ mod tests {
             (r#"["app.tag", 1780304405, {"a": 1}]"#, r#"{"a": 1}"#),
             (r#"{"log":"{\"a\":1}\n"}"#, "{\"a\":1}\n"),
             (r#"{"date":1.5,"log":{"a":1},"kubernetes":{},"x":1}"#, r#"{"a":1}"#),
+            (r#"{"date":1.5,"log_processed":{"a":1},"kubernetes":{}}"#, r#"{"a":1}"#),
+            (r#"{"time":"t","log":"x","log_processed":{"a":1},"kubernetes":{}}"#, "x"),
+            (r#"{"date":1.5,"message":"{\"a\":1}"}"#, r#"{"a":1}"#),
         ] {
             assert_eq!(peel(text), Some(("fluent", vec![payload.to_owned()])), "{text}");
         }
-        assert_eq!(peel(r#"{"log":"a","model":"m"}"#), None);
+        for other in
+            [r#"{"log":"a","model":"m"}"#, r#"{"date":1,"message":"m","model":"m"}"#, r#"{"message":"m"}"#]
+        {
+            assert_eq!(peel(other), None, "{other}");
+        }
         for list in [r#"[1, {"a":1}, 2]"#, r#"[{"a":1}, {"a":2}]"#, "[1, 2]", r#"["a", {"a":1}]"#] {
             assert_eq!(peel(list).map(|(name, _)| name), Some("list"), "{list}");
         }

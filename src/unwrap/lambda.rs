@@ -51,6 +51,8 @@ pub(super) struct Element<'a> {
     source: &'a [u8],
     body: Option<Member<'a>>,
     envelope: Option<Member<'a>>,
+    /// The envelope is that of Kinesis, which says enough.
+    is_kinesis: bool,
 }
 
 impl<'a> Element<'a> {
@@ -59,7 +61,7 @@ impl<'a> Element<'a> {
         match name {
             b"eventSource" | b"EventSource" => self.source = member.1,
             b"body" => self.body = Some(member),
-            b"kinesis" | b"Sns" => self.envelope = Some(member),
+            b"kinesis" | b"Sns" => (self.envelope, self.is_kinesis) = (Some(member), name == b"kinesis"),
             _ => {}
         }
     }
@@ -76,7 +78,8 @@ impl<'a> Element<'a> {
             _ => Ok(None),
         };
         Some(match self.source {
-            b"\"aws:kinesis\"" => inside("data").and_then(|data| lines("kinesis.data", data, room, inner)),
+            b"\"aws:kinesis\"" => kinesis(inside("data"), room, inner),
+            b"" if self.is_kinesis => kinesis(inside("data"), room, inner),
             b"\"aws:sqs\"" => hand("body", self.body, scratch, inner),
             b"\"aws:sns\"" => inside("Message").and_then(|text| hand("Sns.Message", text, scratch, inner)),
             // That there is a file, which is another input.
@@ -84,6 +87,10 @@ impl<'a> Element<'a> {
             _ => return None,
         })
     }
+}
+
+fn kinesis(data: Read<Option<Member<'_>>>, room: &mut usize, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    lines("kinesis.data", data?, room, inner)
 }
 
 #[cfg(test)]

@@ -34,13 +34,18 @@ pub(super) fn lines(
     room: &mut usize,
     inner: &mut dyn FnMut(&[u8]),
 ) -> Read<()> {
+    frames(unpacked(name, member, room)?, inner);
+    Ok(())
+}
+
+/// What the base64 of a member says, unfolded where it is compressed. `room` is what is left of the limit.
+pub(super) fn unpacked(name: &'static str, member: Option<Member<'_>>, room: &mut usize) -> Read<Vec<u8>> {
     let mut data = decode(name, member)?;
     if data.starts_with(b"\x1f\x8b") {
         data = unfold(name, &data, *room)?;
         *room -= data.len();
     }
-    frames(data, inner);
-    Ok(())
+    Ok(data)
 }
 
 /// Hands over the frames of data that are as those of a file: lines, documents over several, several on one.

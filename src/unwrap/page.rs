@@ -42,6 +42,9 @@ const BESIDE: &[&str] = &[
     "meta",
     "success",
     "error",
+    "pagination",
+    "paging",
+    "links",
 ];
 
 pub(super) const WRAPPER: Wrapper = Wrapper {

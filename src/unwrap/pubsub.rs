@@ -1,6 +1,6 @@
 //! `pubsub`: a message of Google Cloud Pub/Sub, as it is pushed, pulled, or stored.
 
-use super::packed::decode;
+use super::packed::{UNPACKED_BYTES_MAX, unpacked};
 use super::{Content, Wrapper, broken, damaged, each};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Shape, member};
@@ -10,7 +10,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "pubsub",
     summary: "Google Pub/Sub: {\"message\": {\"data\": base64}, \"subscription\" or \"ackId\": …}, a list of these as pulled, or the message alone",
     sniff: |shape| is_delivered(shape) || is_message(shape) || is_pulled(shape),
-    content: Content::Encoded,
+    content: Content::Packed,
     peel,
 };
 
@@ -27,13 +27,14 @@ fn is_pulled(shape: &Shape<'_>) -> bool {
 }
 
 fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+    let mut room = UNPACKED_BYTES_MAX;
     match shape.member("receivedMessages") {
-        Some(list) => each("receivedMessages", list, |delivered| message(delivered, inner)),
-        None => message(shape.whole(), inner),
+        Some(list) => each("receivedMessages", list, |delivered| message(delivered, &mut room, inner)),
+        None => message(shape.whole(), &mut room, inner),
     }
 }
 
-fn message(text: &[u8], inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn message(text: &[u8], room: &mut usize, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     if !text.starts_with(b"{") {
         return Err(damaged("receivedMessages", text, "holds what is no object"));
     }
@@ -44,20 +45,23 @@ fn message(text: &[u8], inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     };
     // A message of attributes alone has no data.
     if let Some(data) = member(message, "data").map_err(broken(message))? {
-        inner(&decode("data", Some(data))?);
+        inner(&unpacked("data", Some(data), room)?);
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::packed::tests::base64;
+    use super::super::packed::tests::{base64, gzip};
     use super::super::tests::peel;
 
     #[test]
     fn the_data_is_inside() {
-        let message = format!(r#"{{"data":"{}","messageId":"1"}}"#, base64(b"{\"a\": 1}\n"));
+        let data = b"{\"a\": 1}\n";
+        let message = format!(r#"{{"data":"{}","messageId":"1"}}"#, base64(data));
+        let packed = format!(r#"{{"data":"{}","messageId":"1"}}"#, base64(&gzip(data)));
         for text in [
+            packed,
             format!(r#"{{"message":{message},"subscription":"projects/p/subscriptions/s"}}"#),
             format!(r#"{{"ackId":"x","message":{message}}}"#),
             format!(r#"{{"receivedMessages":[{{"ackId":"x","message":{message}}}]}}"#),

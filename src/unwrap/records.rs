@@ -18,13 +18,26 @@ const BESIDE: &[&str] = &[
     "deliveryStreamArn",
     "sourceKinesisStreamArn",
     "region",
+    // Of an answer of Kinesis.
+    "NextShardIterator",
+    "MillisBehindLatest",
+    "ChildShards",
 ];
-/// What stands beside the data in a record of Firehose.
-const BESIDE_DATA: &[&[u8]] = &[b"recordId", b"approximateArrivalTimestamp", b"kinesisRecordMetadata"];
+/// What stands beside the data in a record of Firehose or Kinesis.
+const BESIDE_DATA: &[&[u8]] = &[
+    b"recordId",
+    b"approximateArrivalTimestamp",
+    b"kinesisRecordMetadata",
+    // Of Kinesis.
+    b"SequenceNumber",
+    b"ApproximateArrivalTimestamp",
+    b"PartitionKey",
+    b"EncryptionType",
+];
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "records",
-    summary: "{\"Records\": […]} or {\"records\": […]}: CloudTrail files, Azure Event Hubs, Firehose, Lambda (data unpacked)",
+    summary: "{\"Records\": […]} or {\"records\": […]}: CloudTrail files, Azure Event Hubs, Firehose, Kinesis, Lambda (data unpacked)",
     sniff,
     content: Content::Packed,
     peel,
@@ -53,7 +66,7 @@ fn record(text: &[u8], room: &mut usize, scratch: &mut Vec<u8>, inner: &mut dyn 
     let (mut data, mut is_firehose, mut is_insight) = (None, true, false);
     let mut element = Element::default();
     members(text, |name, member| match name {
-        b"data" => data = Some(member),
+        b"data" | b"Data" => data = Some(member),
         name => {
             is_firehose &= BESIDE_DATA.contains(&name);
             // Insights are numbers of calls over minutes, no calls.
@@ -90,6 +103,16 @@ mod tests {
                     r#"{{"requestId":"r","timestamp":1,"records":[{{"data":"{plain}"}},{{"data":"{packed}"}}]}}"#
                 ),
                 &[r#"{"a":1}"#, r#"{"b":2}"#],
+            ),
+            (
+                &format!(
+                    r#"{{"Records":[{{"SequenceNumber":"1","ApproximateArrivalTimestamp":1.5,"Data":"{plain}","PartitionKey":"p"}}],"NextShardIterator":"i","MillisBehindLatest":0}}"#
+                ),
+                &[r#"{"a":1}"#],
+            ),
+            (
+                &format!(r#"{{"Records":[{{"kinesis":{{"data":"{plain}","partitionKey":"p"}}}}]}}"#),
+                &[r#"{"a":1}"#],
             ),
             (&format!(r#"{{"records":[{{"recordId":"1","data":"{packed}"}}]}}"#), &[r#"{"b":2}"#]),
         ] {

@@ -26,9 +26,9 @@ fn message(text: &[u8]) -> Option<&[u8]> {
     let message = match without_priority(text) {
         Some(rest) => match rest.strip_prefix(b"1 ") {
             Some(rest) => after_5424_header(rest)?,
-            None => after_file_header(rest).unwrap_or(rest),
+            None => after_file_header(rest, true).unwrap_or(rest),
         },
-        None => after_file_header(text)?,
+        None => after_file_header(text, false)?,
     };
     let message = message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message).trim_ascii_start();
     Some(message.strip_prefix(b"@cee:").unwrap_or(message).trim_ascii_start())
@@ -78,19 +78,32 @@ fn structured_data_end(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// Skips `Nov 22 06:13:00 host tag[1]: ` or `2026-11-22T06:13:00+00:00 host tag: `.
-fn after_file_header(text: &[u8]) -> Option<&[u8]> {
-    let rest = match text.get(15) {
-        Some(b' ') if is_3164_time(&text[..15]) => &text[16..],
-        _ => {
-            let end = memchr::memchr(b' ', text.get(..40.min(text.len()))?)?;
-            crate::time::parse(&text[..end]).ok()?;
-            &text[end + 1..]
-        }
+/// Skips `Nov 22 06:13:00 host tag[1]: ` or `2026-11-22T06:13:00+00:00 host tag: `, with or without the tag. Lines of
+/// other logs begin with such a time as well: without a tag there has to be something else of syslog.
+fn after_file_header(text: &[u8], has_priority: bool) -> Option<&[u8]> {
+    let is_3164 = text.get(15) == Some(&b' ') && is_3164_time(&text[..15]);
+    let rest = if is_3164 {
+        &text[16..]
+    } else {
+        let end = memchr::memchr(b' ', text.get(..40.min(text.len()))?)?;
+        crate::time::parse(&text[..end]).ok()?;
+        &text[end + 1..]
     };
-    let colon = memchr::memmem::find(&rest[..rest.len().min(256)], b": ")?;
-    // A brace before the colon means that the message has begun: the header had no tag.
-    (!rest[..colon].contains(&b'{')).then_some(&rest[colon + 2..])
+    let start = &rest[..rest.len().min(256)];
+    let colon = memchr::memmem::find(start, b": ");
+    match memchr::memchr(b'{', start).filter(|brace| colon.is_none_or(|colon| *brace < colon)) {
+        // A brace before the colon means that the message has begun: the header had no tag, or one without its colon.
+        Some(brace) => {
+            let is_header = (has_priority || is_3164) && is_tagless(&rest[..brace]);
+            is_header.then_some(&rest[brace..])
+        }
+        None => colon.map(|colon| &rest[colon + 2..]),
+    }
+}
+
+/// Whether this is a host, maybe with the name of a program, and no sentence.
+fn is_tagless(text: &[u8]) -> bool {
+    text.ends_with(b" ") && (1..=2).contains(&memchr::memchr_iter(b' ', text).count())
 }
 
 /// `Mmm dd hh:mm:ss`.
@@ -118,6 +131,9 @@ mod tests {
             "<13>Nov  2 06:13:00 host app: @cee: ",
             "Nov 22 06:13:00 host app[123]: ",
             "2026-11-22T06:13:00.123456+00:00 host app[123]: ",
+            "<13>Nov 22 06:13:00 host ",
+            "<13>2026-11-22T06:13:00Z host app ",
+            "Nov 22 06:13:00 host ",
             "<13>",
             "83 <13>1 2026-10-11T22:14:15.003Z host app - ID47 - ",
         ] {
@@ -127,9 +143,18 @@ mod tests {
                 "{header}"
             );
         }
-        for other in
-            ["<192>x", "<a>x", "Nov 22 06:13:00", "Nevermind 06:13:00 host app: x", "<165>1 too short"]
-        {
+        for record in [r#"{"a":1}"#, r#"{"a":"x: y"}"#] {
+            let text = format!("<13>Nov 22 06:13:00 host {record}");
+            assert_eq!(peel(&text), Some(("syslog", vec![record.to_owned()])));
+        }
+        for other in [
+            "Nov 22 06:13:00 host says so to all {}",
+            "<192>x",
+            "<a>x",
+            "Nov 22 06:13:00",
+            "Nevermind 06:13:00 host app: x",
+            "<165>1 too short",
+        ] {
             assert_eq!(peel(other), None, "{other}");
         }
     }

@@ -44,7 +44,8 @@ fn what_stands_beside_the_list_is_kept() {
         &[
             (1, &format!("{{\"object\":\"list\",\"data\":[{B}]}}")),
             (1, &format!("{{\"object\":\"list\",\"data\":[{B}]}}")),
-            (1, &format!("{{\"object\":\"list\",\"data\":[{A}],\"has_more\":true}}")),
+            (1, &format!("{{\"object\":\"list\",\"data\":[{A}]}}")),
+            (1, "{\"object\":\"list\",\"data\":[],\"has_more\":true}"),
             (1, A),
         ],
         0,
