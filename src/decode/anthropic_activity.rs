@@ -25,7 +25,7 @@ const ACTIONS: &[(&[u8], Action)] = &[
     (b"signing_key_deleted", Action::KeyDeleted),
     (b"_token_minted", Action::KeyCreated),
     (b"_token_revoked", Action::KeyDeleted),
-    (b"_limit_created", Action::LimitRaised),
+    // One that is created where there was none raises nothing.
     (b"_limit_updated", Action::LimitRaised),
     (b"_limit_deleted", Action::LimitRemoved),
     (b"org_ip_restriction_deleted", Action::GuardRemoved),

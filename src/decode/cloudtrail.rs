@@ -6,9 +6,9 @@ use super::carries::Counts;
 use super::cloud::{free_if_refused, mentions, plain, text};
 use super::draft::{Draft, Read};
 use super::field::Field;
-use super::map::{Extras, Map, at};
+use super::map::{Extras, Map, Place, Unit, at};
 use super::{Format, How};
-use crate::json::{Str, Value};
+use crate::json::{Reader, Str, Value, elements, members};
 use crate::money::NanoUsd;
 use crate::record::{Action, Kind, Part};
 
@@ -21,6 +21,14 @@ const CALLS: &[&[u8]] = &[
     b"ConverseStream",
     // Of the endpoint that speaks as OpenAI and Anthropic do.
     b"CreateInference",
+];
+
+/// Calls that start what costs later, and is billed for itself.
+const JOBS: &[&[u8]] = &[
+    b"CreateModelInvocationJob",
+    b"StartAsyncInvoke",
+    b"CreateModelCustomizationJob",
+    b"CreateProvisionedModelThroughput",
 ];
 
 /// The services whose events tell of the use of models.
@@ -78,6 +86,9 @@ const AFFECTED: Field = Field::Extra(2);
 const OWNER: Field = Field::Extra(3);
 const POLICY: Field = Field::Extra(4);
 const BEARER: Field = Field::Extra(5);
+/// What logging is set to: what each of the events that set it says of it.
+const SETTING: Field = Field::Extra(6);
+const SETTING_TOO: Field = Field::Extra(7);
 
 pub(super) fn format() -> Format {
     let places = [
@@ -106,6 +117,12 @@ pub(super) fn format() -> Format {
         at("/requestParameters/policyDocument", POLICY),
         at("/additionalEventData/callWithBearerToken", BEARER),
         at("/requestParameters/callWithBearerToken", BEARER),
+        at("/requestParameters/loggingConfig/s3Config/bucketName", SETTING),
+        at("/requestParameters/loggingConfig/cloudWatchConfig/logGroupName", SETTING),
+        at("/requestParameters/isMultiRegionTrail", SETTING),
+        at("/requestParameters/includeGlobalServiceEvents", SETTING_TOO),
+        Place("/requestParameters/eventSelectors", SETTING, Unit::Written),
+        Place("/requestParameters/advancedEventSelectors", SETTING_TOO, Unit::Written),
     ];
     let summary =
         "AWS CloudTrail events of Bedrock: access key, address, client; keys, rights, logging changed";
@@ -119,7 +136,7 @@ pub(super) fn format() -> Format {
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
-    let [error, service, affected, owner, policy, bearer, ..] = *extras;
+    let [error, service, affected, owner, policy, bearer, setting, setting_too] = *extras;
     let service = plain(service);
     let event = draft.endpoint.as_plain().unwrap_or_default();
     let action = action(service, event, policy);
@@ -132,7 +149,9 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     }
     caller(draft, bearer);
     if let Some(action) = action {
-        draft.kind = Kind::Audit(if draft.status == 200 { action } else { Action::Other });
+        let has_happened = draft.status == 200
+            && (action != Action::LoggingOff || switches_off(event, setting, setting_too));
+        draft.kind = Kind::Audit(if has_happened { action } else { Action::Other });
         let affected = text("accessKeyId", affected)?;
         if !affected.is_empty() {
             (draft.key, draft.key_alias) = (affected, text("userName", owner)?);
@@ -140,11 +159,50 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     } else if CALLS.contains(&event) {
         draft.part = Part::Identity;
         free_if_refused(draft);
+    } else if JOBS.contains(&event) {
+        // What it will cost is told nowhere near.
+        free_if_refused(draft);
     } else {
         // Listings and settings cost nothing, and tell who looked around.
         (draft.cost, draft.zero_is_meant) = (Some(NanoUsd::ZERO), true);
     }
     Ok(())
+}
+
+/// Whether an event that can switch logging off does so; the same ones switch it on.
+fn switches_off(event: &[u8], setting: Option<Value<'_>>, setting_too: Option<Value<'_>>) -> bool {
+    match event {
+        // Without a place to put it nothing is logged.
+        b"PutModelInvocationLoggingConfiguration" => plain(setting).is_empty(),
+        b"UpdateTrail" => [setting, setting_too].contains(&Some(Value::Bool(false))),
+        b"PutEventSelectors" => {
+            let mut scratch = Vec::new();
+            let mut written = |value: Option<Value<'_>>, test: fn(&[u8]) -> bool| match value {
+                Some(Value::Str(text)) => test(text.resolve(&mut scratch)),
+                _ => false,
+            };
+            !written(setting, selects_calls) && !written(setting_too, |text| mentions(text, "\"Management\""))
+        }
+        _ => true,
+    }
+}
+
+/// Whether one of the selectors in this list has calls logged, those that only read among them.
+fn selects_calls(list: &[u8]) -> bool {
+    let (mut reader, mut selects) = (Reader::new(list), false);
+    elements(&mut reader, |selector| {
+        let mut is_whole = true;
+        members(selector, |name, reader| {
+            let value = reader.scalar();
+            is_whole &= match name {
+                b"includeManagementEvents" => value != Some(Value::Bool(false)),
+                b"readWriteType" => !matches!(plain(value), b"WriteOnly" | b"None"),
+                _ => true,
+            };
+        });
+        selects |= is_whole;
+    });
+    selects
 }
 
 /// What was done, where it is more than use.
