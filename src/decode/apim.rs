@@ -5,15 +5,17 @@
 //! The subscription is named by its identifier; its key may stand in a header or in the query of the address, and
 //! neither is read.
 
+use super::answer::{answer, model};
 use super::carries::Counts;
 use super::cloud::{either_way, free_if_refused, last_part, mentions, part_after, plain, text};
 use super::draft::{self, Draft, Read};
 use super::field::Field;
-use super::map::{Extras, Map, at};
-use super::{Format, How};
+use super::map::{Extras, Finish, Map, at};
+use super::{Emit, Format, How};
 use crate::frame::shape::Shape;
-use crate::json::Str;
+use crate::json::{Str, Value};
 use crate::record::{Count, Part};
+use std::sync::LazyLock;
 
 /// The categories of API Management; all but the first two are of something else.
 const CATEGORIES: &[&str] = &[
@@ -30,6 +32,7 @@ const RESOURCE: Field = Field::Extra(0);
 const CATEGORY: Field = Field::Extra(1);
 const SEQUENCE: Field = Field::Extra(2);
 const URL: Field = Field::Extra(3);
+const BODY: Field = Field::Extra(4);
 
 /// Members of `properties`; in the rows of Log Analytics they begin with a capital and stand at the top.
 const PROPERTIES: &[(&str, Field)] = &[
@@ -51,7 +54,18 @@ const PROPERTIES: &[(&str, Field)] = &[
     ("callerIpAddress", Field::SourceIp),
 ];
 
+/// Where the gateway logs what was answered, if it is told to: what went to the caller, or what came to the gateway.
+const BODIES: &[(&str, Field)] = &[("responseBody", BODY), ("backendResponseBody", BODY)];
+
 pub(super) fn format() -> Format {
+    let summary =
+        "Azure API Management gateway logs: subscription, address; tokens, joined by correlation id";
+    Format::new("apim", summary, sniff, How::MapAnd(map(PROPERTIES, finish), answered))
+        .counting(&[Counts::Askers, Counts::Usage])
+        .told_by(&["category", "time"])
+}
+
+fn map(properties: &[(&str, Field)], finish: Finish) -> Map {
     let mut places = vec![
         at("/time", Field::Time),
         at("/TimeGenerated", Field::Time),
@@ -63,17 +77,13 @@ pub(super) fn format() -> Format {
         at("/Type", CATEGORY),
     ];
     let capital: Vec<(String, Field)> =
-        PROPERTIES.iter().map(|(name, field)| (capital(name), *field)).collect();
+        properties.iter().map(|(name, field)| (capital(name), *field)).collect();
     let rows: Vec<(String, Field)> =
         capital.iter().map(|(name, field)| (format!("/{name}"), *field)).collect();
     let capital: Vec<(&str, Field)> = capital.iter().map(|(name, field)| (name.as_str(), *field)).collect();
-    let nested = [either_way("properties", PROPERTIES), either_way("properties", &capital), rows].concat();
+    let nested = [either_way("properties", properties), either_way("properties", &capital), rows].concat();
     places.extend(nested.iter().map(|(pointer, field)| at(pointer, *field)));
-    let summary =
-        "Azure API Management gateway logs: subscription, address; tokens, joined by correlation id";
-    Format::new("apim", summary, sniff, How::Map(Map::new(&places, finish)))
-        .counting(&[Counts::Askers, Counts::Usage])
-        .told_by(&["category", "time"])
+    Map::new(&places, finish)
 }
 
 fn capital(name: &str) -> String {
@@ -99,6 +109,47 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
             usage(draft, sequence);
         }
         _ => draft.foreign = true,
+    }
+    Ok(())
+}
+
+/// What an answer took, where the gateway logs its body: a half of its own, so that a row of the other log, which tells
+/// the same, is a duplicate of it.
+fn answered(shape: &Shape<'_>, emit: Emit<'_>) {
+    static ANSWERS: LazyLock<Map> = LazyLock::new(|| map(&[PROPERTIES, BODIES].concat(), finish_answer));
+    // Most gateways log no bodies: for these one search is all.
+    if memchr::memmem::find(shape.whole(), b"esponseBody").is_some() {
+        ANSWERS.decode(shape, &mut |read| {
+            if let Ok(draft) = read
+                && !draft.foreign
+            {
+                emit(Ok(draft));
+            }
+        });
+    }
+}
+
+fn finish_answer<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
+    let [resource, category, _, url, body, ..] = *extras;
+    draft.foreign = true;
+    let (Some(Value::Str(body)), b"GatewayLogs" | b"ApiManagementGatewayLogs") = (body, plain(category))
+    else {
+        return Ok(());
+    };
+    if draft.status >= 400 {
+        return Ok(());
+    }
+    let deployment = part_after(path(text("url", url)?), "deployments");
+    let named = [model(body), draft.model, deployment];
+    draft.model = named.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+    let is_claude = mentions(draft.model.as_plain().unwrap_or_default(), "claude");
+    let mut scratch = Vec::new();
+    if let Some(answer) = answer(body.resolve(&mut scratch), is_claude) {
+        (draft.tokens, draft.input_total) = (answer.tokens, answer.input_total);
+        (draft.part, draft.foreign) = (Part::Usage, false);
+        if draft.key.is_empty() {
+            draft.key = last_part(text("resourceId", resource)?);
+        }
     }
     Ok(())
 }

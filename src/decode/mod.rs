@@ -10,6 +10,7 @@ mod access_log;
 mod anthropic_activity;
 mod anthropic_cost;
 mod anthropic_usage;
+mod answer;
 mod apim;
 mod azure_openai;
 mod bedrock;

@@ -7,8 +7,8 @@ use super::map::Map;
 use super::nearest::Names;
 use super::{
     Frame, access_log, anthropic_activity, anthropic_cost, anthropic_usage, apim, azure_openai, bedrock,
-    canonical, cloudflare, cloudtrail, csv, envoy_ai, gcp_audit, helicone, kong, langfuse, litellm_daily,
-    litellm_payload, litellm_spend, openai_audit, openai_costs, openai_usage, openrouter,
+    canonical, cloudflare, cloudtrail, csv, envoy_ai, gcp_audit, helicone, kong, langfuse, litellm_activity,
+    litellm_daily, litellm_payload, litellm_spend, openai_audit, openai_costs, openai_usage, openrouter,
     openrouter_activity, otel, otel_metrics, portkey, vertex_log,
 };
 use crate::frame::shape::Shape;
@@ -46,6 +46,8 @@ pub enum How {
     By(fn(&Frame<'_>, &Shape<'_>, Emit<'_>)),
     /// By a map of its fields.
     Map(Map),
+    /// By a map, and by code that hands over what a frame tells besides.
+    MapAnd(Map, fn(&Shape<'_>, Emit<'_>)),
 }
 
 /// Where a format puts what it read.
@@ -70,7 +72,7 @@ impl Format {
     fn of(name: Cow<'static, str>, summary: Cow<'static, str>, sniff: Sniff, read: How) -> Self {
         let fields = match &read {
             How::By(_) => Fields::NONE,
-            How::Map(map) => map.fields(),
+            How::Map(map) | How::MapAnd(map, _) => map.fields(),
         };
         let mut format = Self {
             name,
@@ -128,7 +130,7 @@ impl Format {
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         let mapped = match &self.read {
             How::By(_) => None,
-            How::Map(map) => Some(map.names()),
+            How::Map(map) | How::MapAnd(map, _) => Some(map.names()),
         };
         let named = self.tells().into_iter().chain(self.reads.iter().copied()).map(str::as_bytes);
         named.chain(mapped.into_iter().flatten())
@@ -147,6 +149,10 @@ impl Format {
         match &self.read {
             How::By(decode) => decode(frame, shape, emit),
             How::Map(map) => map.decode(shape, emit),
+            How::MapAnd(map, besides) => {
+                map.decode(shape, emit);
+                besides(shape, emit);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the logs of clouds count as tokens, and in which notations: a small record for each rule, and what is read
 //! of it.
 
-use crate::support::decoded;
+use crate::support::{decoded, run_in};
 use keyhound::config::Plan;
 use keyhound::decode::{Decoder, Settings};
 use keyhound::frame::Block;
@@ -290,5 +290,36 @@ fn log_records_of_opentelemetry_are_all_accounted_for() {
         let batch = decoded(&frame.to_string());
         assert_eq!((batch.records.len(), batch.foreign), (read, foreign), "{frame}");
         assert_eq!(batch.rejected.iter().sum::<u32>(), 0, "{frame}");
+    }
+}
+
+#[test]
+fn what_an_answer_took_counts_once_if_the_other_log_tells_it_as_well() {
+    let log = |category: &str, properties: Value| {
+        json!({
+            "time": "2026-06-01T09:00:00Z", "resourceId": "/service/g", "category": category,
+            "correlationId": "c1", "callerIpAddress": "203.0.113.5", "properties": properties,
+        })
+    };
+    let body = json!({"model": "gpt-4o", "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 1000}});
+    let asked = log(
+        "GatewayLogs",
+        json!({"apimSubscriptionId": "team-a", "responseCode": 200, "responseBody": body.to_string()}),
+    );
+    let took = log(
+        "GatewayLlmLogs",
+        json!({"modelName": "gpt-4o", "promptTokens": 1_000_000, "completionTokens": 1000}),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    for (lines, processed, duplicates) in
+        [(vec![&asked], 2, 0), (vec![&asked, &took], 2, 1), (vec![&took, &asked], 2, 1)]
+    {
+        let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let ran = run_in(dir.path(), &["run", "-"], input.as_bytes());
+        let read = processed + duplicates;
+        let expected =
+            format!("read {read} = {processed} processed + {duplicates} duplicate + 0 late + 0 rejected");
+        assert!(ran.accounting().starts_with(&expected), "{}", ran.stderr);
+        assert!(ran.stderr.contains("joined"), "{}", ran.stderr);
     }
 }
