@@ -29,6 +29,7 @@ mod kong;
 mod langfuse;
 mod layout;
 mod litellm;
+mod litellm_activity;
 mod litellm_daily;
 mod litellm_payload;
 mod litellm_spend;

@@ -141,7 +141,7 @@ mod tests {
 
     /// Formats that are told by what a member says as well, so that no name alone makes them claim a frame.
     const TOLD_BY_VALUES: &[&str] =
-        &["openai_usage", "openai_costs", "azure_openai", "apim", "anthropic_cost"];
+        &["openai_usage", "openai_costs", "azure_openai", "apim", "anthropic_cost", "litellm_activity"];
 
     #[test]
     fn every_format_names_what_it_is_told_by() {

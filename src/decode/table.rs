@@ -194,6 +194,7 @@ impl Formats {
             anthropic_cost::format(),
             anthropic_activity::format(),
             litellm_daily::format(),
+            litellm_activity::format(),
             openrouter_activity::format(),
             azure_openai::format(),
             apim::format(),
