@@ -51,6 +51,8 @@ pub struct Join {
     /// All of these by the minute of their record, to forget them in time.
     by_minute: BTreeMap<i64, Vec<(u64, Part)>>,
     entries: usize,
+    /// Notes in `by_minute`, those among them that are out of date: halves that found each other, or came once more.
+    notes: usize,
     counts: Joined,
     /// Something changed since that was last asked.
     changed: bool,
@@ -79,6 +81,7 @@ impl Join {
             held: HashMap::default(),
             by_minute: BTreeMap::new(),
             entries: 0,
+            notes: 0,
             counts: Joined::default(),
             changed: false,
         }
@@ -136,6 +139,7 @@ impl Join {
         self.held = saved.take::<Vec<_>>()?.into_iter().collect();
         self.by_minute = saved.take()?;
         self.entries = saved.take()?;
+        self.notes = self.by_minute.values().map(Vec::len).sum();
         Ok(())
     }
 
@@ -161,9 +165,11 @@ impl Join {
                 self.entries -= 1;
                 self.follow(record, &texts.each_ref().map(|text| &**text), &asker, out);
             }
-            self.remember(request, Part::Identity, record.time);
-            if self.known.insert(request, asker).is_some() {
-                self.entries -= 1;
+            // Told again, it is noted already: a source that repeats itself must not fill the memory.
+            let before = self.known.insert(request, asker);
+            self.entries += usize::from(before.is_none());
+            if before.is_none_or(|before| minute_of(before.time) != minute_of(record.time)) {
+                self.note(request, Part::Identity, record.time);
             }
         } else if let Some(asker) = self.known.remove(&request) {
             let mut copy = *record;
@@ -173,18 +179,19 @@ impl Join {
         } else {
             let mut copy = *record;
             let texts = copy.texts().map(|text| Box::from(batch.text(*text)));
-            self.remember(request, Part::Usage, record.time);
+            self.entries += 1;
+            self.note(request, Part::Usage, record.time);
             self.held.entry(request).or_default().push(Held { record: copy, texts });
         }
-        while self.entries > self.settings.entries_max {
+        while self.entries > self.settings.entries_max || self.notes / 2 > self.settings.entries_max {
             let Some((&oldest, _)) = self.by_minute.first_key_value() else { return };
             self.forget_until(oldest + 1, out);
         }
     }
 
-    fn remember(&mut self, request: u64, part: Part, time: Stamp) {
-        self.entries += 1;
-        self.by_minute.entry(time.at.0.div_euclid(MINUTE)).or_default().push((request, part));
+    fn note(&mut self, request: u64, part: Part, time: Stamp) {
+        self.notes += 1;
+        self.by_minute.entry(minute_of(time)).or_default().push((request, part));
     }
 
     /// Gives what a request took, to the key that asked for it.
@@ -216,9 +223,14 @@ impl Join {
                 return;
             }
             self.changed = true;
-            for (request, part) in oldest.remove() {
+            let (of, notes) = oldest.remove_entry();
+            self.notes -= notes.len();
+            for (request, part) in notes {
                 if part == Part::Identity {
-                    self.entries -= usize::from(self.known.remove(&request).is_some());
+                    if self.known.get(&request).is_some_and(|asker| minute_of(asker.time) == of) {
+                        self.known.remove(&request);
+                        self.entries -= 1;
+                    }
                     continue;
                 }
                 for Held { record, texts } in self.held.remove(&request).unwrap_or_default() {
@@ -232,6 +244,11 @@ impl Join {
             }
         }
     }
+}
+
+/// The minute of a record since 1970.
+fn minute_of(time: Stamp) -> i64 {
+    time.at.0.div_euclid(MINUTE)
 }
 
 /// Records in their new order.

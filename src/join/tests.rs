@@ -57,12 +57,14 @@ fn join(lines: &[String], entries_max: usize) -> (Vec<(String, u32, Option<u64>)
             join.entries <= entries_max
                 && join.known.len() + join.held.values().map(Vec::len).sum::<usize>() == join.entries
         );
+        let notes: usize = join.by_minute.values().map(Vec::len).sum();
+        assert!(notes == join.notes && notes <= 2 * entries_max + 1, "{notes}");
         take(runs);
     }
     let mut runs = Vec::new();
     join.end(&mut runs);
     take(runs);
-    assert_eq!((join.entries, join.known.len(), join.held.len()), (0, 0, 0));
+    assert_eq!((join.entries, join.known.len(), join.held.len(), join.notes), (0, 0, 0, 0));
     (out, join.take_counts())
 }
 
@@ -98,6 +100,21 @@ fn no_more_is_held_than_allowed() {
     let lines: Vec<_> = (0..100).map(|n| took(i64::from(n), n)).collect();
     let (out, joined) = join(&lines, 10);
     assert_eq!((out.len(), joined.alone), (100, 100));
+}
+
+#[test]
+fn what_is_told_again_and_again_takes_no_more_memory() {
+    // The same half, and one of which the identifier is used again in other minutes.
+    let again: Vec<_> = (0..1000).map(|n| asked(if n % 2 == 0 { 0 } else { i64::from(n % 7) }, 1)).collect();
+    let (out, _) = join(&again, 4);
+    assert_eq!(out.len(), 1000);
+    let elsewhere: Vec<_> = (0..1000).map(|n| asked(i64::from(n % 5) * 60, 1)).collect();
+    let (out, _) = join(&elsewhere, 4);
+    assert_eq!(out.len(), 1000);
+    // Halves that were held and found their other one leave their notes behind for a while.
+    let pairs: Vec<_> = (0..200).flat_map(|n| [took(0, n), took(0, n), asked(1, n)]).collect();
+    let (out, joined) = join(&pairs, 4);
+    assert_eq!((out.len(), joined.joined), (600, 400));
 }
 
 proptest! {
