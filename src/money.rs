@@ -26,9 +26,14 @@ impl NanoUsd {
         Decimal::parse(text)?.scaled(9, Self::RECORD_MAX.0).map(Self)
     }
 
-    /// The same of a number of cents.
-    pub fn parse_cents(text: &[u8]) -> Result<Self, NumberError> {
-        Decimal::parse(text)?.scaled(7, Self::RECORD_MAX.0).map(Self)
+    /// The same, below zero as well: what is billed may be taken back.
+    pub fn parse_signed(text: &[u8]) -> Result<Self, NumberError> {
+        signed(text, Self::parse)
+    }
+
+    /// The same of a number that counts units of 10^-`digits` dollars, of cents by two digits.
+    pub fn parse_parts(text: &[u8], digits: i32) -> Result<Self, NumberError> {
+        signed(text, |text| Decimal::parse(text)?.scaled(9 - digits, Self::RECORD_MAX.0).map(Self))
     }
 
     /// The cost of one record in nano-dollars; `None` above [`NanoUsd::RECORD_MAX`].
@@ -47,6 +52,14 @@ impl NanoUsd {
     #[allow(clippy::cast_precision_loss)]
     pub fn usd(self) -> f64 {
         self.0 as f64 / 1e9
+    }
+}
+
+/// Reads an amount with `read`, which reads none below zero, and those below zero like those above.
+fn signed(text: &[u8], read: impl Fn(&[u8]) -> Result<NanoUsd, NumberError>) -> Result<NanoUsd, NumberError> {
+    match (read(text), text) {
+        (Err(NumberError::Negative), [b'-', amount @ ..]) => read(amount).map(|NanoUsd(nano)| NanoUsd(-nano)),
+        (read, _) => read,
     }
 }
 
@@ -76,11 +89,12 @@ impl fmt::Display for NanoUsd {
     /// Dollars as people write them: `$147.61`, and small amounts with the digits that matter, `$0.00023`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let usd = self.usd();
+        let (sign, usd) = (if self.0 < 0 { "-" } else { "" }, usd.abs());
         match self.0.unsigned_abs() {
             0 => f.write_str("$0"),
-            1..10_000_000 => write!(f, "${usd:.5}"),
-            10_000_000..100_000_000 => write!(f, "${usd:.3}"),
-            _ => write!(f, "${usd:.2}"),
+            1..10_000_000 => write!(f, "{sign}${usd:.5}"),
+            10_000_000..100_000_000 => write!(f, "{sign}${usd:.3}"),
+            _ => write!(f, "{sign}${usd:.2}"),
         }
     }
 }
@@ -90,10 +104,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_taken_back_is_read_like_what_is_billed() {
+        assert_eq!(NanoUsd::parse_signed(b"-5.25"), Ok(NanoUsd(-5_250_000_000)));
+        assert_eq!(NanoUsd::parse_parts(b"-500.25", 2), Ok(NanoUsd(-5_002_500_000)));
+        assert_eq!(NanoUsd::parse_signed(b"-0"), Ok(NanoUsd::ZERO));
+        assert_eq!(NanoUsd::parse(b"-5.25"), Err(NumberError::Negative));
+        for (wrong, error) in [("--1", NumberError::NotANumber), ("-1000000.5", NumberError::TooLarge)] {
+            assert_eq!(NanoUsd::parse_signed(wrong.as_bytes()), Err(error), "{wrong}");
+        }
+    }
+
+    #[test]
     fn shown_as_people_write_it() {
-        for (nano, shown) in
-            [(0, "$0"), (225_000, "$0.00022"), (70_030_000, "$0.070"), (147_608_700_000, "$147.61")]
-        {
+        for (nano, shown) in [
+            (0, "$0"),
+            (225_000, "$0.00022"),
+            (70_030_000, "$0.070"),
+            (147_608_700_000, "$147.61"),
+            (-5_250_000_000, "-$5.25"),
+        ] {
             assert_eq!(NanoUsd(nano).to_string(), shown);
         }
     }

@@ -84,10 +84,10 @@ impl History {
         let oldest = self.days.first().map_or(day, DayTotals::day);
         self.invoiced.retain(|(billed, _)| *billed >= oldest);
         match self.invoiced.binary_search_by_key(&day, |(billed, _)| *billed) {
-            Ok(at) => self.invoiced[at].1 = (self.invoiced[at].1 + amount).max(NanoUsd::ZERO),
+            Ok(at) => self.invoiced[at].1 += amount,
             Err(at) => {
                 make_room(&mut self.invoiced);
-                self.invoiced.insert(at, (day, amount.max(NanoUsd::ZERO)));
+                self.invoiced.insert(at, (day, amount));
             }
         }
     }
@@ -131,7 +131,8 @@ impl History {
             return totals.cost;
         }
         let found = self.invoiced.binary_search_by_key(&totals.day(), |(billed, _)| *billed);
-        found.map_or(NanoUsd::ZERO, |at| self.invoiced[at].1)
+        // A credit may be known before its bill: only the sum is kept from falling below nought.
+        found.map_or(NanoUsd::ZERO, |at| self.invoiced[at].1.max(NanoUsd::ZERO))
     }
 
     /// Where `day` stands, newly made if need be; `None` where it is too old.

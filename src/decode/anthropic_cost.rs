@@ -21,7 +21,7 @@ pub(super) fn format() -> Format {
         at("/results/*/model", Field::Model),
         at("/results/*/description", Field::Endpoint),
         at("/results/*/cost_type", Field::Endpoint),
-        Place("/results/*/amount", Field::Cost, Unit::Cents),
+        Place("/results/*/amount", Field::Cost, Unit::CENTS),
         // Before discounts.
         at("/results/*/list_amount", Field::Amount),
         at("/results/*/currency", Field::Extra(0)),

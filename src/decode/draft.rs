@@ -3,7 +3,7 @@
 use super::excerpt::Excerpt;
 use crate::json::{Decimal, NumberError, Str, Value};
 use crate::money::NanoUsd;
-use crate::normalise::Tier;
+use crate::normalise::{Media, Tier};
 use crate::record::{Count, Kind, Part, Reason, Tokens};
 use crate::time::{Stamp, parse as parse_time};
 use std::borrow::Cow;
@@ -30,6 +30,8 @@ pub struct Draft<'a> {
     pub request_id: Str<'a>,
     /// Token counts by class.
     pub tokens: Tokens,
+    /// What of them was sound or pictures.
+    pub media: Media,
     /// All input tokens, where the format gives the sum instead of the uncached part.
     pub input_total: Count,
     /// How many requests the record stands for; absent is one, and of a bucket unknown.
@@ -72,6 +74,7 @@ impl Default for Draft<'_> {
             user_agent: Str::default(),
             request_id: Str::default(),
             tokens: Tokens::default(),
+            media: Media::default(),
             input_total: Count::ABSENT,
             requests: Count::ABSENT,
             status: 200,
@@ -254,6 +257,17 @@ pub fn count(field: &'static str, value: Value<'_>) -> Read<Count> {
     })
 }
 
+/// A count in units of 10^`tens`, to the nearest whole one.
+pub fn count_in(field: &'static str, value: Value<'_>, tens: i8) -> Read<Count> {
+    let Some(digits) = number_text(field, value)? else { return Ok(Count::ABSENT) };
+    let max = i64::try_from(Count::MAX).unwrap_or(i64::MAX);
+    let whole = Decimal::parse(digits).and_then(|number| number.scaled(tens.into(), max));
+    whole.map(|whole| Count::of(whole.unsigned_abs())).map_err(|error| {
+        let message = format!("{error}; a number from 0 to 10^12 in all is expected");
+        Fault::new(Reason::BadNumber, field, digits, message)
+    })
+}
+
 /// Up to nine digits and nothing else: what counts nearly always are.
 #[inline]
 fn small_count(digits: &[u8]) -> Option<u64> {
@@ -266,25 +280,25 @@ fn small_count(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// An amount of dollars; `null` and `""` are absent.
+/// An amount of dollars; `null` and `""` are absent. May be below zero: bills have credits, and of a request the
+/// amount is dropped later and not the whole record.
 pub fn cost(field: &'static str, value: Value<'_>) -> Read<Option<NanoUsd>> {
-    money(field, value, NanoUsd::parse)
+    money(field, value, NanoUsd::parse_signed)
 }
 
-/// An amount of cents; `null` and `""` are absent.
-pub fn cents(field: &'static str, value: Value<'_>) -> Read<Option<NanoUsd>> {
-    money(field, value, NanoUsd::parse_cents)
+/// The same in units of 10^-`digits` dollars.
+pub fn cost_in(field: &'static str, value: Value<'_>, digits: i32) -> Read<Option<NanoUsd>> {
+    money(field, value, |text| NanoUsd::parse_parts(text, digits))
 }
 
 fn money(
     field: &'static str,
     value: Value<'_>,
-    parse: fn(&[u8]) -> Result<NanoUsd, NumberError>,
+    parse: impl Fn(&[u8]) -> Result<NanoUsd, NumberError>,
 ) -> Read<Option<NanoUsd>> {
     let Some(digits) = number_text(field, value)? else { return Ok(None) };
     parse(digits).map(Some).map_err(|error| {
         let advice = match error {
-            NumberError::Negative => "a cost below zero would hide spending; send refunds elsewhere",
             NumberError::TooLarge => "one record may cost a million dollars at most; is the unit right?",
             _ => "a decimal number of US dollars is expected",
         };

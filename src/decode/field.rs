@@ -102,6 +102,22 @@ impl Field {
     }
 }
 
+/// In what a number is given, where that is not what the field is kept in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// As `docs/record.md` has it.
+    Usual,
+    /// Tens of it, so many times over, or below zero tenths: cents are the dollar's by -2.
+    Tens(i8),
+    /// No number: a list or an object as it is written, for the last step of a format.
+    Written,
+}
+
+impl Unit {
+    /// A hundredth of a dollar.
+    pub const CENTS: Self = Self::Tens(-2);
+}
+
 /// The names of fields that a map may give a place.
 pub const NAMES: &[&str] = &[
     "timestamp",
@@ -202,6 +218,27 @@ pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read
         Field::End => draft.end = draft::time("window_end", value)?,
         Field::Dimension | Field::Amount | Field::Extra(_) => {}
     }
+    Ok(())
+}
+
+/// The same of a number that counts units of 10^`tens`.
+pub fn assign_in<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>, tens: i8) -> Read<()> {
+    let (name, place) = match field {
+        Field::Cost => {
+            draft.cost = draft::cost_in("cost_usd", value, -i32::from(tens))?;
+            return Ok(());
+        }
+        Field::InputTokens => ("input_tokens", &mut draft.input_total),
+        Field::InputUncached => ("uncached_input_tokens", &mut draft.tokens.input_uncached),
+        Field::OutputTokens => ("output_tokens", &mut draft.tokens.output),
+        Field::CacheRead => ("cached_input_tokens", &mut draft.tokens.cache_read),
+        Field::CacheWrite => ("cache_write_tokens", &mut draft.tokens.cache_write),
+        Field::CacheWrite1h => ("cache_write_1h_tokens", &mut draft.tokens.cache_write_1h),
+        Field::Reasoning => ("reasoning_tokens", &mut draft.tokens.reasoning),
+        Field::Requests => ("requests", &mut draft.requests),
+        _ => return assign(draft, field, value),
+    };
+    *place = draft::count_in(name, value, tens)?;
     Ok(())
 }
 

@@ -115,7 +115,7 @@ impl<'a> Reading<'a> {
         if value != Value::Object {
             return Ok(());
         }
-        let tokens = &mut self.draft.tokens;
+        let Draft { tokens, media, .. } = &mut self.draft;
         members(raw, |name, value, raw| {
             match name {
                 b"cache_read_input_tokens" => {
@@ -126,12 +126,16 @@ impl<'a> Reading<'a> {
                 }
                 b"prompt_tokens_details" if value == Value::Object => {
                     known(&mut tokens.cache_read, count_in(raw, "cached_tokens")?);
+                    apart(&mut media.told, &mut media.audio.input, count_in(raw, "audio_tokens")?);
+                    apart(&mut media.told, &mut media.image.input, count_in(raw, "image_tokens")?);
                     if let Some((_, details)) = nested(raw, "cache_creation_token_details")? {
                         tokens.cache_write_1h = count_in(details, "ephemeral_1h_input_tokens")?;
                     }
                 }
                 b"completion_tokens_details" if value == Value::Object => {
                     known(&mut tokens.reasoning, count_in(raw, "reasoning_tokens")?);
+                    apart(&mut media.told, &mut media.audio.output, count_in(raw, "audio_tokens")?);
+                    apart(&mut media.told, &mut media.image.output, count_in(raw, "image_tokens")?);
                 }
                 _ => {}
             }
@@ -214,6 +218,13 @@ fn first<'a>(place: &mut Str<'a>, text: Str<'a>) {
 fn known(place: &mut Count, count: Count) {
     if place.get().is_none() {
         *place = count;
+    }
+}
+
+/// Fills a count of sound or pictures, if it is told.
+fn apart(told: &mut bool, place: &mut u64, count: Count) {
+    if let Some(count) = count.get() {
+        (*told, *place) = (true, count);
     }
 }
 

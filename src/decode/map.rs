@@ -7,8 +7,10 @@
 mod node;
 
 use super::carries::Fields;
+use super::constant::Constant;
 use super::draft::{self, Draft, Fault, Read};
-use super::field::{Field, assign};
+pub use super::field::Unit;
+use super::field::{Field, assign, assign_in};
 use crate::frame::shape::{Member, Shape};
 use crate::json::{Reader, Str, Value, same};
 use crate::record::Reason;
@@ -22,17 +24,6 @@ const VAGUE: u16 = u16::MAX - 1;
 
 /// The key of records whose format or sender names none.
 pub(super) const NO_KEY: &[u8] = b"no-key";
-
-/// In what a number is given, where that is not what the field is kept in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unit {
-    /// As `docs/record.md` has it.
-    Usual,
-    /// A hundredth of a dollar.
-    Cents,
-    /// Whatever is written there, an object or a list as the text it is: for the last step of a format.
-    Written,
-}
 
 /// Where a field stands.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +45,7 @@ pub type Finish = for<'a> fn(&mut Draft<'a>, &Extras<'a>) -> Read<()>;
 pub struct Map {
     root: Node,
     each: Option<Each>,
+    constants: Vec<Constant>,
     finish: Finish,
 }
 
@@ -77,7 +69,13 @@ impl Map {
             let is_last = !pointer.contains('*');
             node.leaf.get_or_insert(Leaf { field: *field, unit: *unit, rank, is_last, is_vague: false });
         }
-        Self { root, each: None, finish }
+        Self { root, each: None, constants: Vec::new(), finish }
+    }
+
+    /// The same with values of fields for records in which no place holds one.
+    #[must_use]
+    pub fn with_constants(self, constants: Vec<Constant>) -> Self {
+        Self { constants, ..self }
     }
 
     /// The same where each element of the list `name` at the top level is a record; what stands beside the list
@@ -104,7 +102,8 @@ impl Map {
 
     /// The fields that it gives places.
     pub(super) fn fields(&self) -> Fields {
-        let shared = self.root.add_fields(Fields::NONE);
+        let fixed = self.constants.iter().fold(Fields::NONE, |fields, fixed| fields.with(fixed.field()));
+        let shared = self.root.add_fields(fixed);
         self.each.iter().fold(shared, |fields, each| each.element.add_fields(fields))
     }
 
@@ -129,7 +128,7 @@ impl Map {
             }
         }
         match &self.each {
-            None => emit(shared.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone)),
+            None => emit(shared.complete(&mut scratches, self).as_ref().map_err(Clone::clone)),
             Some(each) => {
                 if let Some(list) = shape.member(each.name) {
                     return self.elements(each, list, &shared, emit);
@@ -140,12 +139,12 @@ impl Map {
                         shared.of_element(each.element.member(name), name, member);
                     }
                 }
-                emit(shared.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
+                emit(shared.complete(&mut scratches, self).as_ref().map_err(Clone::clone));
             }
         }
     }
 
-    fn elements<'a, 'm>(
+    fn elements<'a, 'm: 'a>(
         &'m self,
         each: &'m Each,
         list: Member<'a>,
@@ -167,11 +166,11 @@ impl Map {
             found.begin(shared);
             found.element(&each.element, &mut reader);
             if found.texts.is_empty() {
-                emit(found.draft(self.finish).as_ref().map_err(Clone::clone));
+                emit(found.draft(self).as_ref().map_err(Clone::clone));
             } else {
                 let mut scratches = [const { Vec::new() }; TEXTS_MAX];
                 let mut found = found.clone();
-                emit(found.complete(&mut scratches, self.finish).as_ref().map_err(Clone::clone));
+                emit(found.complete(&mut scratches, self).as_ref().map_err(Clone::clone));
             }
         }
     }
@@ -304,6 +303,7 @@ impl<'a, 'm> Found<'a, 'm> {
 
     /// Reads the value at the reader. The depth is that of the map.
     fn walk<'r: 'a>(&mut self, node: &'m Node, reader: &mut Reader<'r>) {
+        let start = reader.position();
         let Some(value) = reader.value() else { return };
         match value {
             Value::Object if !node.members.is_empty() || node.any.is_some() => {
@@ -328,8 +328,8 @@ impl<'a, 'm> Found<'a, 'm> {
                 let start = reader.position();
                 reader.skip();
                 match node.leaf {
-                    Some(leaf) if leaf.unit == Unit::Written => {
-                        self.scalar(node, Value::Str(Str::plain(reader.since(start))));
+                    Some(Leaf { unit: Unit::Written, .. }) => {
+                        self.scalar(node, Value::Str(Str::plain(reader.since(start).trim_ascii_start())));
                     }
                     // An amount that cannot be read must not pass for none.
                     Some(leaf) if leaf.field.is_amount() => self.scalar(node, value),
@@ -367,11 +367,11 @@ impl<'a, 'm> Found<'a, 'm> {
 
     /// The draft, once the texts with JSON in them have been read as well.
     #[inline]
-    fn complete(&mut self, scratches: &'a mut [Vec<u8>], finish: Finish) -> Read<Draft<'a>> {
+    fn complete(&mut self, scratches: &'a mut [Vec<u8>], map: &'a Map) -> Read<Draft<'a>> {
         if !self.texts.is_empty() {
             self.look_into_texts(scratches)?;
         }
-        self.draft(finish)
+        self.draft(map)
     }
 
     fn look_into_texts(&mut self, scratches: &'a mut [Vec<u8>]) -> Read<()> {
@@ -389,7 +389,7 @@ impl<'a, 'm> Found<'a, 'm> {
         Ok(())
     }
 
-    fn draft(&self, finish: Finish) -> Read<Draft<'a>> {
+    fn draft(&self, map: &'a Map) -> Read<Draft<'a>> {
         let mut draft = Draft { dimensions: self.dimensions, ..Draft::default() };
         let mut extras: Extras<'a> = [None; Field::EXTRAS];
         for field in bits(self.fields) {
@@ -397,10 +397,15 @@ impl<'a, 'm> Found<'a, 'm> {
             match (leaf.field, leaf.unit) {
                 (Field::Extra(number), _) => extras[usize::from(number) % Field::EXTRAS] = Some(value),
                 (field, Unit::Usual | Unit::Written) => assign(&mut draft, field, value)?,
-                (_, Unit::Cents) => draft.cost = draft::cents("cost_usd", value)?,
+                (field, Unit::Tens(tens)) => assign_in(&mut draft, field, value, tens)?,
             }
         }
-        finish(&mut draft, &extras)?;
+        for constant in &map.constants {
+            if self.fields & (1 << constant.field().index()) == 0 {
+                constant.assign(&mut draft)?;
+            }
+        }
+        (map.finish)(&mut draft, &extras)?;
         if draft.foreign {
             return Ok(draft);
         }

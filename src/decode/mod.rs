@@ -21,6 +21,7 @@ mod claims;
 mod cloud;
 mod cloudflare;
 mod cloudtrail;
+mod constant;
 mod csv;
 mod envoy_ai;
 mod gcp_audit;
@@ -50,8 +51,9 @@ mod trace;
 mod vertex_log;
 
 pub use carries::{Carries, Counts};
+pub use constant::Constant;
 pub use csv::Header;
-pub use field::{NAMES as FIELD_NAMES, field};
+pub use field::{Field, NAMES as FIELD_NAMES, field};
 pub use map::{Map, Place, Unit, nothing_more};
 pub use table::{Emit, Format, Formats, How, Sniff};
 pub use text::trim;

@@ -5,15 +5,16 @@
 //! use of whole projects. The same use grouped in two ways is counted twice. What the same API lists besides, keys
 //! and spend alerts, is no use and is passed over.
 
-use super::bucket::{ORGANIZATION, any_of, check_times, first, plain};
+use super::bucket::{ORGANIZATION, check_times, first, plain};
 use super::carries::Counts;
-use super::draft::{Draft, Fault, Read};
+use super::draft::{self, Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
 use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::Str;
 use crate::money::NanoUsd;
+use crate::normalise::{Media, Sides};
 use crate::record::{Count, Kind, Reason};
 
 /// Objects that are neither use nor a bill.
@@ -108,8 +109,28 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
         _ => {}
     }
     settle_input(draft);
-    draft.priced_in_part = any_of(extras, MEDIA..MEDIA + 6, "audio and image tokens")?;
+    draft.media = media(extras)?;
     Ok(())
+}
+
+/// Sound and pictures in the input are told without what came from the cache.
+fn media(extras: &Extras<'_>) -> Read<Media> {
+    let told = extras[MEDIA..].iter().any(Option::is_some);
+    let count = |number: usize, field| {
+        let value = extras[MEDIA + number];
+        value.map_or(Ok(0), |value| draft::count(field, value).map(Count::or_zero))
+    };
+    let audio = Sides {
+        input: count(0, "input_audio_tokens")?,
+        cached: count(1, "input_cached_audio_tokens")?,
+        output: count(2, "output_audio_tokens")?,
+    };
+    let image = Sides {
+        input: count(3, "input_image_tokens")?,
+        cached: count(4, "input_cached_image_tokens")?,
+        output: count(5, "output_image_tokens")?,
+    };
+    Ok(Media { told, audio, image })
 }
 
 /// The part that no cache had to do with is taken as told, unless the sum tells of more.

@@ -23,7 +23,7 @@ pub(super) fn format() -> Format {
         at("/response/body/usage/prompt_tokens_details/cached_tokens", Field::CacheRead),
         at("/response/usage/completion_tokens_details/reasoning_tokens", Field::Reasoning),
         at("/response/body/usage/completion_tokens_details/reasoning_tokens", Field::Reasoning),
-        Place("/cost", Field::Cost, Unit::Cents),
+        Place("/cost", Field::Cost, Unit::CENTS),
         at("/request_url", Field::Endpoint),
         at("/response_status_code", Field::Status),
         at("/cache_status", Field::Extra(0)),

@@ -5,17 +5,28 @@
 //! Of Gemini the prompt includes what was cached, and the output leaves out the thoughts; Claude counts everything
 //! for itself.
 
+use super::bucket::plain;
 use super::carries::Counts;
 use super::cloud::{last_part, part_after, text};
-use super::draft::{self, Draft, Read};
+use super::draft::{self, Draft, Fault, Read};
 use super::field::Field;
-use super::map::{Extras, Map, at};
+use super::map::{Extras, Map, Place, Unit, at};
 use super::{Format, How};
-use crate::frame::shape::Shape;
+use crate::frame::shape::{Shape, members};
+use crate::json::{Reader, Value};
+use crate::normalise::{Media, Sides};
 use crate::record::{Count, Part};
 
 const PROJECT: Field = Field::Extra(0);
 const TOOLS: Field = Field::Extra(1);
+/// Of what the input, the output and the cached part were made, by kind.
+const DETAILS: [(Field, [&str; 2]); 3] = [
+    (Field::Extra(2), ["usage_metadata/prompt_tokens_details", "usageMetadata/promptTokensDetails"]),
+    (Field::Extra(3), ["usage_metadata/candidates_tokens_details", "usageMetadata/candidatesTokensDetails"]),
+    (Field::Extra(4), ["usage_metadata/cache_tokens_details", "usageMetadata/cacheTokensDetails"]),
+];
+/// Where a response stands.
+const FROM: [&str; 3] = ["/full_response/", "/full_response/@json/", "/"];
 
 /// What stands in a response, in the two spellings of Google.
 const RESPONSE: &[(&str, Field)] = &[
@@ -52,11 +63,15 @@ pub(super) fn format() -> Format {
     ];
     let pointers: Vec<(String, Field)> = RESPONSE
         .iter()
-        .flat_map(|(name, field)| {
-            ["/full_response/", "/full_response/@json/", "/"].map(|from| (format!("{from}{name}"), *field))
-        })
+        .flat_map(|(name, field)| FROM.map(|from| (format!("{from}{name}"), *field)))
         .collect();
     places.extend(pointers.iter().map(|(pointer, field)| at(pointer, *field)));
+    let details: Vec<(String, Field)> = DETAILS
+        .iter()
+        .flat_map(|(field, names)| names.iter().map(move |name| (name, *field)))
+        .flat_map(|(name, field)| FROM.map(|from| (format!("{from}{name}"), field)))
+        .collect();
+    places.extend(details.iter().map(|(pointer, field)| Place(pointer, *field, Unit::Written)));
     let summary =
         "Vertex AI request-response logs, responses of Gemini: tokens; joined with gcp_audit by request id";
     Format::new("vertex_log", summary, sniff, How::Map(Map::new(&places, finish)))
@@ -77,7 +92,8 @@ fn is_log(shape: &Shape<'_>) -> bool {
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
-    let [project, tools, ..] = *extras;
+    let [project, tools, prompt, answer, cached, ..] = *extras;
+    draft.media = media(draft, [prompt, answer, cached])?;
     draft.key = part_after(text("model", project)?, "projects");
     draft.model = last_part(draft.model);
     if let (Some(tools), Some(prompt)) = (tools, draft.input_total.get()) {
@@ -89,4 +105,57 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
         draft.part = Part::Usage;
     }
     Ok(())
+}
+
+/// Sound and pictures; what is told of the prompt includes what came from the cache.
+fn media(draft: &Draft<'_>, details: [Option<Value<'_>>; 3]) -> Read<Media> {
+    let told = details.iter().any(Option::is_some);
+    let [prompt, answer, cached] = details.map(modalities);
+    let ([prompt, answer], cached_is_told) = ([prompt?, answer?], details[2].is_some());
+    let mut cached = cached?;
+    if !cached_is_told {
+        // The dearer reading: of the cached part it is as little as can be.
+        let past_cache = draft.input_total.or_zero().saturating_sub(draft.tokens.cache_read.or_zero());
+        let (audio, image) = prompt;
+        cached = (audio.saturating_sub(past_cache), image.saturating_sub(past_cache.saturating_sub(audio)));
+        if draft.input_total.get().is_none() {
+            cached = (0, 0);
+        }
+    }
+    let side =
+        |prompt: u64, cached: u64, output| Sides { input: prompt.saturating_sub(cached), cached, output };
+    Ok(Media { told, audio: side(prompt.0, cached.0, answer.0), image: side(prompt.1, cached.1, answer.1) })
+}
+
+/// Tokens of sound and of pictures, moving ones among them, in a list by modality.
+fn modalities(list: Option<Value<'_>>) -> Read<(u64, u64)> {
+    let (mut audio, mut image) = (0_u64, 0_u64);
+    let Some(Value::Str(written)) = list else { return Ok((0, 0)) };
+    let raw = written.as_plain().unwrap_or_default();
+    let mut reader = Reader::sound(raw);
+    reader.enter_array();
+    while reader.element() {
+        let (mut modality, mut count) = (&b""[..], 0);
+        let element = reader.raw();
+        if !element.starts_with(b"{") {
+            continue;
+        }
+        let mut result = Ok(());
+        let walked = members(element, |name, (value, _)| match name {
+            b"modality" => modality = plain(Some(value)),
+            b"token_count" | b"tokenCount" => match draft::count("token_count", value) {
+                Ok(read) => count = read.or_zero(),
+                Err(fault) => result = Err(fault),
+            },
+            _ => {}
+        });
+        walked.map_err(|error| Fault::not_json(error, element))?;
+        result?;
+        match modality {
+            b"AUDIO" => audio = audio.saturating_add(count),
+            b"IMAGE" | b"VIDEO" => image = image.saturating_add(count),
+            _ => {}
+        }
+    }
+    Ok((audio, image))
 }

@@ -112,7 +112,7 @@ fn describe(
         window_end: view.day.end,
         requests: view.signals.has(Signals::REQUESTS).then_some(view.day.requests),
         cost: view.day.spent(),
-        invoiced: Some(view.day.invoiced).filter(|amount| *amount != NanoUsd::ZERO),
+        invoiced: Some(view.day.invoiced).filter(|amount| *amount > NanoUsd::ZERO),
         typical_cost: view.baseline.map(|baseline| baseline.typical_cost),
         blind: Vec::new(),
         attack: detector.attack,

@@ -7,7 +7,7 @@ pub mod models;
 pub mod prices;
 pub mod redact;
 
-pub use prices::{Bought, Context, Prices, Tier};
+pub use prices::{Bought, Context, Media, Prices, Sides, Tier};
 pub use redact::Redactor;
 
 use crate::address::Address;
@@ -214,25 +214,37 @@ impl Normaliser {
         match (draft.kind, draft.cost) {
             (Kind::Invoice, cost) => return (cost.unwrap_or(NanoUsd::ZERO), CostSource::Invoiced),
             (Kind::Audit(_), _) => return (NanoUsd::ZERO, CostSource::Reported),
-            (_, Some(cost)) if cost > NanoUsd::ZERO || draft.zero_is_meant => {
+            (_, Some(cost)) if cost > NanoUsd::ZERO || cost == NanoUsd::ZERO && draft.zero_is_meant => {
                 return (cost, CostSource::Reported);
             }
             _ => {}
         }
+        // No request costs less than nothing: what it did cost has to be reckoned.
+        let in_part = draft.priced_in_part || draft.cost.is_some_and(|cost| cost < NanoUsd::ZERO);
         // Providers do not bill refused requests; a client that hung up (499) is billed for what was made.
         if draft.status >= 400 && draft.status != 499 {
             return (NanoUsd::ZERO, CostSource::Computed);
         }
         match priced {
-            Some(model) if tokens.input() > 0 || tokens.output.get().is_some() => {
+            Some(model) if self.tells_use(draft, model, tokens) => {
                 let (context, spread) = (context(draft), draft.end.is_some());
-                let bought = Bought { tier: draft.tier, context, spread };
+                let bought = Bought { tier: draft.tier, context, spread, media: draft.media };
                 let (cost, source) = self.rules.prices.cost(model, time.at, bought, tokens);
-                (cost, if draft.priced_in_part { CostSource::Partial } else { source })
+                (cost, if in_part { CostSource::Partial } else { source })
             }
             _ if draft.part == Part::Identity => (NanoUsd::ZERO, CostSource::Elsewhere),
             _ => (NanoUsd::ZERO, CostSource::Unknown),
         }
+    }
+
+    /// Whether its counts can be priced: nought of everything is no price of what is sold by the picture, unless it
+    /// is a bucket of no requests.
+    fn tells_use(&self, draft: &Draft<'_>, model: PricedModel, tokens: &Tokens) -> bool {
+        tokens.input() > 0
+            || tokens.output.or_zero() > 0
+            || !draft.media.is_nothing()
+            || tokens.output.get().is_some()
+                && (draft.requests.get() == Some(0) || self.rules.prices.is_of_text(model))
     }
 
     /// What a bucket is known by: told again with other numbers, it is the same one.

@@ -12,12 +12,12 @@ mod rates;
 #[cfg(test)]
 mod tests;
 
-pub use bought::{Bought, Context, Tier};
+pub use bought::{Bought, Context, Media, Sides, Tier};
 pub use error::PriceError;
 
 use super::models;
 use crate::money::NanoUsd;
-use crate::record::{CostSource, Tokens};
+use crate::record::{CostSource, Count, Tokens};
 use crate::time::Timestamp;
 use rates::{Class, ModelPrices, ONE, Price, When};
 use std::collections::BTreeMap;
@@ -130,6 +130,12 @@ impl Prices {
         self.models.get(usize::from(model.0)).map_or("", |model| &model.provider)
     }
 
+    /// Whether all that a model is billed for is tokens of text.
+    pub fn is_of_text(&self, model: PricedModel) -> bool {
+        let prices = self.models.get(usize::from(model.0));
+        prices.is_some_and(|prices| !prices.in_part && !prices.lists_media())
+    }
+
     /// How many models have prices.
     pub fn len(&self) -> usize {
         self.models.len()
@@ -154,6 +160,7 @@ impl Prices {
         let Some(prices) = self.models.get(usize::from(model.0)) else {
             return (NanoUsd::ZERO, CostSource::Unknown);
         };
+        let media = bought.media;
         let input = match bought.context {
             Context::OfTokens => tokens.input(),
             Context::Short | Context::Unknown => 0,
@@ -161,8 +168,9 @@ impl Prices {
         };
         let when = When { input, at, spread: bought.spread };
         let mut pico: i128 = 0;
-        let mut complete = !prices.in_part && !prices.depends_on_unknown(bought);
-        for (class, count) in classes(tokens) {
+        let mut complete =
+            !prices.in_part && (media.told || !prices.of_media) && !prices.depends_on_unknown(bought);
+        for (class, count) in classes(tokens, media) {
             if count == Some(0) {
                 continue;
             }
@@ -181,15 +189,26 @@ impl Prices {
 }
 
 /// The tokens of each class, none of them in two; `None` where a class that all requests have was not told.
-fn classes(tokens: &Tokens) -> [(Class, Option<u64>); 6] {
+///
+/// Where more sound and pictures are told than there are tokens of that side, the count of these tokens left them out.
+fn classes(tokens: &Tokens, media: Media) -> [(Class, Option<u64>); Class::ALL.len()] {
     let reasoning = tokens.reasoning.or_zero().min(tokens.output.or_zero());
+    let Media { audio, image, .. } = media;
+    let apart = media.all();
+    let text = |count: Count, media: u64| count.get().map(|count| count.saturating_sub(media));
     [
-        (Class::Input, tokens.input_uncached.get()),
-        (Class::CachedInput, Some(tokens.cache_read.or_zero())),
+        (Class::Input, text(tokens.input_uncached, apart.input)),
+        (Class::CachedInput, Some(text(tokens.cache_read, apart.cached).unwrap_or(0))),
         (Class::CacheWrite, Some(tokens.cache_write.or_zero())),
         (Class::CacheWrite1h, Some(tokens.cache_write_1h.or_zero())),
-        (Class::Output, tokens.output.get().map(|output| output - reasoning)),
+        (Class::Output, text(tokens.output, reasoning.saturating_add(apart.output))),
         (Class::Reasoning, Some(reasoning)),
+        (Class::AudioInput, Some(audio.input)),
+        (Class::CachedAudio, Some(audio.cached)),
+        (Class::AudioOutput, Some(audio.output)),
+        (Class::ImageInput, Some(image.input)),
+        (Class::CachedImage, Some(image.cached)),
+        (Class::ImageOutput, Some(image.output)),
     ]
 }
 

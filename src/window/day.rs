@@ -35,7 +35,7 @@ pub struct OpenDay {
     pub off_hours: u64,
     /// Money spent, as records of use tell it.
     pub cost: NanoUsd,
-    /// Money billed for the same use.
+    /// Money billed for the same use, less what was credited: below zero where a credit is known before its bill.
     pub invoiced: NanoUsd,
     /// Requests whose cost is a lower bound or not known.
     pub cost_uncertain: u64,
@@ -95,14 +95,14 @@ impl OpenDay {
 
     /// Counts what was billed, or what is taken back of it.
     pub fn bill(&mut self, amount: NanoUsd) {
-        self.invoiced = (self.invoiced + amount).max(NanoUsd::ZERO);
+        self.invoiced += amount;
     }
 
     /// What the day cost: as its use tells, and where that tells no cost at all, what was billed. Both tell of the same
     /// use and are never added.
     #[inline]
     pub fn spent(&self) -> NanoUsd {
-        if self.cost == NanoUsd::ZERO { self.invoiced } else { self.cost }
+        if self.cost == NanoUsd::ZERO { self.invoiced.max(NanoUsd::ZERO) } else { self.cost }
     }
 
     /// The earliest record of use, or the start of the day where something was billed and no use is known.

@@ -1,6 +1,6 @@
 //! What price lists say, and that no money is made of what they do not say.
 
-use keyhound::normalise::{Bought, Prices, Tier};
+use keyhound::normalise::{Bought, Media, Prices, Sides, Tier};
 use keyhound::record::{CostSource, Count, Tokens};
 use keyhound::time::{Timestamp, parse};
 use proptest::prelude::*;
@@ -105,6 +105,34 @@ fn each_rule_of_the_grammar() {
 }
 
 #[test]
+fn litellm_prices_sound_and_pictures() {
+    use CostSource::{Computed, Partial};
+    let prices = made_up();
+    let model = |name| prices.resolve(name).unwrap();
+    let of = |name, media| {
+        let bought = Bought { media, ..Bought::default() };
+        let (cost, source) = prices.cost(model(name), at(NOON), bought, &tokens([1000, 0, 0, 0, 1000, 0]));
+        (cost.0, source)
+    };
+    let told = Media { told: true, ..Media::default() };
+    let some = Sides { input: 500, cached: 0, output: 400 };
+    for (name, media, cost) in [
+        // 500 × 2 + 500 × 40 + 1000 × 8.
+        ("plain", Media { audio: Sides { output: 0, ..some }, ..told }, (29_000_000, Computed)),
+        // Sound as an answer has no price there.
+        ("plain", Media { audio: some, ..told }, (29_000_000, Partial)),
+        // 1000 × 5 + 600 × 10 + 400 × 40, where the record tells its pictures.
+        ("painter", Media { image: Sides { input: 0, ..some }, ..told }, (27_000_000, Computed)),
+        ("painter", told, (15_000_000, Computed)),
+        ("painter", Media::default(), (15_000_000, Partial)),
+    ] {
+        assert_eq!(of(name, media), cost, "{name} {media:?}");
+    }
+    assert!(prices.is_of_text(model("own-tiers")));
+    assert!(!prices.is_of_text(model("painter")) && !prices.is_of_text(model("seeker")));
+}
+
+#[test]
 fn what_answers_nothing_need_not_say_so() {
     let prices = made_up();
     let model = prices.resolve("vectors").unwrap();
@@ -189,6 +217,8 @@ fn what_cannot_be_is_refused_by_name() {
     };
     for (more, said) in [
         ("cached_input = -1", "`cached_input` is -1"),
+        ("audio_output = -1", "`audio_output` is -1"),
+        ("above = [{ input_tokens = 1, audio_inputs = 1 }]", "unknown field `audio_inputs`"),
         ("batch = -0.5", "`batch` is -0.5"),
         ("batch = nan", "`batch` is NaN"),
         ("batch = \"half\"", "a share of the standard price, such as 0.5, or a table of prices"),

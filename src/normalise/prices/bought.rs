@@ -1,5 +1,7 @@
 //! How a request was bought: what its price depends on besides model, time and tokens.
 
+use std::ops::Add;
+
 /// The tier of service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Tier {
@@ -75,4 +77,54 @@ pub struct Bought {
     pub context: Context,
     /// Over a stretch of time: the hour of each request is not known, and prices are those of its beginning.
     pub spread: bool,
+    /// What of the tokens was sound or pictures.
+    pub media: Media,
+}
+
+/// Tokens of sound and of pictures, moving ones among them. They are part of the token counts of a record, and only
+/// their price is another one, so a record does not keep them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Media {
+    /// Whether the record tells them apart at all: one that does not may be made of nothing else.
+    pub told: bool,
+    /// Sound.
+    pub audio: Sides,
+    /// Pictures.
+    pub image: Sides,
+}
+
+/// Where tokens went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sides {
+    /// In, past the cache.
+    pub input: u64,
+    /// In, from the cache.
+    pub cached: u64,
+    /// Out.
+    pub output: u64,
+}
+
+impl Media {
+    /// All of both.
+    pub(super) fn all(self) -> Sides {
+        self.audio + self.image
+    }
+
+    /// Whether there are none.
+    pub fn is_nothing(self) -> bool {
+        self.all() == Sides::default()
+    }
+}
+
+impl Add for Sides {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let [input, cached, output] = [
+            self.input.saturating_add(other.input),
+            self.cached.saturating_add(other.cached),
+            self.output.saturating_add(other.output),
+        ];
+        Self { input, cached, output }
+    }
 }

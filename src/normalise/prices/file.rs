@@ -15,43 +15,14 @@ struct File {
     provider: String,
     #[allow(dead_code, reason = "for the reader of the list; checked to be a date")]
     as_of: toml::value::Datetime,
+    /// Pictures cost what text costs, where a model says nothing else.
+    #[serde(default)]
+    images_as_text: bool,
     model: Vec<Model>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Model {
-    name: String,
-    #[serde(default)]
-    aliases: Vec<String>,
-    #[allow(dead_code, reason = "for the reader of the list: whose price it is where platforms differ")]
-    platform: Option<String>,
-    input: f64,
-    output: f64,
-    cached_input: Option<f64>,
-    cache_write: Option<f64>,
-    cache_write_1h: Option<f64>,
-    reasoning: Option<f64>,
-    #[allow(dead_code, reason = "for the reader of the list: records do not carry audio tokens apart")]
-    audio_input: Option<f64>,
-    #[allow(dead_code, reason = "for the reader of the list: records do not carry audio tokens apart")]
-    audio_output: Option<f64>,
-    batch: Option<Discount>,
-    priority: Option<Discount>,
-    flex: Option<Discount>,
-    balanced: Option<Discount>,
-    ultrafast: Option<Discount>,
-    #[serde(default)]
-    above: Vec<Above>,
-    #[serde(default)]
-    since: Vec<Since>,
-    #[serde(default)]
-    off_peak: Vec<OffPeak>,
-}
-
 /// Prices of classes; those left out stay as they are.
-#[derive(Clone, Copy, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Default)]
 struct Dollars {
     input: Option<f64>,
     output: Option<f64>,
@@ -59,55 +30,36 @@ struct Dollars {
     cache_write: Option<f64>,
     cache_write_1h: Option<f64>,
     reasoning: Option<f64>,
-}
-
-/// Prices of requests with more input tokens than this.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Above {
-    input_tokens: u64,
-    input: Option<f64>,
-    output: Option<f64>,
-    cached_input: Option<f64>,
-    cache_write: Option<f64>,
-    cache_write_1h: Option<f64>,
-    reasoning: Option<f64>,
-}
-
-/// Prices from a day on, of all requests or of those with more input tokens than this.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Since {
-    date: toml::value::Datetime,
-    #[serde(default)]
-    input_tokens: u64,
-    input: Option<f64>,
-    output: Option<f64>,
-    cached_input: Option<f64>,
-    cache_write: Option<f64>,
-    cache_write_1h: Option<f64>,
-    reasoning: Option<f64>,
-}
-
-/// Prices at some hours of some days of the week.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OffPeak {
-    /// Monday is 1.
-    weekdays: Vec<u64>,
-    /// Such as `10:00-00:00`.
-    hours_utc: Vec<String>,
-    input: Option<f64>,
-    output: Option<f64>,
-    cached_input: Option<f64>,
-    cache_write: Option<f64>,
-    cache_write_1h: Option<f64>,
-    reasoning: Option<f64>,
+    audio_input: Option<f64>,
+    cached_audio_input: Option<f64>,
+    audio_output: Option<f64>,
+    image_input: Option<f64>,
+    cached_image_input: Option<f64>,
+    image_output: Option<f64>,
 }
 
 // The prices stand in each of these tables by themselves: what `serde` flattens cannot refuse unknown fields.
-macro_rules! dollars {
-    ($($of:ident),*) => { $(
+macro_rules! priced {
+    ($(#[doc = $doc:literal])* struct $of:ident { $($(#[$attribute:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[doc = $doc])*
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct $of {
+            $($(#[$attribute])* $field: $kind,)*
+            input: Option<f64>,
+            output: Option<f64>,
+            cached_input: Option<f64>,
+            cache_write: Option<f64>,
+            cache_write_1h: Option<f64>,
+            reasoning: Option<f64>,
+            audio_input: Option<f64>,
+            cached_audio_input: Option<f64>,
+            audio_output: Option<f64>,
+            image_input: Option<f64>,
+            cached_image_input: Option<f64>,
+            image_output: Option<f64>,
+        }
+
         impl $of {
             fn dollars(&self) -> Dollars {
                 Dollars {
@@ -117,25 +69,72 @@ macro_rules! dollars {
                     cache_write: self.cache_write,
                     cache_write_1h: self.cache_write_1h,
                     reasoning: self.reasoning,
+                    audio_input: self.audio_input,
+                    cached_audio_input: self.cached_audio_input,
+                    audio_output: self.audio_output,
+                    image_input: self.image_input,
+                    cached_image_input: self.cached_image_input,
+                    image_output: self.image_output,
                 }
             }
         }
-    )* };
+    };
 }
-dollars!(Above, Since, OffPeak, Own);
 
-/// Prices of another tier.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Own {
-    input: Option<f64>,
-    output: Option<f64>,
-    cached_input: Option<f64>,
-    cache_write: Option<f64>,
-    cache_write_1h: Option<f64>,
-    reasoning: Option<f64>,
-    #[serde(default)]
-    above: Vec<Above>,
+priced! {
+    struct Model {
+        name: String,
+        #[serde(default)]
+        aliases: Vec<String>,
+        #[allow(dead_code, reason = "for the reader of the list: whose price it is where platforms differ")]
+        platform: Option<String>,
+        images_as_text: Option<bool>,
+        batch: Option<Discount>,
+        priority: Option<Discount>,
+        flex: Option<Discount>,
+        balanced: Option<Discount>,
+        ultrafast: Option<Discount>,
+        #[serde(default)]
+        above: Vec<Above>,
+        #[serde(default)]
+        since: Vec<Since>,
+        #[serde(default)]
+        off_peak: Vec<OffPeak>,
+    }
+}
+
+priced! {
+    /// Prices of requests with more input tokens than this.
+    struct Above {
+        input_tokens: u64,
+    }
+}
+
+priced! {
+    /// Prices from a day on, of all requests or of those with more input tokens than this.
+    struct Since {
+        date: toml::value::Datetime,
+        #[serde(default)]
+        input_tokens: u64,
+    }
+}
+
+priced! {
+    /// Prices at some hours of some days of the week.
+    struct OffPeak {
+        /// Monday is 1.
+        weekdays: Vec<u64>,
+        /// Such as `10:00-00:00`.
+        hours_utc: Vec<String>,
+    }
+}
+
+priced! {
+    /// Prices of another tier.
+    struct Own {
+        #[serde(default)]
+        above: Vec<Above>,
+    }
 }
 
 /// A share of the standard price, or a table of prices.
@@ -180,20 +179,23 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<(ModelPrices, Vec<Strin
         let (line, message) = (before.matches('\n').count() + 1, error.message().to_owned());
         PriceError::Toml { file: file.to_owned(), line, message }
     })?;
-    let provider = parsed.provider;
-    parsed.model.into_iter().map(|model| convert(file, &provider, model)).collect()
+    let of_list = (parsed.provider.as_str(), parsed.images_as_text);
+    parsed.model.into_iter().map(|model| convert(file, of_list, model)).collect()
 }
 
-fn convert(file: &str, provider: &str, model: Model) -> Result<(ModelPrices, Vec<String>), PriceError> {
-    let place = Place { file, model: &model.name };
-    let base = Dollars {
-        input: Some(model.input),
-        output: Some(model.output),
-        cached_input: model.cached_input,
-        cache_write: model.cache_write,
-        cache_write_1h: model.cache_write_1h,
-        reasoning: model.reasoning,
-    };
+fn convert(
+    file: &str,
+    (provider, images_as_text): (&str, bool),
+    model: Model,
+) -> Result<(ModelPrices, Vec<String>), PriceError> {
+    let images_as_text = model.images_as_text.unwrap_or(images_as_text);
+    let place = Place { file, model: &model.name, images_as_text };
+    let base = model.dollars();
+    for (field, price) in [("input", base.input), ("output", base.output)] {
+        if price.is_none() {
+            return Err(place.wrong(field, "missing", "a number of dollars from 0 to 1000000"));
+        }
+    }
     let mut list = sheet(place, base, &model.above)?;
     for change in &model.since {
         let (from, rates) = (place.day(change.date)?, place.rates(change.dollars())?);
@@ -221,7 +223,18 @@ fn convert(file: &str, provider: &str, model: Model) -> Result<(ModelPrices, Vec
         }
     }
     let (name, provider) = (model.name.clone(), provider.to_owned());
-    Ok((ModelPrices { name, provider, list, offers, in_part: false }, model.aliases))
+    let of_media = is_of_media(&base);
+    Ok((ModelPrices { name, provider, list, offers, in_part: false, of_media }, model.aliases))
+}
+
+/// Whether it answers in sound or pictures, and these have prices of their own.
+fn is_of_media(base: &Dollars) -> bool {
+    let own = |price: Option<f64>, text| price.is_some() && price != text;
+    (base.audio_output.is_some() || base.image_output.is_some())
+        && (own(base.audio_output, base.output)
+            || own(base.image_output, base.output)
+            || own(base.audio_input, base.input)
+            || own(base.image_input, base.input))
 }
 
 fn sheet(place: Place<'_>, base: Dollars, above: &[Above]) -> Result<Sheet, PriceError> {
@@ -241,11 +254,16 @@ fn sheet(place: Place<'_>, base: Dollars, above: &[Above]) -> Result<Sheet, Pric
 pub(super) struct Place<'a> {
     pub file: &'a str,
     pub model: &'a str,
+    pub images_as_text: bool,
 }
 
 impl Place<'_> {
-    fn rates(self, dollars: Dollars) -> Result<Rates, PriceError> {
+    fn rates(self, mut dollars: Dollars) -> Result<Rates, PriceError> {
         let mut rates = Rates::default();
+        if self.images_as_text {
+            dollars.image_input = dollars.image_input.or(dollars.input);
+            dollars.cached_image_input = dollars.cached_image_input.or(dollars.cached_input);
+        }
         for (class, field, price) in [
             (Class::Input, "input", dollars.input),
             (Class::Output, "output", dollars.output),
@@ -253,6 +271,12 @@ impl Place<'_> {
             (Class::CacheWrite, "cache_write", dollars.cache_write),
             (Class::CacheWrite1h, "cache_write_1h", dollars.cache_write_1h),
             (Class::Reasoning, "reasoning", dollars.reasoning),
+            (Class::AudioInput, "audio_input", dollars.audio_input),
+            (Class::CachedAudio, "cached_audio_input", dollars.cached_audio_input),
+            (Class::AudioOutput, "audio_output", dollars.audio_output),
+            (Class::ImageInput, "image_input", dollars.image_input),
+            (Class::CachedImage, "cached_image_input", dollars.cached_image_input),
+            (Class::ImageOutput, "image_output", dollars.image_output),
         ] {
             rates.set(class, price.map(|usd| self.pico(field, usd)).transpose()?);
         }

@@ -27,7 +27,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<(String, ModelPrices)>,
     let mut models = Vec::new();
     for (written, entry) in &parsed {
         let Some(entry) = entry.as_object().filter(|_| written != "sample_spec") else { continue };
-        if let Some(model) = convert(Place { file, model: written }, entry)? {
+        if let Some(model) = convert(Place { file, model: written, images_as_text: false }, entry)? {
             models.push((written.clone(), model));
         }
     }
@@ -75,6 +75,7 @@ fn convert(place: Place<'_>, entry: &Map<String, Value>) -> Result<Option<ModelP
     }
     model.offers = sheets.into_iter().map(|(tier, sheet)| (tier, Offer::Own(sheet))).collect();
     model.in_part = always || by_piece && !OF_TEXT.contains(&mode);
+    model.of_media = model.lists_media() && (!OF_TEXT.contains(&mode) || answers_in_media(&model));
     if !asks_money(&model) && (by_piece || always || !has_price(&model)) {
         return Ok(None);
     }
@@ -107,7 +108,7 @@ fn steps(place: Place<'_>, value: &Value, list: &mut Sheet) -> Result<(), PriceE
         let from = from.ok_or_else(|| wrong(range))? as u64;
         let rates = rates(place, step)?;
         let known = list.rates_above(from);
-        for class in CLASSES {
+        for class in Class::ALL {
             known.set(class, rates.get(class).or(known.get(class)));
         }
     }
@@ -133,15 +134,6 @@ fn off_peak(place: Place<'_>, value: &Value) -> Result<Line, PriceError> {
     }
     Ok(Line { hours: Some(hours), ..Line::above(0, rates(place, cheap)?) })
 }
-
-const CLASSES: [Class; 6] = [
-    Class::Input,
-    Class::Output,
-    Class::CachedInput,
-    Class::CacheWrite,
-    Class::CacheWrite1h,
-    Class::Reasoning,
-];
 
 /// The plain prices among these fields.
 fn rates(place: Place<'_>, fields: &Map<String, Value>) -> Result<Rates, PriceError> {
@@ -176,7 +168,14 @@ fn is_money(value: &Value) -> bool {
 
 fn prices(model: &ModelPrices) -> impl Iterator<Item = PicoPerToken> {
     let lines = model.list.lines().iter();
-    lines.flat_map(|line| CLASSES.iter().filter_map(|&class| line.rates.get(class)))
+    lines.flat_map(|line| Class::ALL.into_iter().filter_map(|class| line.rates.get(class)))
+}
+
+fn answers_in_media(model: &ModelPrices) -> bool {
+    let mut lines = model.list.lines().iter();
+    lines.any(|line| {
+        [Class::AudioOutput, Class::ImageOutput].iter().any(|&class| line.rates.get(class).is_some())
+    })
 }
 
 fn has_price(model: &ModelPrices) -> bool {

@@ -16,26 +16,57 @@ pub(super) enum Class {
     CacheWrite,
     CacheWrite1h,
     Reasoning,
+    AudioInput,
+    CachedAudio,
+    AudioOutput,
+    ImageInput,
+    CachedImage,
+    ImageOutput,
 }
 
-const CLASSES: usize = 6;
+const CLASSES: usize = Class::ALL.len();
 
 impl Class {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 12] = [
+        Self::Input,
+        Self::Output,
+        Self::CachedInput,
+        Self::CacheWrite,
+        Self::CacheWrite1h,
+        Self::Reasoning,
+        Self::AudioInput,
+        Self::CachedAudio,
+        Self::AudioOutput,
+        Self::ImageInput,
+        Self::CachedImage,
+        Self::ImageOutput,
+    ];
+
+    /// Whether it is one of sound or pictures.
+    pub fn is_media(self) -> bool {
+        self as usize >= Self::AudioInput as usize
+    }
+
     /// The plain class on its side: prices of the others move with it.
     fn side(self) -> Self {
         match self {
-            Self::Output | Self::Reasoning => Self::Output,
+            Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput => Self::Output,
             Self::Input | Self::CachedInput | Self::CacheWrite | Self::CacheWrite1h => Self::Input,
+            Self::AudioInput | Self::CachedAudio | Self::ImageInput | Self::CachedImage => Self::Input,
         }
     }
 
-    /// The class whose price is taken where this one has none, which is never cheaper.
+    /// The class whose price is taken where this one has none, which is never cheaper; of sound and pictures the
+    /// nearest there is.
     fn instead(self) -> Option<Self> {
         match self {
             Self::Input | Self::Output => None,
-            Self::CachedInput | Self::CacheWrite => Some(Self::Input),
+            Self::CachedInput | Self::CacheWrite | Self::AudioInput | Self::ImageInput => Some(Self::Input),
             Self::CacheWrite1h => Some(Self::CacheWrite),
-            Self::Reasoning => Some(Self::Output),
+            Self::Reasoning | Self::AudioOutput | Self::ImageOutput => Some(Self::Output),
+            Self::CachedAudio => Some(Self::AudioInput),
+            Self::CachedImage => Some(Self::ImageInput),
         }
     }
 }
@@ -176,11 +207,19 @@ pub(super) struct ModelPrices {
     pub offers: Vec<(Tier, Offer)>,
     /// Part of every bill has a price that is not per token of our classes.
     pub in_part: bool,
+    /// Its use is mostly sound or pictures, which have prices of their own: tokens that are not told apart may be of any.
+    pub of_media: bool,
 }
 
 impl ModelPrices {
     pub fn offer(&self, tier: Tier) -> Option<&Offer> {
         self.offers.iter().find(|(of, _)| *of == tier).map(|(_, offer)| offer)
+    }
+
+    /// Whether sound or pictures have prices of their own.
+    pub fn lists_media(&self) -> bool {
+        let mut media = Class::ALL.into_iter().filter(|class| class.is_media());
+        media.any(|class| self.list.lines().iter().any(|line| line.rates.get(class).is_some()))
     }
 
     /// What a token of `class` costs, or one of the class that stands in for it.

@@ -68,6 +68,43 @@ fn what_is_missing_is_said() {
     assert_eq!(cost("gpt-4", NOW, Tier::Standard, cached), (30_000_000, Partial));
 }
 
+/// The cost at gpt-4o-audio-preview's prices or others, of 1000 tokens in and 500 out, some of them sound.
+fn cost_of_media(model: &str, media: Media) -> (i64, CostSource) {
+    let prices = Prices::builtin().unwrap();
+    let bought = Bought { media, ..Bought::default() };
+    let at = parse(NOW.as_bytes()).unwrap().at;
+    let (cost, source) = prices.cost(prices.resolve(model).unwrap(), at, bought, &tokens(1000, 500));
+    (cost.0, source)
+}
+
+#[test]
+fn sound_and_pictures_have_their_own_price() {
+    use CostSource::{Computed, Partial};
+    let none = Sides::default();
+    let of = |audio, image| Media { told: true, audio, image };
+    let half = Sides { input: 800, cached: 0, output: 400 };
+    for (model, media, cost) in [
+        // 200 × 2.50 + 800 × 40 + 100 × 10 + 400 × 80.
+        ("gpt-4o-audio-preview", of(half, none), (65_500_000, Computed)),
+        ("gpt-4o-audio-preview", of(none, none), (7_500_000, Computed)),
+        // It may all have been sound, and nobody says.
+        ("gpt-4o-audio-preview", Media::default(), (7_500_000, Partial)),
+        // No price for pictures there, and none for sound here: at least what text costs.
+        ("gpt-4o-audio-preview", of(none, half), (7_500_000, Partial)),
+        ("gpt-4o", of(half, none), (7_500_000, Partial)),
+        // 1000 × 0.30 + 500 × 2.50: pictures cost what text costs, and nearly all of its use is text.
+        ("gemini-2.5-flash", of(none, Sides { output: 0, ..half }), (1_550_000, Computed)),
+        ("gemini-2.5-flash", Media::default(), (1_550_000, Computed)),
+        // 200 × 0.30 + 800 × 1 + 500 × 2.50.
+        ("gemini-2.5-flash", of(Sides { output: 0, ..half }, none), (2_110_000, Computed)),
+        // Cached sound has no price of its own: 200 × 0.30 + 800 × 1 all the same.
+        ("gemini-2.5-flash", of(Sides { input: 400, cached: 400, output: 0 }, none), (2_230_000, Partial)),
+        ("gemini-2.5-flash-image", of(none, Sides { output: 500, ..none }), (15_300_000, Computed)),
+    ] {
+        assert_eq!(cost_of_media(model, media), cost, "{model} {media:?}");
+    }
+}
+
 #[test]
 fn names_and_aliases_are_unique() {
     let mut seen = std::collections::BTreeSet::new();

@@ -3,7 +3,6 @@
 
 use super::{KeyState, Surroundings, note_news};
 use crate::detect::Alert;
-use crate::money::NanoUsd;
 use crate::record::{Batch, Kind, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, SECOND, Stamp, Timestamp};
@@ -64,7 +63,7 @@ impl KeyState {
         let Spread { record, change, .. } = spread;
         let amounts = change.stretches.iter().flatten().map(Stretch::all).fold(Amounts::NONE, |a, b| a + b);
         self.requests = self.requests.saturating_add_signed(amounts.requests);
-        self.cost = (self.cost + amounts.cost).max(NanoUsd::ZERO);
+        self.cost += amounts.cost;
         let narrow = change.stretches.iter().flatten().last().is_some_and(is_narrow);
         let told = match record.kind {
             Kind::Invoice => Signals::COST,

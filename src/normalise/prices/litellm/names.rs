@@ -19,12 +19,18 @@ pub(super) enum Meaning {
     Always,
 }
 
-const STEMS: [(&str, Class); 5] = [
+const STEMS: [(&str, Class); 11] = [
     ("input_cost_per_token", Class::Input),
     ("output_cost_per_token", Class::Output),
     ("cache_read_input_token_cost", Class::CachedInput),
     ("cache_creation_input_token_cost", Class::CacheWrite),
     ("output_cost_per_reasoning_token", Class::Reasoning),
+    ("input_cost_per_audio_token", Class::AudioInput),
+    ("cache_read_input_audio_token_cost", Class::CachedAudio),
+    ("output_cost_per_audio_token", Class::AudioOutput),
+    ("input_cost_per_image_token", Class::ImageInput),
+    ("cache_read_input_image_token_cost", Class::CachedImage),
+    ("output_cost_per_image_token", Class::ImageOutput),
 ];
 
 /// What the name of a field means; `None` where it is no price.
@@ -41,8 +47,18 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
     if !has("cost") && !has("pricing") {
         return None;
     }
-    let extra = ["search_context", "grounding", "code_interpreter", "file_search", "vector_store"];
-    if extra.iter().any(|part| has(part)) || has("computer_use") || name.starts_with("explicit_cache_read") {
+    let extra = [
+        "search_context",
+        "grounding",
+        "code_interpreter",
+        "file_search",
+        "vector_store",
+        "computer_use",
+        // No record tells of them.
+        "cache_creation_input_audio_token",
+        "cache_creation_input_image_token",
+    ];
+    if extra.iter().any(|part| has(part)) || name.starts_with("explicit_cache_read") {
         return Some(Meaning::Extra);
     }
     let always = ["per_request", "per_query", "citation_cost"];
@@ -88,7 +104,10 @@ mod tests {
 
     #[test]
     fn names_are_read_in_any_order() {
-        use Class::{CacheWrite, CacheWrite1h, CachedInput, Input, Output, Reasoning};
+        use Class::{
+            AudioInput, AudioOutput, CacheWrite, CacheWrite1h, CachedAudio, CachedInput, ImageInput,
+            ImageOutput, Input, Output, Reasoning,
+        };
         for (name, class, above, tier) in [
             ("input_cost_per_token", Input, 0, Tier::Standard),
             ("input_cost_per_token_cache_hit", CachedInput, 0, Tier::Standard),
@@ -98,6 +117,11 @@ mod tests {
             ("output_cost_per_reasoning_token_ultrafast", Reasoning, 0, Tier::Ultrafast),
             ("cache_read_input_token_cost_balanced", CachedInput, 0, Tier::Balanced),
             ("cache_creation_input_token_cost_batches", CacheWrite, 0, Tier::Batch),
+            ("input_cost_per_audio_token_batches", AudioInput, 0, Tier::Batch),
+            ("output_cost_per_audio_token", AudioOutput, 0, Tier::Standard),
+            ("cache_read_input_audio_token_cost", CachedAudio, 0, Tier::Standard),
+            ("input_cost_per_image_token_above_128k_tokens", ImageInput, 128_000, Tier::Standard),
+            ("output_cost_per_image_token", ImageOutput, 0, Tier::Standard),
             ("cache_creation_input_token_cost_above_1hr", CacheWrite1h, 0, Tier::Standard),
             (
                 "cache_creation_input_token_cost_above_1hr_above_200k_tokens",
@@ -133,7 +157,8 @@ mod tests {
             ("input_cost_per_request", Some(Meaning::Always)),
             ("citation_cost_per_token", Some(Meaning::Always)),
             ("output_cost_per_image_4K", Some(Meaning::Piece)),
-            ("input_cost_per_audio_token_batches", Some(Meaning::Piece)),
+            ("output_cost_per_video_token", Some(Meaning::Piece)),
+            ("cache_creation_input_audio_token_cost", Some(Meaning::Extra)),
             ("a_pricing_not_thought_of", Some(Meaning::Piece)),
         ] {
             assert_eq!(meaning(name), expected, "{name}");
