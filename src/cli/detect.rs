@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// Models that are named.
 const MODELS_NAMED: usize = 8;
+/// Keys that are named.
+const KEYS_NAMED: usize = 8;
 
 pub(super) fn main(names: &[String], lines: bool, plan: &Plan) -> Result<ExitCode, Failure> {
     let settings = Settings {
@@ -141,6 +143,7 @@ fn summary(survey: &Survey, rules: &Ruleset) -> String {
     if survey.ways.len() > 1 {
         let _ = writeln!(text, "together\n  {}", senses(survey.signals(), rules));
     }
+    write_keys(&mut text, survey, rules);
     if !survey.rejects.is_empty() {
         text.push_str("rejected\n");
     }
@@ -158,6 +161,28 @@ fn summary(survey: &Survey, rules: &Ruleset) -> String {
         let _ = writeln!(text, "models without a price: {names}");
     }
     text
+}
+
+/// Keys of which less is told than of all together: what one log tells of a key it need not tell of another.
+fn write_keys(text: &mut String, survey: &Survey, rules: &Ruleset) {
+    let together = rules.blind(survey.signals());
+    let mut keys: Vec<(&str, String)> = Vec::new();
+    for (hint, signals) in survey.keys.values() {
+        let blind = rules.blind(*signals);
+        if blind != together {
+            keys.push((hint, blind.join(", ")));
+        }
+    }
+    keys.sort_unstable();
+    for (hint, blind) in keys.iter().take(KEYS_NAMED) {
+        let _ = writeln!(text, "key {}\n  blind: {blind}", Visible(hint));
+    }
+    let others = keys.len().saturating_sub(KEYS_NAMED);
+    if others > 0 {
+        let or_more = if survey.keys_overflowed { " or more" } else { "" };
+        let _ =
+            writeln!(text, "{}{or_more} besides with blind detectors", count(others as u64, "key", "keys"));
+    }
 }
 
 fn write_way(text: &mut String, path: &str, way: &Way, rules: &Ruleset) {

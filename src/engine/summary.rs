@@ -5,6 +5,7 @@ use crate::detect::{self, Severity, Status};
 use crate::encode::Visible;
 use crate::money::NanoUsd;
 use crate::record::{Action, CostSource, Reason};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -56,9 +57,27 @@ pub fn summary(totals: &Totals, took: Duration, peak_memory_bytes: Option<u64>) 
     for line in [costs(totals), unknown_costs(totals), audits(totals)].into_iter().flatten() {
         let _ = writeln!(text, "{line}");
     }
-    let keys = totals.gauges.keys;
-    let _ = writeln!(text, "{keys} {}; {}", if keys == 1 { "key" } else { "keys" }, alerts(totals));
+    let _ = writeln!(text, "{}; {}", keys(totals.gauges.keys), alerts(totals));
+    if let Some(line) = blind(totals) {
+        let _ = writeln!(text, "{line}");
+    }
     text
+}
+
+fn keys(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "key" } else { "keys" })
+}
+
+/// `blind: cost_spike, billing_threshold to 2 keys; unknown_source_ip to 1 key`: silence of these says nothing of them.
+fn blind(totals: &Totals) -> Option<String> {
+    let mut by_count: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+    for detector in detect::ALL {
+        by_count.entry(totals.gauges.blind(detector.needs)).or_default().push(detector.name);
+    }
+    let counted = by_count.into_iter().rev().filter(|(count, _)| *count > 0);
+    let parts: Vec<_> =
+        counted.map(|(count, names)| format!("{} to {}", names.join(", "), keys(count))).collect();
+    (!parts.is_empty()).then(|| format!("blind: {}", parts.join("; ")))
 }
 
 /// `cost: $1.50 reported + $20.10 computed; $22.00 invoiced for the same use`, where there is more than one kind.

@@ -3,6 +3,7 @@
 use super::clock::Arrival;
 use crate::decode::{Decoder, Leaf, Settings};
 use crate::frame::{Block, Framer};
+use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, CostSource, Kind, Part, Reason, Reject, UsageRecord};
 use crate::signal::Signals;
@@ -20,6 +21,8 @@ const WAYS_MAX: usize = 64;
 const EXAMPLES_MAX: usize = 4;
 /// Models without a price that are named.
 const UNPRICED_MAX: usize = 64;
+/// Keys that are told apart.
+const KEYS_MAX: usize = 4096;
 
 /// What came of all lines that went one way.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +75,11 @@ pub struct Survey {
     pub unpriced: BTreeSet<String>,
     /// There were more.
     pub unpriced_overflowed: bool,
+    /// What is told of each key, with what may be shown of it; no more than [`KEYS_MAX`]. Halves are not counted: what
+    /// they lack the other half has.
+    pub keys: BTreeMap<KeyId, (String, Signals)>,
+    /// There were more.
+    pub keys_overflowed: bool,
 }
 
 /// One line, and what came of it.
@@ -183,6 +191,19 @@ impl Survey {
         self.ways.entry(if is_full { "…" } else { path }.to_owned()).or_default()
     }
 
+    fn note_key(&mut self, record: &UsageRecord, batch: &Batch) {
+        if record.part != Part::Whole || matches!(record.kind, Kind::Audit(_)) {
+            return;
+        }
+        if self.keys.len() >= KEYS_MAX && !self.keys.contains_key(&record.key) {
+            self.keys_overflowed = true;
+            return;
+        }
+        let new = || (batch.text(record.key_hint).to_owned(), Signals::NONE);
+        let (_, known) = self.keys.entry(record.key).or_insert_with(new);
+        *known = known.with(signals(record));
+    }
+
     fn note_model(&mut self, record: &UsageRecord, batch: &Batch) {
         let name = batch.text(record.model.name);
         if record.cost_source != CostSource::Unknown || !has_tokens(record) || name.is_empty() {
@@ -243,6 +264,7 @@ impl Reading<'_> {
         }
         for record in &batch.records {
             self.survey.note_model(record, &batch);
+            self.survey.note_key(record, &batch);
         }
         self.rejects(&batch, number);
         ways.is_empty() || {
