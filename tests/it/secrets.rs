@@ -2,6 +2,7 @@
 //! everything.
 
 use crate::metrics::Served;
+use crate::receiver::{Receiver, Reply, free_address, taken};
 use crate::support::{keyhound, record};
 use aho_corasick::AhoCorasick;
 use base64::Engine;
@@ -266,6 +267,63 @@ fn a_key_shows_in_no_output() {
         }
         search.check_output(encoding, &output);
         search.check("rejects", &rejects);
+    }
+}
+
+/// Every file below a folder, with its name.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            all.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_key_is_neither_kept_nor_posted() {
+    let dir = tempfile::tempdir().unwrap();
+    let planted = planted();
+    let search = Search::new(&planted);
+    let config = "[incidents]\nenabled = true\n[detectors.billing_threshold]\namounts_usd = [0.0]\n\
+                  [post]\nretry_max_ms = 20\ntimeout_ms = 5000\n";
+    std::fs::write(dir.path().join("k.toml"), config).unwrap();
+    std::fs::write(dir.path().join("input"), input(&planted)).unwrap();
+    let run_to = |url: &str| {
+        run(dir.path(), &["run", "-c", "k.toml", "--state", "state", "--post", url, "--", "input"])
+    };
+    // Nobody takes the alerts: they stay in the folder, beside the checkpoints.
+    let away = run_to(&format!("http://{}/", free_address()));
+    search.check_output("nobody takes it", &away);
+    let kept = files(&dir.path().join("state"));
+    for (name, bytes) in &kept {
+        search.check(name, name.as_bytes());
+        search.check(name, bytes);
+    }
+    let outbox = kept.iter().filter(|(name, _)| name.contains("outbox")).map(|(_, bytes)| bytes.len());
+    assert!(outbox.sum::<usize>() > 10_000, "{}", String::from_utf8_lossy(&away.stderr));
+    assert!(kept.iter().any(|(name, bytes)| !name.contains("outbox") && bytes.len() > 10_000));
+    let receiver = Receiver::start(|_| Reply::Status(200));
+    search.check_output("all is taken", &run_to(&receiver.url()));
+    let posted = taken(&receiver.seen());
+    assert!(posted.len() > 10, "{} alerts", posted.len());
+    search.check("what is posted", posted.join("\n").as_bytes());
+}
+
+#[test]
+fn a_key_shows_to_nobody_who_asks_what_a_file_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let planted = planted();
+    let search = Search::new(&planted);
+    std::fs::write(dir.path().join("input"), input(&planted[..40])).unwrap();
+    for args in [&["formats", "--detect", "input"][..], &["formats", "--detect", "input", "--lines"]] {
+        let output = run(dir.path(), args);
+        assert!(output.stdout.len() > 1000, "{}", String::from_utf8_lossy(&output.stderr));
+        search.check_output(&format!("{args:?}"), &output);
     }
 }
 

@@ -140,7 +140,7 @@ priced! {
 /// A share of the standard price, or a table of prices.
 enum Discount {
     Factor(f64),
-    Own(Own),
+    Own(Box<Own>),
 }
 
 impl<'de> Deserialize<'de> for Discount {
@@ -168,7 +168,7 @@ impl<'de> Visitor<'de> for DiscountVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Discount, A::Error> {
-        Own::deserialize(MapAccessDeserializer::new(map)).map(Discount::Own)
+        Own::deserialize(MapAccessDeserializer::new(map)).map(|own| Discount::Own(Box::new(own)))
     }
 }
 

@@ -52,8 +52,7 @@ impl Class {
     fn side(self) -> Self {
         match self {
             Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput => Self::Output,
-            Self::Input | Self::CachedInput | Self::CacheWrite | Self::CacheWrite1h => Self::Input,
-            Self::AudioInput | Self::CachedAudio | Self::ImageInput | Self::CachedImage => Self::Input,
+            _ => Self::Input,
         }
     }
 

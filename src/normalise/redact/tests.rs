@@ -36,6 +36,54 @@ fn patterns_find_their_examples_and_nothing_else() {
 }
 
 #[test]
+fn an_unmistakable_key_may_be_glued_to_a_letter() {
+    let redactor = redactor();
+    let glued = ["anthropic", "google_api_key", "openrouter", "groq", "xai", "bedrock_api_key"];
+    let patterns = parse_patterns(BUILTIN).unwrap();
+    let mut tried = 0;
+    for pattern in patterns.iter().filter(|pattern| glued.contains(&&*pattern.name)) {
+        for example in &pattern.examples {
+            let clean = redactor.clean(format!("x{example}").as_bytes());
+            assert!(clean.starts_with("x[key:"), "{}: {clean}", pattern.name);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 6, "{tried}");
+}
+
+#[test]
+fn a_name_beside_it_makes_hexadecimal_a_key() {
+    let redactor = redactor();
+    let hex = "0123456789abcdef0123456789abcdef";
+    let key40 = "EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0";
+    for text in [
+        format!("azure {hex} near myres.openai.azure.com"),
+        format!("401 for {hex} from https://myres.openai.azure.com/openai/deployments/x"),
+        format!("AssemblyAI says: bad key {hex}"),
+        format!("cohere {key40}"),
+        format!("deepgram: {hex}01234567"),
+        format!("the azure key `{hex}` is wrong"),
+        format!("key `{hex}`: no such deployment at azure"),
+        format!("Deepgram%20{hex}01234567"),
+    ] {
+        let clean = redactor.clean(text.as_bytes());
+        assert!(!clean.contains(&hex[..16]) && !clean.contains(&key40[..16]), "{clean}");
+    }
+    for text in [
+        format!("request {hex}"),
+        format!("azure request id {hex}, model gpt-4o"),
+        format!("x-ms-client-request-id: {hex} myres.openai.azure.com"),
+        format!("https://myres.openai.azure.com/openai/threads/{hex}/runs"),
+        format!(r#"{{"provider":"azure","trace":"{hex}","span":"0123456789abcdef"}}"#),
+        format!("azure{} {hex}", " far away".repeat(10)),
+        format!("cohere {key40}0"),
+        format!("azure digest {hex}{hex}"),
+    ] {
+        assert_eq!(redactor.clean(text.as_bytes()), text);
+    }
+}
+
+#[test]
 fn a_line_of_a_key_file_is_no_text_to_show() {
     let stray = |text: &str| redactor().clean_stray_part(text.as_bytes(), 0..text.len(), usize::MAX);
     let line = "MIIEvQexampleexampleexampleexampleexample0EXAMPLE/example+exampl";
