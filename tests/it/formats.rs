@@ -62,7 +62,7 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
 }
 
 /// Records and rejects of a file, as text.
-fn decode(input: &[u8]) -> (String, String) {
+pub fn decode(input: &[u8]) -> (String, String) {
     let settings = Settings {
         rulebook: Plan::default_plan().unwrap().rulebook,
         format: None,
@@ -89,7 +89,7 @@ fn decode(input: &[u8]) -> (String, String) {
     (records, rejects)
 }
 
-fn compare(path: &Path, shown: &str) {
+pub fn compare(path: &Path, shown: &str) {
     if std::env::var_os("KEYHOUND_BLESS").is_some() {
         if shown.is_empty() {
             let _ = std::fs::remove_file(path);
