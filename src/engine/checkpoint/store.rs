@@ -1,5 +1,6 @@
 //! Checkpoints in a folder. Each is written under another name, forced to disk and renamed, and the one before is
-//! kept: a crash at any moment leaves a whole one.
+//! kept: a crash at any moment leaves a whole one. One that was found damaged is not the one before; it is put aside, for
+//! whoever wants to know what happened to it.
 //!
 //! A file is a line of text with the version of its layout, the length of what follows in eight bytes, the state, and
 //! the BLAKE3 hash of everything before.
@@ -16,8 +17,8 @@ use std::path::{Path, PathBuf};
 const VERSION: u32 = 3;
 const MAGIC: &str = "keyhound checkpoint ";
 const HASH_BYTES: usize = 32;
-/// The newest and the one before.
-const KEPT: usize = 2;
+/// What the last checkpoint that was found damaged is called.
+const ASIDE: &str = "damaged";
 
 /// Why a run cannot use a folder of checkpoints.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,10 @@ pub struct Store {
     _lock: File,
     /// Number of the newest.
     newest: u64,
+    /// Number of the newest of which it is known that it is whole.
+    whole: Option<u64>,
+    /// Numbers of those that were found damaged, the newest first.
+    damaged: Vec<u64>,
     /// An earlier one had to do because the newest was damaged.
     pub fell_back: bool,
 }
@@ -91,7 +96,14 @@ impl Store {
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path: dir.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let mut store = Self { dir: dir.to_owned(), _lock: lock, newest: 0, fell_back: false };
+        let mut store = Self {
+            dir: dir.to_owned(),
+            _lock: lock,
+            newest: 0,
+            whole: None,
+            damaged: Vec::new(),
+            fell_back: false,
+        };
         let numbers = store.numbers().map_err(failed)?;
         store.newest = numbers.first().copied().unwrap_or(0);
         let checkpoint = store.load(&numbers)?;
@@ -100,19 +112,23 @@ impl Store {
 
     /// The newest that is whole. Only what damage cannot explain ends the search: a version is told by a whole file.
     fn load(&mut self, numbers: &[u64]) -> Result<Option<Checkpoint>, StoreError> {
-        let mut paths: Vec<PathBuf> = numbers.iter().map(|number| self.path(*number)).collect();
+        let mut paths: Vec<_> = numbers.iter().map(|number| (Some(*number), self.path(*number))).collect();
         if planted(Mistake::TemporaryPreferred) {
-            paths.insert(0, self.dir.join("unfinished"));
-            paths.retain(|path| path.exists());
+            paths.insert(0, (None, self.dir.join("unfinished")));
+            paths.retain(|(_, path)| path.exists());
         }
-        for path in paths {
+        for (number, path) in paths {
             let bytes = fs::read(&path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
             match unpack(&bytes) {
-                Ok(checkpoint) => return Ok(Some(checkpoint)),
+                Ok(checkpoint) => {
+                    self.whole = number;
+                    return Ok(Some(checkpoint));
+                }
                 Err(Broken::Version(found)) => return Err(StoreError::Version { path, found }),
                 Err(Broken::Damaged(why)) => {
                     tracing::error!("{}: {why}; going back to the checkpoint before it", path.display());
                     self.fell_back = true;
+                    self.damaged.extend(number);
                 }
             }
         }
@@ -158,11 +174,27 @@ impl Store {
         }
         step("folder_forced");
         self.newest += 1;
-        for number in self.numbers()?.iter().skip(KEPT) {
-            fs::remove_file(self.path(*number))?;
-            step("old_one_removed");
-        }
+        let before = self.whole.replace(self.newest);
+        self.clear(before)?;
         Ok(bytes)
+    }
+
+    /// Takes away all but the newest, which is whole, and the one that was whole before it.
+    fn clear(&mut self, before: Option<u64>) -> io::Result<()> {
+        let mut damaged = std::mem::take(&mut self.damaged).into_iter();
+        if let Some(newest) = damaged.next() {
+            match fs::rename(self.path(newest), self.dir.join(ASIDE)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed?,
+            }
+        }
+        for number in self.numbers()? {
+            if number != self.newest && Some(number) != before {
+                fs::remove_file(self.path(number))?;
+                step("old_one_removed");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -250,6 +282,47 @@ mod tests {
         assert!(matches!(Store::open(dir), Err(StoreError::Damaged { .. })));
     }
 
+    fn names(dir: &Path) -> Vec<String> {
+        let entries =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = entries.filter(|name| name != "lock").collect();
+        names.sort();
+        names
+    }
+
+    fn damage(path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// What a run went on from stays until two whole ones are newer, whatever is damaged meanwhile.
+    #[test]
+    fn the_one_that_had_to_do_is_kept_beside_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let path = |number: u64| dir.join(format!("checkpoint-{number:010}"));
+        let mut store = Store::open(dir).unwrap().0;
+        ["one", "two", "three"].iter().for_each(|text| drop(store.write(&checkpoint(text)).unwrap()));
+        // As if it had not been taken away yet.
+        fs::copy(path(3), path(4)).unwrap();
+        drop(store);
+        damage(&path(3));
+        damage(&path(4));
+        let (mut store, found) = Store::open(dir).unwrap();
+        assert_eq!(found.unwrap().feed, b"two");
+        assert_eq!(names(dir), ["checkpoint-0000000002", "checkpoint-0000000003", "checkpoint-0000000004"]);
+        store.write(&checkpoint("five")).unwrap();
+        assert_eq!(names(dir), ["checkpoint-0000000002", "checkpoint-0000000005", "damaged"]);
+        drop(store);
+        damage(&path(5));
+        assert_eq!(feed(dir).as_deref(), Some("two"), "the new one was damaged, too");
+        let mut store = Store::open(dir).unwrap().0;
+        store.write(&checkpoint("six")).unwrap();
+        store.write(&checkpoint("seven")).unwrap();
+        assert_eq!(names(dir), ["checkpoint-0000000006", "checkpoint-0000000007", "damaged"]);
+    }
+
     #[test]
     fn other_versions_and_second_users_are_refused() {
         let dir = tempfile::tempdir().unwrap();
@@ -260,10 +333,12 @@ mod tests {
         let path = dir.path().join("checkpoint-0000000001");
         let mut bytes = fs::read(&path).unwrap();
         bytes.truncate(bytes.len() - HASH_BYTES);
-        let later = String::from_utf8_lossy(&bytes).replacen("checkpoint 3", "checkpoint 7", 1).into_bytes();
+        let later = String::from_utf8_lossy(&bytes)
+            .replacen(&format!("checkpoint {VERSION}"), "checkpoint 77", 1)
+            .into_bytes();
         let hash = blake3::hash(&later);
         fs::write(&path, [&later[..], hash.as_bytes()].concat()).unwrap();
         let error = Store::open(dir.path()).map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains("layout 7") && error.contains("reads layout 3"), "{error}");
+        assert!(error.contains("layout 77") && error.contains(&format!("reads layout {VERSION}")), "{error}");
     }
 }
