@@ -2,6 +2,8 @@
 //! outputs are. From there, another process goes on as if nothing had happened.
 
 mod keeper;
+#[cfg(test)]
+mod layout;
 mod store;
 
 pub use keeper::{Keeper, Kept, length};
