@@ -24,11 +24,13 @@ pub enum Mistake {
     FutureMovesWatermark,
     /// A key with a history gives way to new ones.
     KnownKeyEvicted,
+    /// A checkpoint that was made is taken for one that is being made.
+    NoFurtherCheckpoint,
 }
 
 impl Mistake {
     /// All of them, by the names that `KEYHOUND_FAULT` has for them.
-    pub const ALL: [(&str, Self); 10] = [
+    pub const ALL: [(&str, Self); 11] = [
         ("acknowledged_before_fsync", Self::AcknowledgedBeforeFsync),
         ("offset_of_last", Self::OffsetOfLast),
         ("no_directory_fsync", Self::NoDirectoryFsync),
@@ -39,6 +41,7 @@ impl Mistake {
         ("unknown_is_committed", Self::UnknownIsCommitted),
         ("future_moves_watermark", Self::FutureMovesWatermark),
         ("known_key_evicted", Self::KnownKeyEvicted),
+        ("no_further_checkpoint", Self::NoFurtherCheckpoint),
     ];
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdin, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 /// A program that reads what it is fed and answers on `/metrics`.
@@ -17,8 +18,14 @@ pub struct Served {
 
 impl Served {
     pub fn start() -> Self {
+        Self::start_in(Path::new("."), &[])
+    }
+
+    pub fn start_in(dir: &Path, args: &[&str]) -> Self {
         let mut child = keyhound()
+            .current_dir(dir)
             .args(["run", "--metrics", "127.0.0.1:0"])
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -60,6 +67,19 @@ impl Served {
             std::thread::sleep(Duration::from_millis(100));
         }
         panic!("{counted} does not come: {}", self.get("/metrics").1);
+    }
+
+    /// What a series without labels stands at.
+    pub fn value(&self, series: &str) -> u64 {
+        let page = self.get("/metrics").1;
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("{series}: {page}"))
+    }
+
+    /// Stops a run whose inputs have no end.
+    pub fn terminate(mut self) {
+        let told = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        assert!(told.unwrap().success() && self.child.wait().unwrap().success());
     }
 
     pub fn stop(mut self) {

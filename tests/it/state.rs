@@ -1,10 +1,13 @@
 //! `--state`: a run goes on from where another stopped, as if there had been one.
 
+use crate::metrics::Served;
 use crate::support::{Ran, keyhound, record, run_in};
 use proptest::prelude::*;
 use serde_json::json;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 const SAMPLE: &str = "config/examples/stolen-key.jsonl";
 
@@ -155,6 +158,33 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_it_used() {
         "{}",
         ran.stderr
     );
+}
+
+/// They are made as often as is configured, and counted when they are on disk.
+#[test]
+fn checkpoints_go_on_while_a_log_is_followed() {
+    const TOTAL: &str = "keyhound_checkpoints_total";
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let config = "[checkpoint]\ninterval_ms = 1\ntime_percent_max = 100\n[input]\npoll_ms = 2\n";
+    fs::write(dir.join("k.toml"), config).unwrap();
+    let mut log = fs::File::create(dir.join("log")).unwrap();
+    let args = ["-c", "k.toml", "--state", "state", "--output", "alerts", "--follow", "log"];
+    let served = Served::start_in(dir, &args);
+    for _ in 0..1000 {
+        log.write_all(record(&[]).as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+        if served.value(TOTAL) > 20 {
+            break;
+        }
+    }
+    assert!(served.value(TOTAL) > 20, "{} checkpoints", served.value(TOTAL));
+    // The last one is asked for when the log is looked at next, or a second later.
+    std::thread::sleep(Duration::from_millis(2500));
+    let total = served.value(TOTAL);
+    let made = |number: u64| dir.join(format!("state/checkpoint-{number:010}")).exists();
+    assert!(made(total), "there are not {total} checkpoints");
+    served.terminate();
 }
 
 /// What was being written when a run ended was never finished, whatever it holds.

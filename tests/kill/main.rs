@@ -28,6 +28,9 @@ const CONFIG: &str = "[checkpoint]\ninterval_ms = 5\ntime_percent_max = 100\n[in
 /// Long enough for any machine.
 const PATIENCE_S: u32 = 60;
 
+/// Checkpoints of a run, at least: fewer are no test of going on in the middle of something.
+const CHECKPOINTS_MIN: u64 = 8;
+
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
@@ -102,6 +105,14 @@ impl Place {
         assert!(!whole.is_empty() && same, "rejects differ: see {}", self.keep());
     }
 
+    /// How many checkpoints were made in a state.
+    fn checkpoints(&self, name: &str) -> u64 {
+        let entries = fs::read_dir(self.path(&format!("state-{name}"))).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let numbers = names.filter_map(|name| name.strip_prefix("checkpoint-")?.parse().ok());
+        numbers.max().unwrap_or(0)
+    }
+
     /// Leaves the folder for whoever looks for the mistake.
     fn keep(&self) -> String {
         let kept = std::env::temp_dir().join(format!("keyhound-kill-{}", std::process::id()));
@@ -145,6 +156,9 @@ fn files_are_told_once_however_often_the_run_is_killed() {
     fs::write(place.path("pretty.json"), &files[2]).unwrap();
     place.inputs = ["plain.jsonl", "packed.gz", "pretty.json"].map(String::from).to_vec();
     assert!(place.start("whole", 1).wait().unwrap().success());
+    let checkpoints = place.checkpoints("whole");
+    println!("files: {checkpoints} checkpoints in a run that is left alone");
+    assert!(checkpoints >= CHECKPOINTS_MIN, "{checkpoints} checkpoints");
     let wanted = setting("KEYHOUND_KILLS", 150);
     let (mut kills, mut runs) = (0, 0);
     while kills < wanted {
@@ -207,7 +221,11 @@ fn a_followed_file_is_told_once_through_rotations_and_kills() {
         assert!(expected == told, "{output} differ: see {} and its `all.jsonl`", place.keep());
     };
     same("alerts");
-    println!("follow: killed {kills} times through rotations, as if left alone");
+    let checkpoints = place.checkpoints("killed");
+    println!(
+        "follow: killed {kills} times through rotations, with {checkpoints} checkpoints, as if left alone"
+    );
+    assert!(checkpoints >= 2 * kills, "{checkpoints} checkpoints in {kills} runs");
 }
 
 /// Writes lines in pieces that are no lines, and renames the file now and then, as a program with its own log does.

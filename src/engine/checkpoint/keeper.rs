@@ -53,7 +53,6 @@ impl Keeper {
         match made {
             Ok((store, kept)) => {
                 self.state = State::Idle(store);
-                self.pace.made(kept.took);
                 Ok(Some(kept))
             }
             Err(error) => {
@@ -71,7 +70,7 @@ impl Keeper {
             return Err(io::Error::other("no checkpoint can be written"));
         };
         let checkpoint = Checkpoint { origin: self.origin.clone(), ..saved };
-        let stalled = Arc::clone(&self.stalled);
+        let (stalled, pace) = (Arc::clone(&self.stalled), self.pace.clone());
         self.state = State::Writing(tokio::task::spawn_blocking(move || {
             let began = Arrival::now();
             // A file that could not be forced to disk once may have lost what it held: it is not tried again.
@@ -80,7 +79,10 @@ impl Keeper {
             }
             step("outputs_forced");
             let bytes = write(&mut store, &checkpoint, &stalled)?;
-            Ok((store, Kept { took: began.elapsed(), bytes, at: now() }))
+            let kept = Kept { took: began.elapsed(), bytes, at: now() };
+            // Whoever asks for the next one must not have to wait until somebody looks at this one.
+            pace.made(kept.took);
+            Ok((store, kept))
         }));
         Ok(settled)
     }

@@ -11,6 +11,7 @@ pub use store::{Store, StoreError};
 
 use super::clock::Arrival;
 use crate::config::CheckpointConfig;
+use crate::fault::{Mistake, planted};
 use crate::save::{Reader, Unreadable, Writer};
 use crate::shard::{Counts, Unpriced};
 use crate::source::FileId;
@@ -102,7 +103,9 @@ impl Pace {
     /// One has been made, and took this long.
     pub fn made(&self, took: Duration) {
         self.cost.store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.busy.store(false, Ordering::Release);
+        if !planted(Mistake::NoFurtherCheckpoint) {
+            self.busy.store(false, Ordering::Release);
+        }
     }
 }
 
