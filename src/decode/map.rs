@@ -303,7 +303,6 @@ impl<'a, 'm> Found<'a, 'm> {
 
     /// Reads the value at the reader. The depth is that of the map.
     fn walk<'r: 'a>(&mut self, node: &'m Node, reader: &mut Reader<'r>) {
-        let start = reader.position();
         let Some(value) = reader.value() else { return };
         match value {
             Value::Object if !node.members.is_empty() || node.any.is_some() => {

@@ -123,6 +123,7 @@ impl FilePlace {
 
     /// The same of a file that is nowhere, so that tests may compare places byte for byte.
     #[cfg(test)]
+    #[must_use]
     pub fn nowhere(self) -> Self {
         let changed = Some(SystemTime::UNIX_EPOCH);
         Self { mark: Mark { id: (1, 2), ..self.mark }, changed, ..self }

@@ -29,9 +29,9 @@ fn log() -> String {
                 let stolen = day > 12 && key == 1;
                 let (model, address) =
                     if stolen { ("gpt-5", "198.51.100.7") } else { ("gpt-4o", "10.0.0.1") };
-                log += &format!(
-                    r#"{{"timestamp":"2026-06-{day:02}T{hour:02}:00:00Z","request_id":"{day}-{hour}-{key}","api_key_prefix":"...k{key}","model":"{model}","input_tokens":1000,"output_tokens":{hour},"endpoint":"/v1/chat/completions","source_ip":"{address}","user_agent":"openai-python/1.99.0","status_code":200,"cost_usd":1.5}}
-"#
+                let _ = writeln!(
+                    log,
+                    r#"{{"timestamp":"2026-06-{day:02}T{hour:02}:00:00Z","request_id":"{day}-{hour}-{key}","api_key_prefix":"...k{key}","model":"{model}","input_tokens":1000,"output_tokens":{hour},"endpoint":"/v1/chat/completions","source_ip":"{address}","user_agent":"openai-python/1.99.0","status_code":200,"cost_usd":1.5}}"#
                 );
             }
         }

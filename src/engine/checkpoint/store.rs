@@ -306,7 +306,9 @@ mod tests {
         let dir = dir.path();
         let path = |number: u64| dir.join(format!("checkpoint-{number:010}"));
         let mut store = Store::open(dir).unwrap().0;
-        ["one", "two", "three"].iter().for_each(|text| drop(store.write(&checkpoint(text)).unwrap()));
+        for text in ["one", "two", "three"] {
+            store.write(&checkpoint(text)).unwrap();
+        }
         // As if it had not been taken away yet.
         fs::copy(path(3), path(4)).unwrap();
         drop(store);
