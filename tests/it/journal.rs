@@ -6,10 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Long enough for any machine; a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a wait looks, a millisecond apart: long enough for any machine.
+const LOOKS_MAX: u32 = 60_000;
 
 /// Cursors end with the number of their entry. It ends with whoever reads it, as one does that finds its pipe closed.
 const JOURNALCTL: &str = r#"#!/bin/sh
@@ -56,7 +56,7 @@ impl Drop for Running {
 }
 
 fn start(dir: &Path, name: &str) -> Running {
-    let path = format!("{}:{}", dir.join("bin").display(), std::env::var("PATH").unwrap());
+    let path = format!("{}:/usr/bin:/bin", dir.join("bin").display());
     let mut command = keyhound();
     command.current_dir(dir).env("PATH", path).stdin(Stdio::null()).stdout(Stdio::null());
     command.args(["run", "--quiet", "--config=keyhound.toml", "--journal=-u a"]);
@@ -69,14 +69,18 @@ fn written(dir: &Path, what: &str, name: &str) -> String {
     fs::read_to_string(dir.join(format!("{what}-{name}"))).unwrap_or_default()
 }
 
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let came = (0..LOOKS_MAX).any(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        is_so()
+    });
+    assert!(came, "in vain: {what}");
+}
+
 /// Waits until so many bytes of rejects are written.
 fn wait_for(dir: &Path, name: &str, bytes: u64) {
-    let began = Instant::now();
-    let length = || fs::metadata(dir.join(format!("rejects-{name}"))).map_or(0, |found| found.len());
-    while length() < bytes {
-        assert!(began.elapsed() < PATIENCE, "{} of {bytes} bytes came", length());
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let rejects = dir.join(format!("rejects-{name}"));
+    wait_until("bytes", || fs::metadata(&rejects).is_ok_and(|found| found.len() >= bytes));
 }
 
 fn stop(mut running: Running) {
@@ -87,11 +91,7 @@ fn stop(mut running: Running) {
 /// Runs until the last entry, which is a reject, has been told.
 fn run_to_end(dir: &Path, name: &str) {
     let running = start(dir, name);
-    let began = Instant::now();
-    while !written(dir, "rejects", name).contains("the last entry") {
-        assert!(began.elapsed() < PATIENCE, "the last entry never came");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("the last entry", || written(dir, "rejects", name).contains("the last entry"));
     stop(running);
 }
 
