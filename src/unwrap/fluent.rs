@@ -44,8 +44,8 @@ fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) 
         inner(record);
         return Ok(());
     }
-    // The line, or what the filter for Kubernetes read of it and kept alone.
-    let line = ["log", "log_processed", "message"].iter().find_map(|name| shape.member(name));
+    // What the filter for Kubernetes read of the line, or the line.
+    let line = ["log_processed", "log", "message"].iter().find_map(|name| shape.member(name));
     hand("log", line, scratch, inner)
 }
 
@@ -91,7 +91,7 @@ mod tests {
             (r#"{"log":"{\"a\":1}\n"}"#, "{\"a\":1}\n"),
             (r#"{"date":1.5,"log":{"a":1},"kubernetes":{},"x":1}"#, r#"{"a":1}"#),
             (r#"{"date":1.5,"log_processed":{"a":1},"kubernetes":{}}"#, r#"{"a":1}"#),
-            (r#"{"time":"t","log":"x","log_processed":{"a":1},"kubernetes":{}}"#, "x"),
+            (r#"{"time":"t","log":"x","log_processed":{"a":1},"kubernetes":{}}"#, r#"{"a":1}"#),
             (r#"{"date":1.5,"message":"{\"a\":1}"}"#, r#"{"a":1}"#),
         ] {
             assert_eq!(peel(text), Some(("fluent", vec![payload.to_owned()])), "{text}");

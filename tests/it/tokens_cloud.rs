@@ -102,26 +102,6 @@ fn tokens_are_counted_once_and_in_their_classes() {
             llm("claude-opus-4-5", &json!(0), &json!("4460"), &json!(0)),
             [Some(0), Some(4460), Some(0), NONE],
         ),
-        (
-            "a list of one",
-            azure(&json!("{\"promptTokens\":[12],\"completionTokens\":[\"3\"]}")),
-            [Some(12), NONE, Some(3), NONE],
-        ),
-        (
-            "a list of several is their sum",
-            azure(&json!({"promptTokens": [100_000, 5], "completionTokens": ["1000", 2]})),
-            [Some(100_005), NONE, Some(1002), NONE],
-        ),
-        (
-            "also in a text",
-            azure(&json!({"promptTokens": "[100,200]", "completionTokens": " [1, 2] "})),
-            [Some(300), NONE, Some(3), NONE],
-        ),
-        (
-            "an empty one is nothing",
-            azure(&json!({"promptTokens": [], "completionTokens": "3"})),
-            [NONE, NONE, Some(3), NONE],
-        ),
     ];
     for (rule, line, expected) in cases {
         let records = decode(line);
@@ -130,6 +110,22 @@ fn tokens_are_counted_once_and_in_their_classes() {
         let read = [tokens.input_uncached, tokens.cache_read, tokens.output, tokens.reasoning];
         assert_eq!(read.map(Count::get), *expected, "{rule}");
         assert_eq!(record.part, Part::Usage, "{rule}");
+    }
+}
+
+/// Of requests that were answered together the counts stand in one list.
+#[test]
+fn azure_counts_in_lists_which_are_added_up() {
+    for (properties, input, output) in [
+        (json!("{\"promptTokens\":[12],\"completionTokens\":[\"3\"]}"), Some(12), Some(3)),
+        (json!({"promptTokens": [100_000, 5], "completionTokens": ["1000", 2]}), Some(100_005), Some(1002)),
+        (json!({"promptTokens": "[100,200]", "completionTokens": " [1, 2] "}), Some(300), Some(3)),
+        (json!({"promptTokens": [], "completionTokens": "3"}), None, Some(3)),
+    ] {
+        let records = decode(&azure(&properties));
+        let [record] = records.as_slice() else { panic!("{properties}: {records:?}") };
+        let read = [record.tokens.input_uncached, record.tokens.output].map(Count::get);
+        assert_eq!((read, record.part), ([input, output], Part::Usage), "{properties}");
     }
 }
 
