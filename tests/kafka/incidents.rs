@@ -54,12 +54,10 @@ fn one_thief_is_known_in_the_partition_of_another_worker_and_nothing_is_told_twi
     };
     let (one, other) = (start("one"), start("other"));
     produce(address, "usage", &world(0, (0..90).map(|call| call * 40)));
-    eventually("the first partition is read", || {
-        lags(address, "keyhound", "usage", 2)[0] == 0 && !read_all(address, "keyhound-fleet").is_empty()
-    });
-    eventually("the first theft is told", || {
-        incidents(address).iter().any(|one| one["api_key_prefix"] == "...key0")
-    });
+    let logs = || format!("{}{}", one.log(), other.log());
+    eventually_or(logs, || lags(address, "keyhound", "usage", 2)[0] == 0);
+    eventually_or(logs, || !read_all(address, "keyhound-fleet").is_empty());
+    assert!(incidents(address).iter().any(|one| one["api_key_prefix"] == "...key0"), "{}", logs());
     // Of what the dead worker knew, the next one has to know everything.
     one.kill();
     let one = start("one");

@@ -14,6 +14,7 @@ use crate::frame::Block;
 use crate::join::Join;
 use crate::source::Place;
 use crate::time::Timestamp;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
