@@ -14,7 +14,7 @@ use crate::frame::Block;
 use crate::join::Join;
 use crate::source::Place;
 use crate::time::Timestamp;
-use std::fmt::Write as _;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,10 +30,7 @@ fn log() -> String {
                 let stolen = day > 12 && key == 1;
                 let (model, address) =
                     if stolen { ("gpt-5", "198.51.100.7") } else { ("gpt-4o", "10.0.0.1") };
-                let _ = writeln!(
-                    log,
-                    r#"{{"timestamp":"2026-06-{day:02}T{hour:02}:00:00Z","request_id":"{day}-{hour}-{key}","api_key_prefix":"...k{key}","model":"{model}","input_tokens":1000,"output_tokens":{hour},"endpoint":"/v1/chat/completions","source_ip":"{address}","user_agent":"openai-python/1.99.0","status_code":200,"cost_usd":1.5}}"#
-                );
+                writeln!(log, r#"{{"timestamp":"2026-06-{day:02}T{hour:02}:00:00Z","request_id":"{day}-{hour}-{key}","api_key_prefix":"...k{key}","model":"{model}","input_tokens":1000,"output_tokens":{hour},"endpoint":"/v1/chat/completions","source_ip":"{address}","user_agent":"openai-python/1.99.0","status_code":200,"cost_usd":1.5}}"#).unwrap();
             }
         }
     }
