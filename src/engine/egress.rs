@@ -1,6 +1,6 @@
 //! What comes out of the shards, put into one order, encoded and written, and everything that is counted.
 
-use super::checkpoint::{Checkpoint, Keeper, Kept, Written, length};
+use super::checkpoint::{Checkpoint, Keeper, Kept, Unkept, Written, length};
 use super::outbox::Outbox;
 use super::progress::Progress;
 use super::sequence::Loaded;
@@ -64,6 +64,12 @@ pub enum EgressError {
     },
 }
 
+impl From<Unkept> for EgressError {
+    fn from(Unkept { name, error }: Unkept) -> Self {
+        Self::Io { name, error }
+    }
+}
+
 /// The end of the pipe.
 pub struct Egress {
     /// For alerts.
@@ -94,10 +100,15 @@ impl Egress {
     /// Carries out every move and what the shards made of it, until there are no more.
     pub async fn run(
         mut self,
-        mut moves: mpsc::Receiver<Arc<Move>>,
+        mut queue: mpsc::Receiver<Arc<Move>>,
         mut reports: Vec<mpsc::Receiver<Report>>,
     ) -> Result<Self, (Self, EgressError)> {
-        while let Some(moved) = moves.recv().await {
+        loop {
+            let moved = match self.next(&mut queue).await {
+                Ok(Some(moved)) => moved,
+                Ok(None) => break,
+                Err(error) => return Err((self, error)),
+            };
             let mut told: Vec<Output> = Vec::new();
             let mut gauges = Gauges::default();
             let mut saved = Vec::new();
@@ -127,6 +138,29 @@ impl Egress {
             Ok(()) => Ok(self),
             Err(error) => Err((self, error)),
         }
+    }
+
+    /// The next move. A checkpoint that was made meanwhile is counted, and one that failed ends the run at once: nobody
+    /// knows when something will be read again.
+    async fn next(
+        &mut self,
+        queue: &mut mpsc::Receiver<Arc<Move>>,
+    ) -> Result<Option<Arc<Move>>, EgressError> {
+        let moved = loop {
+            tokio::select! {
+                kept = made(&mut self.keeper) => {
+                    self.note(Some(kept?));
+                    self.publish();
+                }
+                moved = queue.recv() => break moved,
+            }
+        };
+        // What is read meanwhile could not be kept: where the egress waits, so does all that stands before it.
+        if self.keeper.as_ref().is_some_and(Keeper::waits_for_room) {
+            self.settle().await?;
+            self.publish();
+        }
+        Ok(moved)
     }
 
     /// The end. Where the inputs are complete, what they do not lead to is taken away again.
@@ -164,7 +198,7 @@ impl Egress {
         unpriced.add(&self.totals.unpriced);
         let egress = Written { alerts, rejects, outbox, counts, unpriced };
         let saved = Checkpoint { feed, shards, egress, ..Checkpoint::default() };
-        let kept = keeper.keep(saved, outputs).await.map_err(|error| failed("state", error))?;
+        let kept = keeper.keep(saved, outputs).await?;
         step("checkpoint_begun");
         self.note(kept);
         // Nothing is written before the first is on disk.
@@ -174,7 +208,7 @@ impl Egress {
     /// Waits for the last checkpoint to be on disk.
     async fn settle(&mut self) -> Result<(), EgressError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
-        let kept = keeper.settle().await.map_err(|error| failed("state", error))?;
+        let kept = keeper.settle().await?;
         self.note(kept);
         Ok(())
     }
@@ -290,6 +324,14 @@ fn tell(at: RejectAt<'_>, told: u64) {
     }
     let last = if told == REJECTS_TOLD_MAX { " (further ones of this kind are only counted)" } else { "" };
     tracing::warn!("rejected {at}{last}");
+}
+
+/// Waits for a checkpoint that is being written; for ever, if there is none.
+async fn made(keeper: &mut Option<Keeper>) -> Result<Kept, Unkept> {
+    match keeper {
+        Some(keeper) => keeper.made().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn failed(name: &str, error: io::Error) -> EgressError {

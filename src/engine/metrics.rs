@@ -9,7 +9,6 @@ use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use std::sync::atomic::Ordering;
 
 /// The totals as text; `now` in seconds since 1970.
 pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<String, prometheus::Error> {
@@ -116,7 +115,7 @@ impl Page {
     /// How the state is kept, where it is.
     fn checkpoints(&self, totals: &Totals) -> Result<(), prometheus::Error> {
         let help = "1 while the disk is full and reading waits for room, else 0.";
-        self.gauge("keyhound_disk_full", help, totals.stalled.load(Ordering::Relaxed).into())?;
+        self.gauge("keyhound_disk_full", help, totals.rooms.is_any_full().into())?;
         let Some((made, last)) = totals.checkpoints else { return Ok(()) };
         self.counter("keyhound_checkpoints_total", "Checkpoints on disk.", made)?;
         let help = "How long the last checkpoint took, until it was on disk.";

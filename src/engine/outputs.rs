@@ -10,22 +10,21 @@ use super::state::State;
 use super::totals::Totals;
 use crate::encode::Visible;
 use crate::sink::http::HttpSink;
-use crate::sink::{AnySink, FileSink, PipeSink, Resumed, StdoutSink};
+use crate::sink::{AnySink, FileSink, PipeSink, Resumed, Room, StdoutSink};
 use crate::source::{FileId, file_id};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// An output, which goes on where a checkpoint knows it.
-async fn open(path: &Path, resumed: Option<Resumed>, stalled: &Arc<AtomicBool>) -> Result<AnySink, RunError> {
+async fn open(path: &Path, resumed: Option<Resumed>, room: Room) -> Result<AnySink, RunError> {
     let is_pipe = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
     let opened = if is_pipe {
         PipeSink::open(path).await.map(AnySink::Pipe)
     } else {
-        FileSink::open(path, resumed, stalled).map(AnySink::File)
+        FileSink::open(path, resumed, room).map(AnySink::File)
     };
     opened.map_err(|error| RunError::Open { path: path.to_owned(), error })
 }
@@ -72,12 +71,12 @@ pub(super) async fn egress(
     let (sink, sink_name) = match &options.output {
         Output::Stdout => (AnySink::Stdout(StdoutSink::new()), "stdout".to_owned()),
         Output::File(path) => {
-            (open(path, resumed(alerts), &totals.stalled).await?, path.display().to_string())
+            (open(path, resumed(alerts), totals.rooms.place()).await?, path.display().to_string())
         }
     };
     let rejects = match &options.rejects {
         Some(path) => {
-            Some((open(path, resumed(rejects), &totals.stalled).await?, path.display().to_string()))
+            Some((open(path, resumed(rejects), totals.rooms.place()).await?, path.display().to_string()))
         }
         None => None,
     };
@@ -86,7 +85,7 @@ pub(super) async fn egress(
     let (outbox, sender) = posting(options, &state, known, &mut totals, stop)?.unzip();
     totals.earlier = Arc::new(written.map(|written| (written.counts, written.unpriced)).unwrap_or_default());
     totals.checkpoints = state.store.is_some().then(Default::default);
-    let keeper = state.store.map(|store| Keeper::new(store, state.origin, state.pace, &totals.stalled));
+    let keeper = state.store.map(|store| Keeper::new(store, state.origin, state.pace, totals.rooms.place()));
     published.send_replace(Arc::new(totals.clone()));
     let egress = Egress {
         sink,
@@ -135,7 +134,7 @@ fn posting(
         |(_, found)| format!("{} of earlier runs wait", found.entries.len()),
     );
     tracing::info!("alerts are posted to {}; {how}", Visible(&name));
-    let (outbox, sender) = Outbox::new(plan, sink, kept, stop, &totals.stalled);
+    let (outbox, sender) = Outbox::new(plan, sink, kept, stop, totals.rooms.place());
     totals.post = Some(Arc::clone(outbox.traffic()));
     Ok(Some(((outbox, name), sender)))
 }

@@ -6,11 +6,11 @@ use crate::detect::{self, Alert, Severity, Status};
 use crate::join::Joined;
 use crate::record::Reason;
 use crate::shard::{Counts, Event, Gauges, Unpriced};
+use crate::sink::Rooms;
 use crate::time::Timestamp;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Alerts by detector, severity and status.
@@ -59,8 +59,8 @@ pub struct Totals {
     pub earlier: Arc<(Counts, Unpriced)>,
     /// Checkpoints made by this run, and what the last one took.
     pub checkpoints: Option<(u64, Kept)>,
-    /// Whether everything waits for room on a disk.
-    pub stalled: Arc<AtomicBool>,
+    /// Whether reading waits for room on a disk.
+    pub rooms: Rooms,
     /// What is posted and what waits for it, where something is posted.
     pub post: Option<Arc<Traffic>>,
     /// What there is to say of Kafka, where that is the input.
@@ -112,7 +112,7 @@ impl Totals {
             latency: Latency::default(),
             earlier: Arc::default(),
             checkpoints: None,
-            stalled: Arc::default(),
+            rooms: Rooms::default(),
             post: None,
             kafka: None,
         }

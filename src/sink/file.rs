@@ -4,6 +4,7 @@
 //! and not written twice, so that whoever reads along sees every line once.
 
 use super::Sink;
+use super::room::{FULL_FOR, Room, is_full};
 use crate::encode::Visible;
 use crate::fault::{Mistake, planted, step};
 use crate::source::{FileId, file_id};
@@ -12,11 +13,6 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-/// How long a full disk is given before it is tried again.
-const FULL_FOR: Duration = Duration::from_millis(500);
 
 /// A file that is appended to.
 pub struct FileSink {
@@ -28,8 +24,7 @@ pub struct FileSink {
     length: u64,
     /// What was written behind the checkpoint, to be compared with what comes.
     written: Option<Written>,
-    /// Whether the disk is full and everything waits.
-    stalled: Arc<AtomicBool>,
+    room: Room,
 }
 
 struct Written {
@@ -48,7 +43,7 @@ pub struct Resumed {
 
 impl FileSink {
     /// Opens or makes the file, readable by its owner only if it is made.
-    pub fn open(path: &Path, resumed: Option<Resumed>, stalled: &Arc<AtomicBool>) -> io::Result<Self> {
+    pub fn open(path: &Path, resumed: Option<Resumed>, room: Room) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).mode(0o600).open(path)?;
         let metadata = file.metadata()?;
@@ -58,7 +53,7 @@ impl FileSink {
             length: metadata.len(),
             file: Arc::new(file),
             written: None,
-            stalled: Arc::clone(stalled),
+            room,
         };
         if let Some(resumed) = resumed.filter(|_| metadata.is_file()) {
             force_name(path)?;
@@ -125,9 +120,9 @@ impl FileSink {
         (self.id, self.length)
     }
 
-    /// The file itself, to be forced to disk.
-    pub fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file)
+    /// The file itself, to be forced to disk, and its name in messages.
+    pub fn file(&self) -> (Arc<File>, String) {
+        (Arc::clone(&self.file), self.name.clone())
     }
 
     /// How many of `bytes` stand in the file already.
@@ -178,10 +173,10 @@ impl Sink for FileSink {
                     step("output_written");
                     self.length += count as u64;
                     rest = &rest[count..];
-                    self.stalled.store(false, Ordering::Relaxed);
+                    self.room.some();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_full(&error) => wait_for_room(&self.name, &self.stalled).await,
+                Err(error) if is_full(&error) => self.room.wait(&self.name).await,
                 Err(error) => return Err(error),
             }
         }
@@ -205,17 +200,4 @@ pub fn force_name(path: &Path) -> io::Result<()> {
             done => return done,
         }
     }
-}
-
-/// Whether there is no room on the disk: nothing is wrong, and it may pass.
-pub fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// Waits for room on a disk, which is told once.
-pub async fn wait_for_room(name: &str, stalled: &AtomicBool) {
-    if !stalled.swap(true, Ordering::Relaxed) {
-        tracing::error!("{}: the disk is full; reading stops until there is room", Visible(name));
-    }
-    tokio::time::sleep(FULL_FOR).await;
 }

@@ -5,8 +5,10 @@ pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod retry;
+mod room;
 
-pub use file::{FileSink, Resumed, force_name, is_full, wait_for_room};
+pub use file::{FileSink, Resumed, force_name};
+pub use room::{FULL_FOR, Room, Rooms, is_full};
 
 use std::io;
 use std::path::Path;

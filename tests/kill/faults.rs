@@ -50,6 +50,13 @@ impl Place {
     }
 
     /// Whether the outputs are what a run writes that nothing happened to.
+    pub(super) fn is_whole(&self, folder: &Path) -> bool {
+        let [alerts, rejects] =
+            ["alerts", "rejects"].map(|name| fs::read(folder.join(name)).unwrap_or_default());
+        alerts == self.alerts && rejects == self.rejects
+    }
+
+    /// The same, told which of them are not.
     pub(super) fn expect_whole(&self, folder: &Path, after: &str) {
         assert!(fs::read(folder.join("alerts")).unwrap() == self.alerts, "alerts differ after {after}");
         assert!(fs::read(folder.join("rejects")).unwrap() == self.rejects, "rejects differ after {after}");
@@ -160,40 +167,61 @@ fn nothing_is_lost_by_what_fails_at_any_call() {
     }
 }
 
-/// A small file system of its own, filled up before the run and freed while it waits.
-#[test]
-fn reading_stops_while_the_disk_is_full_and_goes_on_when_there_is_room() {
-    let place = Place::new(6000);
-    fs::create_dir(place.path("small")).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "keyhound-test"])
-        .arg(place.path("small"))
-        .stderr(Stdio::null())
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        println!("left out: no file system can be mounted here");
-        return;
+/// What a run is told of that ends by itself, or nothing where it goes on for long.
+fn ends(mut command: Command) -> Option<Output> {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    for _ in 0..300 {
+        if child.try_wait().unwrap().is_some() {
+            return Some(child.wait_with_output().unwrap());
+        }
+        thread::sleep(Duration::from_millis(100));
     }
-    let small = place.path("small");
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fill_and_free(&place)));
-    assert!(Command::new("umount").arg(&small).status().unwrap().success());
-    outcome.unwrap();
+    assert!(Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap().success());
+    child.wait().unwrap();
+    None
 }
 
-fn fill_and_free(place: &Place) {
-    let ballast = place.path("small/ballast");
-    let mut child = place.command(&[], "small");
-    let mut child = child.stderr(Stdio::piped()).spawn();
-    // All but a little, so that the run begins and then finds no room.
-    fs::write(&ballast, vec![0; (2 << 20) - (96 << 10)]).unwrap();
-    thread::sleep(Duration::from_secs(2));
-    let child = child.as_mut().unwrap();
-    let waits = child.try_wait().unwrap().is_none();
-    fs::remove_file(&ballast).unwrap();
-    let status = child.wait().unwrap();
-    let mut told = String::new();
-    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut told).unwrap();
-    assert!(status.success(), "{told}");
-    assert!(waits && told.contains("the disk is full"), "it did not wait: {told}");
-    place.expect_whole(&place.path("small"), "a full disk");
+/// A log that is followed may say nothing for hours: the run does not wait for it to tell that its disk fails.
+#[test]
+fn what_cannot_be_forced_to_disk_ends_a_quiet_run_at_once() {
+    if !has_strace() {
+        return;
+    }
+    let place = Place::new(300);
+    // Late enough for one checkpoint behind all that is read, and no other.
+    fs::write(place.path("keyhound.toml"), "[checkpoint]\ninterval_ms = 1500\n").unwrap();
+    // The first checkpoint forces both outputs to disk.
+    for (number, name) in [(3, "alerts"), (4, "rejects")] {
+        let folder = format!("quiet-{number}");
+        let inject = format!("inject=fdatasync:error=EIO:when={number}");
+        let around = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
+        let mut command = place.command(&around, &folder);
+        command.arg("--follow");
+        let ran = ends(command).expect("it goes on without a word");
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(74), "{told}");
+        assert!(
+            told.contains(&format!("{folder}/{name}: what was written cannot be forced to disk")),
+            "{told}"
+        );
+    }
+}
+
+/// What a full disk did not take when an output was forced to it is not tried again: it may be gone from memory, too. The
+/// next run finds out and makes it again.
+#[test]
+fn an_output_that_a_full_disk_did_not_take_ends_the_run_and_is_named() {
+    if !has_strace() {
+        return;
+    }
+    let calls = at_every_call("fdatasync", "error=ENOSPC", 4, |ran, _| {
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(74), "{told}");
+        let is_named = ["alerts: what was written", "rejects: what was written"];
+        assert!(
+            is_named.iter().any(|named| told.contains(named)) && told.contains("No space left"),
+            "{told}"
+        );
+    });
+    assert!(calls > 0, "fdatasync is never called");
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a test")]
 
 mod faults;
+mod full;
 mod post;
 mod power;
 mod records;

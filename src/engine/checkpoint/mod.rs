@@ -6,7 +6,7 @@ mod keeper;
 mod layout;
 mod store;
 
-pub use keeper::{Keeper, Kept, length};
+pub use keeper::{Keeper, Kept, Unkept, length};
 pub use store::{Store, StoreError};
 
 use super::clock::Arrival;

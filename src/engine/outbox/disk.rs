@@ -4,7 +4,7 @@
 use super::segment::{HEAD, Placed, pack, parse};
 use crate::encode::Visible;
 use crate::fault::step;
-use crate::sink::{force_name, is_full, wait_for_room};
+use crate::sink::{Room, force_name, is_full};
 use hyper::body::Bytes;
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -13,7 +13,6 @@ use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// From how many bytes on a file is followed by the next.
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -24,8 +23,8 @@ pub struct Disk {
     /// The number of the first entry of each file, oldest first.
     firsts: VecDeque<u64>,
     current: Option<Current>,
-    /// Files that were written to since the last checkpoint.
-    unforced: Vec<Arc<File>>,
+    /// Files that were written to since the last checkpoint, and their names.
+    unforced: Vec<(Arc<File>, String)>,
     delivered: Delivered,
 }
 
@@ -106,33 +105,33 @@ impl Disk {
     }
 
     /// Appends an entry; waits for room on a full disk.
-    pub async fn append(&mut self, number: u64, text: &[u8], stalled: &AtomicBool) -> io::Result<()> {
+    pub async fn append(&mut self, number: u64, text: &[u8], room: &Room) -> io::Result<()> {
         if self.current.as_ref().is_none_or(|current| current.length >= SEGMENT_BYTES) {
-            self.begin(number, stalled).await?;
+            self.begin(number, room).await?;
         }
         let Some(current) = &mut self.current else { return Ok(()) };
-        current.append(&pack(number, text), stalled).await?;
+        current.append(&pack(number, text), room).await?;
         step("outbox_written");
         Ok(())
     }
 
-    async fn begin(&mut self, first: u64, stalled: &AtomicBool) -> io::Result<()> {
+    async fn begin(&mut self, first: u64, room: &Room) -> io::Result<()> {
         let path = self.path(first);
         let name = path.display().to_string();
         let mut options = OpenOptions::new();
         options.create(true).write(true).truncate(true).mode(0o600);
         let file = loop {
             match options.open(&path) {
-                Err(error) if is_full(&error) => wait_for_room(&name, stalled).await,
+                Err(error) if is_full(&error) => room.wait(&name).await,
                 opened => break Arc::new(opened?),
             }
         };
-        let mut current = Current { file: Arc::clone(&file), name, length: 0 };
-        current.append(HEAD, stalled).await?;
+        let mut current = Current { file: Arc::clone(&file), name: name.clone(), length: 0 };
+        current.append(HEAD, room).await?;
         force_name(&path)?;
         step("outbox_begun");
         self.firsts.push_back(first);
-        self.unforced.push(file);
+        self.unforced.push((file, name));
         self.current = Some(current);
         Ok(())
     }
@@ -162,11 +161,12 @@ impl Disk {
         step("outbox_removed");
     }
 
-    /// Files that have to be forced to disk before a checkpoint may know of what was put in.
-    pub fn unforced(&mut self) -> Vec<Arc<File>> {
+    /// Files that have to be forced to disk before a checkpoint may know of what was put in, and their names.
+    pub fn unforced(&mut self) -> Vec<(Arc<File>, String)> {
         let mut files = std::mem::take(&mut self.unforced);
-        self.unforced.extend(self.current.as_ref().map(|current| Arc::clone(&current.file)));
-        files.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let current = self.current.as_ref();
+        self.unforced.extend(current.map(|current| (Arc::clone(&current.file), current.name.clone())));
+        files.dedup_by(|(a, _), (b, _)| Arc::ptr_eq(a, b));
         files
     }
 
@@ -176,17 +176,17 @@ impl Disk {
 }
 
 impl Current {
-    async fn append(&mut self, mut bytes: &[u8], stalled: &AtomicBool) -> io::Result<()> {
+    async fn append(&mut self, mut bytes: &[u8], room: &Room) -> io::Result<()> {
         while !bytes.is_empty() {
             match (&*self.file).write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.length += count as u64;
                     bytes = &bytes[count..];
-                    stalled.store(false, Ordering::Relaxed);
+                    room.some();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_full(&error) => wait_for_room(&self.name, stalled).await,
+                Err(error) if is_full(&error) => room.wait(&self.name).await,
                 Err(error) => return Err(error),
             }
         }

@@ -20,12 +20,12 @@ pub use traffic::{Attempt, Traffic};
 use crate::config::PostPlan;
 use crate::encode::write_event;
 use crate::shard::Event;
+use crate::sink::Room;
 use crate::sink::http::HttpSink;
 use hyper::body::Bytes;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +78,8 @@ pub struct Outbox {
     disk: Option<Disk>,
     stop: CancellationToken,
     traffic: Arc<Traffic>,
-    stalled: Arc<AtomicBool>,
+    /// Room on the disk.
+    disk_room: Room,
 }
 
 /// The sender has gone while alerts still come.
@@ -93,7 +94,7 @@ impl Outbox {
         sink: HttpSink,
         kept: Option<(Disk, Found)>,
         stop: &CancellationToken,
-        stalled: &Arc<AtomicBool>,
+        disk_room: Room,
     ) -> (Self, Sender) {
         let (entries, receiver) = mpsc::channel(ON_THE_WAY);
         let room = Arc::new(Semaphore::new(plan.outbox_bytes_max as usize));
@@ -117,7 +118,7 @@ impl Outbox {
             disk,
             stop: stop.clone(),
             traffic,
-            stalled: Arc::clone(stalled),
+            disk_room,
         };
         (outbox, sender)
     }
@@ -135,7 +136,7 @@ impl Outbox {
         let room = self.room(cost(&text)).await;
         if let Some(disk) = &mut self.disk {
             disk.remove(self.traffic.taken());
-            disk.append(self.next, &text, &self.stalled).await?;
+            disk.append(self.next, &text, &self.disk_room).await?;
         }
         self.traffic.put(cost(&text));
         let entry = Entry { number: self.next, text: text.into(), _room: room };
@@ -163,7 +164,7 @@ impl Outbox {
     }
 
     /// What a checkpoint has to know: how many were put in, and the files that are to be forced to disk before.
-    pub fn kept(&mut self) -> (Option<u64>, Vec<Arc<File>>) {
+    pub fn kept(&mut self) -> (Option<u64>, Vec<(Arc<File>, String)>) {
         match &mut self.disk {
             Some(disk) => {
                 disk.remove(self.traffic.taken());

@@ -1,6 +1,7 @@
 //! What an outbox is after runs that were ended at any moment.
 
 use super::*;
+use crate::sink::Rooms;
 use proptest::prelude::*;
 
 fn block<T>(work: impl Future<Output = T>) -> T {
@@ -8,9 +9,9 @@ fn block<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn put(disk: &mut Disk, numbers: Range<u64>, run: u32) {
-    let stalled = AtomicBool::new(false);
+    let room = Rooms::default().place();
     for number in numbers {
-        block(disk.append(number, format!("{run}:{number}").as_bytes(), &stalled)).unwrap();
+        block(disk.append(number, format!("{run}:{number}").as_bytes(), &room)).unwrap();
     }
 }
 
@@ -60,10 +61,10 @@ fn what_cannot_be_made_again_is_kept() {
 fn files_go_when_they_are_delivered() {
     let dir = tempfile::tempdir().unwrap();
     let (mut disk, _) = open(dir.path(), None, false);
-    let stalled = AtomicBool::new(false);
+    let room = Rooms::default().place();
     let text = vec![b'x'; 600_000];
     for number in 0..6 {
-        block(disk.append(number, &text, &stalled)).unwrap();
+        block(disk.append(number, &text, &room)).unwrap();
     }
     let files = || fs::read_dir(dir.path().join("outbox")).unwrap().count() - 1;
     assert_eq!((files(), disk.unforced().len(), disk.unforced().len()), (3, 3, 1));

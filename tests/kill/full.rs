@@ -1,0 +1,124 @@
+//! Disks that are full for a while: small file systems of their own, filled up and freed while a run waits.
+
+use super::faults::Place;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// Long enough for any machine.
+const PATIENCE_S: u32 = 60;
+
+/// Checks something with a small file system in this folder.
+fn on_a_small_disk(folder: &Path, size: &str, check: impl FnOnce()) {
+    fs::create_dir_all(folder).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &format!("size={size}"), "keyhound-test"])
+        .arg(folder)
+        .stderr(Stdio::null())
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        println!("left out: no file system can be mounted here");
+        return;
+    }
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
+    // Whoever still runs after a mistake holds it.
+    assert!(Command::new("umount").arg("-l").arg(folder).status().unwrap().success());
+    outcome.unwrap();
+}
+
+#[test]
+fn reading_stops_while_the_disk_is_full_and_goes_on_when_there_is_room() {
+    let place = Place::new(6000);
+    on_a_small_disk(&place.path("small"), "2m", || fill_and_free(&place));
+}
+
+fn fill_and_free(place: &Place) {
+    let ballast = place.path("small/ballast");
+    let mut child = place.command(&[], "small");
+    let mut child = child.stderr(Stdio::piped()).spawn();
+    // All but a little, so that the run begins and then finds no room.
+    fs::write(&ballast, vec![0; (2 << 20) - (96 << 10)]).unwrap();
+    thread::sleep(Duration::from_secs(2));
+    let child = child.as_mut().unwrap();
+    let waits = child.try_wait().unwrap().is_none();
+    fs::remove_file(&ballast).unwrap();
+    let status = child.wait().unwrap();
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(status.success(), "{told}");
+    assert!(waits && told.contains("the disk is full"), "it did not wait: {told}");
+    place.expect_whole(&place.path("small"), "a full disk");
+}
+
+/// There is room for the outputs all the while, and none for what they follow from.
+#[test]
+fn reading_stops_while_there_is_no_room_for_the_state() {
+    let place = Place::new(3000);
+    on_a_small_disk(&place.path("run/state"), "1m", || fill_and_free_the_state(&place));
+}
+
+fn fill_and_free_the_state(place: &Place) {
+    let log = fs::read(place.path("log")).unwrap();
+    fs::write(place.path("log"), "").unwrap();
+    let config = "[checkpoint]\ninterval_ms = 1\ntime_percent_max = 100\n[input]\npoll_ms = 2\n";
+    fs::write(place.path("keyhound.toml"), config).unwrap();
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut child = place.command(&[], "run");
+    child.args(["--follow", "--metrics", &metrics]).stderr(File::create(place.path("errors")).unwrap());
+    let mut child = child.spawn().unwrap();
+    wait_for("the first checkpoint", || place.path("run/state/checkpoint-0000000001").exists());
+    let ballast = place.path("run/state/ballast");
+    fill(&ballast);
+    let mut grows = OpenOptions::new().append(true).open(place.path("log")).unwrap();
+    for piece in log.chunks(10_000) {
+        grows.write_all(piece).unwrap();
+        thread::sleep(Duration::from_millis(10));
+    }
+    let told = || fs::read_to_string(place.path("errors")).unwrap();
+    wait_for("the word that the disk is full", || told().contains("run/state: the disk is full"));
+    let is_full = |page: &str| page.lines().any(|line| line == "keyhound_disk_full 1");
+    let lines = |page: &str| {
+        page.lines().find(|line| line.starts_with("keyhound_source_lines_total")).map(str::to_owned)
+    };
+    let before = page(&metrics);
+    thread::sleep(Duration::from_secs(2));
+    let after = page(&metrics);
+    assert!(is_full(&before) && is_full(&after), "{after}");
+    assert_eq!(lines(&before), lines(&after), "it goes on reading");
+    assert!(!place.is_whole(&place.path("run")), "it went on writing");
+    fs::remove_file(&ballast).unwrap();
+    wait_for("all that follows", || place.is_whole(&place.path("run")));
+    wait_for("the word that there is room", || !is_full(&page(&metrics)));
+    assert!(Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success(), "{}", told());
+    place.expect_whole(&place.path("run"), "no room for the state");
+    assert_eq!(told().matches("the disk is full").count(), 1, "{}", told());
+}
+
+/// Takes all the room there is.
+fn fill(ballast: &Path) {
+    let mut file = File::create(ballast).unwrap();
+    while file.write_all(&[0; 512]).is_ok() {}
+}
+
+fn page(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+    for _ in 0..PATIENCE_S * 20 {
+        if is_there() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what} does not come");
+}
