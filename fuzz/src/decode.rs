@@ -58,6 +58,7 @@ fn check(settings: &Settings, data: &[u8]) {
     let mut decoder = Decoder::new(settings.clone());
     let batch = decoder.block(&block, now);
     nothing_is_lost(&block, &batch, settings);
+    nothing_grows(&block, &batch);
     nothing_is_secret(&batch, settings);
     let again = decoder.block(&block, now);
     assert_eq!(again, batch, "the same once more is the same");
@@ -94,6 +95,50 @@ fn nothing_is_lost(block: &Block, batch: &Batch, settings: &Settings) {
         assert!(passed_over > 0, "line {number} of {:?} is lost: {shown}", settings.format);
         passed_over -= 1;
     }
+}
+
+/// What comes out is bounded by what went in: a record takes a byte or more, and its texts are cut. What was packed may
+/// be larger than its envelope, as far as gzip can make it and the limit for one frame goes.
+fn nothing_grows(block: &Block, batch: &Batch) {
+    let bytes = room(block);
+    let rejected = batch.rejected.iter().sum::<u32>() as usize;
+    let told = batch.records.len() + rejected + batch.foreign as usize;
+    assert!(told <= bytes, "{told} records, rejects and others of {bytes} bytes");
+    let mut shown = 0;
+    for text in batch.records.iter().flat_map(texts) {
+        let length = batch.bytes_of(text).len();
+        assert!(length <= TEXT_BYTES_MAX, "a text of {length} bytes");
+        shown += length;
+    }
+    // A text that belongs to a whole list stands in each of its records.
+    assert!(shown <= batch.records.len() * 6 * TEXT_BYTES_MAX, "{shown} bytes of texts");
+    let sizes =
+        batch.rejects.iter().map(|reject| reject.value.len() + reject.frame.len() + reject.message.len());
+    let kept: usize =
+        sizes.inspect(|size| assert!(*size <= REJECT_BYTES_MAX, "a reject of {size} bytes")).sum();
+    assert!(kept <= KEPT_BYTES_MAX + REJECT_BYTES_MAX, "{kept} bytes of rejects");
+}
+
+/// Longest text of a record.
+const TEXT_BYTES_MAX: usize = 512;
+/// Longest reject: excerpts of a frame and of a value, in which secrets are replaced by something that may be longer.
+const REJECT_BYTES_MAX: usize = 32 << 10;
+/// Bytes of rejects that are kept of a block.
+const KEPT_BYTES_MAX: usize = 2 << 20;
+/// What the data of one line may unfold to.
+const UNPACKED_BYTES_MAX: usize = 32 << 20;
+/// The best that gzip can do.
+const GZIP_MAX: usize = 1032;
+
+/// The most bytes that frames may have in all.
+fn room(block: &Block) -> usize {
+    let (bytes, lines) = (block.bytes.len(), block.lines().count());
+    // Data stands in a member of that name, whose name may be written in escapes.
+    let holds = |word: &[u8]| block.bytes.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    let packed =
+        if holds(b"data") || holds(b"\\") { (bytes * GZIP_MAX).min(lines * UNPACKED_BYTES_MAX) } else { 0 };
+    // Of a line without anything in it a header may be rejected.
+    bytes + lines + packed
 }
 
 /// Nothing but white space and the zeros that a crash leaves, or an envelope around nothing but that. Traces may hold
