@@ -44,7 +44,7 @@ const RULES: &[Rule] = &[
     rule(
         "OpenAI: pictures that were cached",
         r#"{"object":"organization.usage.completions.result","start_time":1780272000,"end_time":1780275600,"api_key_id":"key_a","model":"gpt-4o","input_tokens":1000,"input_cached_tokens":400,"input_cached_image_tokens":50,"output_image_tokens":0,"output_tokens":0}"#,
-        "600/400/-/-/0/- $0.002 Partial",
+        "600/400/-/-/0/- $0.0020625 Partial",
     ),
     rule(
         "OpenAI: embeddings have no output",
