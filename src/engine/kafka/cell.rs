@@ -38,16 +38,12 @@ impl Mould {
     /// As the plan says.
     pub fn new(plan: &Plan, layout: Arc<Layout>) -> Self {
         Self {
-            layout,
             shard: Arc::clone(&plan.shard),
-            fleet_topic: plan
-                .shard
-                .incidents
-                .as_ref()
-                .and_then(|_| Some(plan.kafka.as_ref()?.fleet_topic().into())),
+            fleet_topic: plan.shard.incidents.as_ref().map(|_| Arc::clone(&layout.fleet)),
             join: plan.join,
             lateness_minutes: plan.input.lateness_minutes,
             idle_minutes: plan.input.idle_minutes,
+            layout,
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Layout {
     partitions: Vec<usize>,
     inputs: usize,
     changelogs: Vec<Arc<str>>,
+    /// The topic in which partitions tell each other what is usual among their keys.
+    pub fleet: Arc<str>,
 }
 
 impl Layout {
@@ -72,6 +74,7 @@ impl Layout {
             topics: Topics { names: topics.into(), inputs: plan.topics.len() },
             partitions,
             inputs: plan.topics.len(),
+            fleet: plan.fleet_topic().into(),
         }
     }
 
