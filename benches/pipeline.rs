@@ -36,7 +36,10 @@ fn main() {
         bytes / records
     );
     compare(&path, records, runs);
+    promises(&path, runs);
+    incidents(&path, runs);
     memory(records);
+    restart(records);
 }
 
 /// The peak memory of this process, where the system tells it.
@@ -142,4 +145,86 @@ fn memory(records: u64) {
         "\nmemory of a further quiet key: {:.2} KiB ({many} keys against 1000)",
         (many_kib - few) / (many - 1_000) as f64
     );
+}
+
+/// A folder of its own under the one for benchmarks, empty.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn keyhound(config: &Path) -> Command {
+    let mut command = pinned(env!("CARGO_BIN_EXE_keyhound"));
+    command.args(["run", "--threads", "1", "--config"]).arg(config);
+    command
+}
+
+/// The middle of `one` / `other`, turn by turn, by the clock and by processor time.
+fn ratios(one: &[Measured], other: &[Measured]) -> (f64, f64) {
+    let turns = || one[1..].iter().zip(&other[1..]);
+    (
+        median(turns().map(|(one, other)| one.wall / other.wall)),
+        median(turns().map(|(one, other)| one.cpu / other.cpu)),
+    )
+}
+
+/// What `--state` costs, with checkpoints as often as may be: twenty times a second, or a twentieth of the time.
+fn promises(path: &Path, runs: u64) {
+    let dir = folder("bench-promises");
+    let config = dir.join("often.toml");
+    std::fs::write(&config, "[checkpoint]\ninterval_ms = 50\n").unwrap();
+    let (mut without, mut with, mut made) = (Vec::new(), Vec::new(), 0);
+    for turn in 0..=runs {
+        let name = |what: &str| dir.join(format!("{what}-{turn}"));
+        without.push(measure(keyhound(&config).arg("-o").arg(name("plain")).arg(path)));
+        with.push(measure(
+            keyhound(&config).arg("--state").arg(name("state")).arg("-o").arg(name("kept")).arg(path),
+        ));
+        let names = std::fs::read_dir(name("state")).unwrap().map(|entry| entry.unwrap().file_name());
+        let number =
+            |name: std::ffi::OsString| name.to_str()?.strip_prefix("checkpoint-")?.parse::<u64>().ok();
+        made = names.filter_map(number).max().unwrap_or(0);
+    }
+    let (wall, cpu) = ratios(&with, &without);
+    println!(
+        "\nwith --state / without, to a file: {wall:.2} by the clock, {cpu:.2} CPU ({made} checkpoints in the last run)"
+    );
+}
+
+/// What looking for incidents costs.
+fn incidents(path: &Path, runs: u64) {
+    let dir = folder("bench-incidents");
+    let (off, on) = (dir.join("off.toml"), dir.join("on.toml"));
+    std::fs::write(&off, "").unwrap();
+    std::fs::write(&on, "[incidents]\nenabled = true\n").unwrap();
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..=runs {
+        with.push(measure(keyhound(&on).arg(path)));
+        without.push(measure(keyhound(&off).arg(path)));
+    }
+    let (wall, cpu) = ratios(&with, &without);
+    println!("with incidents / without: {wall:.2} by the clock, {cpu:.2} CPU");
+    println!("  {}", with[1].said.trim().replace('\n', "\n  "));
+}
+
+/// How long it takes to go on from the state of many keys, when nothing has come since.
+fn restart(records: u64) {
+    let keys = (records / 10).max(2_000);
+    let path = generate(&format!("quiet-{keys}"), |out| common::write_quiet(out, keys));
+    let dir = folder("bench-restart");
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyhound"));
+        command
+            .args(["run", "--quiet", "--state"])
+            .arg(dir.join("state"))
+            .arg("-o")
+            .arg(dir.join("out"))
+            .arg(&path);
+        measure(&mut command)
+    };
+    run();
+    let again = run();
+    println!("going on with {keys} keys: {:.2} s by the clock, {:.2} s CPU", again.wall, again.cpu);
 }

@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The form of what is written; another one is not read.
 const FORM: u32 = 1;
+/// How long to wait for a message; nothing for so many times is told.
+const AGAIN: Duration = Duration::from_millis(100);
+const SLOW: u32 = 50;
 /// Messages that are heard at once.
 const HEARD_MAX: usize = 64;
 
@@ -68,15 +71,21 @@ impl FleetLog {
 
     /// Hears everything that has been told so far.
     pub fn catch_up(&mut self, stop: &CancellationToken) {
+        let mut quiet = 0_u32;
         while !stop.is_cancelled() {
-            match self.reader.poll(Duration::from_millis(100)) {
+            match self.reader.poll(AGAIN) {
                 Some(Err(KafkaError::PartitionEOF(_))) => return,
                 Some(Ok(message)) => {
                     let value = message.payload().unwrap_or_default().to_vec();
                     self.take(&value);
                 }
                 Some(Err(error)) => tracing::debug!("kafka: {error}"),
-                None => {}
+                None => {
+                    quiet += 1;
+                    if quiet.is_multiple_of(SLOW) {
+                        tracing::warn!("{}: brokers do not say what stands in it; still waiting", self.topic);
+                    }
+                }
             }
         }
     }
