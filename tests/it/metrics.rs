@@ -12,7 +12,7 @@ use std::time::Duration;
 /// A program that reads what it is fed and answers on `/metrics`.
 pub struct Served {
     child: Child,
-    stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     address: String,
 }
 
@@ -37,7 +37,7 @@ impl Served {
         let address = line.split("http://").nth(1).unwrap_or_else(|| panic!("an address: {line}"));
         let address = address.split('/').next().unwrap().to_owned();
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Self { stdin: child.stdin.take().unwrap(), child, address }
+        Self { stdin: child.stdin.take(), child, address }
     }
 
     /// Status line and body of the answer to a request.
@@ -58,7 +58,7 @@ impl Served {
 
     /// Writes records and waits until they are counted.
     pub fn feed(&mut self, lines: &str, counted: &str) -> String {
-        self.stdin.write_all(lines.as_bytes()).unwrap();
+        self.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
         for _ in 0..300 {
             let page = self.get("/metrics").1;
             if page.lines().any(|line| line == counted) {
@@ -83,8 +83,17 @@ impl Served {
     }
 
     pub fn stop(mut self) {
-        drop(self.stdin);
+        drop(self.stdin.take());
         assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
