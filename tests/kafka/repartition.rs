@@ -200,7 +200,8 @@ fn workers_may_come_and_go_while_records_of_a_key_are_everywhere() {
     };
     let mut workers = vec![Worker::start(&config_of(0))];
     for (turn, portion) in inputs.chunks(inputs.len().div_ceil(5)).enumerate() {
-        let count = [1, 3, 2, 3, 1][turn];
+        // With three, one may get partitions of the input alone, and then reads ahead of the others (docs/kafka.md).
+        let count = [1, 2, 1, 2, 1][turn];
         while workers.len() < count {
             workers.push(Worker::start(&config_of(workers.len())));
         }
