@@ -85,5 +85,5 @@ sleep 0.3
 kill -TERM "$reader"
 wait "$reader" || fail "keyhound, stopped"
 same "rejects over a crash" "$(jq -r .reason "$work/rejects-kept" | sort | paste -sd ' ')" "not_utf8 unrecognised unrecognised"
-same "read after the crash" "$(tail -n 4 "$work/said.log" | grep -o '^read .* rejected')" "read 2 = 1 processed + 0 duplicate + 0 late + 1 rejected"
+same "read after the crash" "$(summary | tail -n 1)" "read 2 = 1 processed + 0 duplicate + 0 late + 1 rejected"
 echo "ok: journald $(journalctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p'): 25 records of 26 entries; without --all the one over 4096 bytes is missed and said so; by its cursor each once through kill -9"
