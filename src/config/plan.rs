@@ -3,7 +3,7 @@
 use super::{Config, ConfigError, KafkaPlan, KeyConfig, PostPlan, kafka, locate};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
-use crate::incident::IncidentSettings;
+use crate::incident::{IncidentConfig, IncidentSettings};
 use crate::join::JoinSettings;
 use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
@@ -70,6 +70,7 @@ impl Plan {
         let networks = Arc::new(networks(config)?);
         let incidents = IncidentSettings {
             threshold_nats: config.incidents.threshold_nats,
+            habits_threshold_nats: config.incidents.habits_threshold_nats,
             networks: Arc::clone(&networks),
         };
         let shard = ShardSettings {
@@ -124,12 +125,13 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
             return Err(ConfigError::setting(&[table, name], message));
         }
     }
-    if !config.incidents.threshold_nats.is_finite() || config.incidents.threshold_nats <= 0.0 {
-        let message = format!(
-            "`incidents.threshold_nats` is {}; a number above nought is expected",
-            config.incidents.threshold_nats
-        );
-        return Err(ConfigError::setting(&["incidents", "threshold_nats"], message));
+    let IncidentConfig { threshold_nats, habits_threshold_nats, .. } = config.incidents;
+    let thresholds = [("threshold_nats", threshold_nats), ("habits_threshold_nats", habits_threshold_nats)];
+    for (name, nats) in thresholds {
+        if !nats.is_finite() || nats <= 0.0 {
+            let message = format!("`incidents.{name}` is {nats}; a number above nought is expected");
+            return Err(ConfigError::setting(&["incidents", name], message));
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A consumer of a key that is not known: what it does is kept apart, and teaches nothing.
 
+use super::event::{ADDRESSES_MAX, Consumer};
 use super::identity::{Identity, Place};
 use super::known::Known;
 use super::novelty::level;
@@ -93,6 +94,17 @@ pub struct Told {
     pub records: u32,
     pub spent: f64,
     pub detected: i64,
+}
+
+/// Requests that are told at once.
+const TOLD_AT_ONCE: usize = 100;
+
+/// Whether an incident has grown so much that it is worth a word: by requests that are not told, by all of them, or by
+/// dollars.
+pub fn is_news(untold: usize, records: u32, spent: f64, told: Told) -> bool {
+    untold >= TOLD_AT_ONCE
+        || records >= told.records.saturating_mul(3)
+        || spent >= 3.0 * told.spent && spent > told.spent + 1.0
 }
 
 /// A record of a consumer that is not known.
@@ -282,6 +294,13 @@ impl Cohort {
             + self.endpoints.heap_bytes()
             + heap::vector::<Box<str>>(self.requests.capacity())
             + requests
+    }
+
+    /// What is told of it.
+    pub fn consumer(&self) -> Consumer {
+        let Self { number, first, last, records, spent, .. } = *self;
+        let addresses = self.addresses.values().take(ADDRESSES_MAX).collect();
+        Consumer { number, first, last, records, spent, place: self.identity.place, addresses }
     }
 
     /// How often it came back, as a level.

@@ -1,7 +1,9 @@
 //! What is told of an incident.
 
-use super::cohort::{Cohort, Told};
+use super::cohort::Told;
 use super::evidence::{Ledger, Term};
+use super::identity::Place;
+use crate::address::Address;
 use crate::detect::{Class, KeyProfile, Severity};
 use crate::key::KeyId;
 use crate::networks::Networks;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 /// Dollars an hour, and in all, from which on an incident is critical.
 const CRITICAL_USD: (f64, f64) = (10.0, 25.0);
 /// Addresses that are told.
-const ADDRESSES_MAX: usize = 20;
+pub const ADDRESSES_MAX: usize = 20;
 
 /// A key in somebody else's hands, in one revision.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,10 +57,25 @@ pub struct Incident {
     pub next_steps: &'static [&'static str],
 }
 
+/// Whoever uses a key besides its owner.
+pub struct Consumer {
+    /// A number of its own among those of its key.
+    pub number: u32,
+    /// First and last record, in seconds.
+    pub first: i64,
+    pub last: i64,
+    pub records: u32,
+    /// Dollars.
+    pub spent: f64,
+    /// Where its first record came from, if anybody knows, and all addresses.
+    pub place: Option<Place>,
+    pub addresses: Vec<Address>,
+}
+
 /// Everything that an incident is told from.
 pub struct Scene<'a> {
     pub key: &'a KeyProfile,
-    pub cohort: &'a Cohort,
+    pub consumer: Consumer,
     pub ledger: &'a Ledger,
     pub told: Told,
     pub at: Stamp,
@@ -68,43 +85,44 @@ pub struct Scene<'a> {
 impl Incident {
     /// Of what was found.
     pub fn new(scene: &Scene<'_>, request_ids: Vec<Box<str>>) -> Self {
-        let Scene { cohort, ledger, told, .. } = scene;
+        let Scene { consumer, ledger, told, .. } = scene;
         let mut terms = ledger.terms().to_vec();
         terms.sort_by(|one, other| other.nats.abs().total_cmp(&one.nats.abs()));
         let stamp = |ns: i64| Stamp::utc(Timestamp(ns));
         Self {
-            id: id(scene.key.id, cohort),
+            id: id(scene.key.id, consumer),
             revision: told.revision,
             class: Class::Compromise,
-            severity: severity(cohort),
+            severity: severity(consumer),
             key: scene.key.id,
             key_hint: Arc::clone(&scene.key.hint),
             key_alias: Arc::clone(&scene.key.alias),
             description: describe(scene, &terms),
-            timestamp: stamp(cohort.first * SECOND),
+            timestamp: stamp(consumer.first * SECOND),
             detected_at: stamp(told.detected),
             updated_at: scene.at,
             score: ledger.score(),
             ledger: terms,
-            requests: cohort.records,
-            cost_usd: cohort.spent,
+            requests: consumer.records,
+            cost_usd: consumer.spent,
             request_ids,
-            source_ips: cohort.addresses.values().take(ADDRESSES_MAX).map(|a| a.to_string()).collect(),
+            source_ips: consumer.addresses.iter().map(ToString::to_string).collect(),
             next_steps: crate::detect::REVOKE_FIRST,
         }
     }
 }
 
-fn id(key: KeyId, cohort: &Cohort) -> String {
+fn id(key: KeyId, consumer: &Consumer) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-22 incident id");
-    hasher.update(&key.0).update(&cohort.first.to_le_bytes()).update(&cohort.number.to_le_bytes());
+    hasher.update(&key.0).update(&consumer.first.to_le_bytes()).update(&consumer.number.to_le_bytes());
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-fn severity(cohort: &Cohort) -> Severity {
-    let hours = (cohort.span_days() * 24.0).max(1.0 / 60.0);
+#[allow(clippy::cast_precision_loss, reason = "seconds of an incident")]
+fn severity(consumer: &Consumer) -> Severity {
+    let hours = ((consumer.last - consumer.first) as f64 / 3600.0).max(1.0 / 60.0);
     let (per_hour, in_all) = CRITICAL_USD;
-    if cohort.spent >= in_all || cohort.spent > 1.0 && cohort.spent / hours >= per_hour {
+    if consumer.spent >= in_all || consumer.spent > 1.0 && consumer.spent / hours >= per_hour {
         Severity::Critical
     } else {
         Severity::High
@@ -112,16 +130,16 @@ fn severity(cohort: &Cohort) -> Severity {
 }
 
 fn describe(scene: &Scene<'_>, terms: &[Term]) -> String {
-    let Scene { cohort, networks, .. } = scene;
+    let Scene { consumer, networks, .. } = scene;
     let mut text = String::from("somebody besides its owner uses this key");
     // Writing to a text cannot fail.
-    let requests = if cohort.records == 1 { "request" } else { "requests" };
-    let _ = write!(text, ": {} {requests}, ", cohort.records);
-    let _ = match cohort.spent {
-        0.01.. => write!(text, "${:.2}", cohort.spent),
+    let requests = if consumer.records == 1 { "request" } else { "requests" };
+    let _ = write!(text, ": {} {requests}, ", consumer.records);
+    let _ = match consumer.spent {
+        0.01.. => write!(text, "${:.2}", consumer.spent),
         _ => write!(text, "less than a cent"),
     };
-    if let Some(place) = &cohort.identity.place {
+    if let Some(place) = &consumer.place {
         let _ = write!(text, ", from {}", place.address);
         if let Some(asn) = place.asn() {
             let _ = write!(text, " (AS{asn} {})", networks.name(asn));

@@ -6,6 +6,7 @@
 
 use super::cohort::{Cohort, Name, SLOTS_MAX};
 use super::fleet::Fleet;
+use super::habits;
 use super::novelty::{Kind, rate};
 use super::owner::Owner;
 
@@ -25,7 +26,8 @@ pub struct Term {
 impl Term {
     /// What it means, in a few words.
     pub fn meaning(&self) -> &'static str {
-        TERMS.iter().find(|(name, _)| *name == self.name).map_or("", |(_, meaning)| *meaning)
+        let mut all = TERMS.iter().chain(habits::TERMS);
+        all.find(|(name, _)| *name == self.name).map_or("", |(_, meaning)| *meaning)
     }
 }
 
@@ -64,6 +66,12 @@ terms! {
 /// The terms of an unknown consumer, those that say nothing left out.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Ledger(Vec<Term>);
+
+impl From<Vec<Term>> for Ledger {
+    fn from(terms: Vec<Term>) -> Self {
+        Self(terms)
+    }
+}
 
 /// Everything that evidence is taken from.
 pub struct Case<'a> {

@@ -3,6 +3,7 @@
 //! Shards, and processes, tell each other from time to time what their keys have added, and judge by what was known then:
 //! so it does not matter who owns which key. All that is added are counts, so the order in which it is does not matter.
 
+use super::habits::Everybody;
 use super::identity::{Identity, Place};
 use super::novelty::Fellows;
 use super::owner::seconds;
@@ -27,6 +28,8 @@ pub struct Fleet {
     pub fellows: [Fellows; 2],
     /// Sizes of all trusted requests.
     pub shape: Shape,
+    /// Sizes of all requests that tell neither address nor client.
+    pub sizes: Everybody,
     keys: u32,
     networks: BTreeMap<u32, u32>,
     clients: BTreeMap<u64, u32>,
@@ -106,6 +109,7 @@ impl Fleet {
             sum.add_all(fellows);
         }
         self.shape.add_all(&news.shape);
+        self.sizes.add_all(&news.sizes);
         self.keys = self.keys.saturating_add(news.keys);
         for (network, keys) in &news.networks {
             count(&mut self.networks, *network, *keys, NETWORKS_MAX);
@@ -127,6 +131,7 @@ impl Fleet {
             of_news.subtract(of_before);
         }
         news.shape.subtract(&before.shape);
+        news.sizes.subtract(&before.sizes);
         news.keys = self.keys.saturating_sub(before.keys);
         subtract(&mut news.networks, &before.networks);
         subtract(&mut news.clients, &before.clients);

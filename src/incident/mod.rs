@@ -12,6 +12,7 @@ mod cohort;
 mod evidence;
 mod event;
 mod fleet;
+mod habits;
 mod identity;
 mod known;
 mod novelty;
@@ -22,7 +23,7 @@ mod watch;
 pub use event::Incident;
 pub use evidence::{TERMS, Term};
 pub use fleet::Fleet;
-pub use watch::Watch;
+pub use habits::TERMS as TERMS_OF_HABITS;
 
 use crate::address::Address;
 use crate::detect::KeyProfile;
@@ -32,13 +33,14 @@ use crate::record::{Batch, Kind, Part, UsageRecord};
 use crate::time::{MINUTE, Stamp, Timestamp};
 use cohort::Act;
 use fleet::Around;
+use habits::Regular;
 use hashbrown::HashMap;
 use identity::{Identity, Place};
 use owner::seconds;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use twox_hash::XxHash3_64;
-use watch::Seat;
+use watch::{Seat, Watch};
 
 /// Places and clients that are remembered, for their names are looked up for every record.
 const MEMO_MAX: usize = 1 << 16;
@@ -53,11 +55,13 @@ pub struct IncidentConfig {
     pub enabled: bool,
     /// The evidence, in nats, from which on an incident is told.
     pub threshold_nats: f64,
+    /// The same for keys whose records tell neither address nor client, which are known by their habits alone.
+    pub habits_threshold_nats: f64,
 }
 
 impl Default for IncidentConfig {
     fn default() -> Self {
-        Self { enabled: false, threshold_nats: 11.5 }
+        Self { enabled: false, threshold_nats: 11.5, habits_threshold_nats: 2.2 }
     }
 }
 
@@ -66,6 +70,8 @@ impl Default for IncidentConfig {
 pub struct IncidentSettings {
     /// The evidence, in nats, from which on an incident is told.
     pub threshold_nats: f64,
+    /// The same for keys that are known by their habits alone.
+    pub habits_threshold_nats: f64,
     /// Which network an address belongs to.
     pub networks: Arc<Networks>,
 }
@@ -94,6 +100,22 @@ impl Epochs {
     #[cfg(feature = "kafka")]
     pub fn start(self) -> Timestamp {
         Timestamp(self.0.unwrap_or_default().saturating_mul(EPOCH_MINUTES * MINUTE))
+    }
+}
+
+/// What is known of one key where incidents are looked for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Watched {
+    /// Of records that tell an address or a client.
+    consumers: Option<Box<Watch>>,
+    /// Of those that tell neither.
+    regular: Option<Box<Regular>>,
+}
+
+impl Watched {
+    /// Memory besides its own, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.consumers.as_deref().map_or(0, Watch::bytes) + self.regular.as_deref().map_or(0, Regular::bytes)
     }
 }
 
@@ -139,18 +161,26 @@ impl Observer {
     /// Takes a record of this key; what follows from it, unless everything is only learned from.
     pub fn see(
         &mut self,
-        watch: &mut Option<Box<Watch>>,
+        watch: &mut Watched,
         key: &KeyProfile,
         record: &UsageRecord,
         batch: &Batch,
         learning: bool,
     ) -> Option<Incident> {
         let is_use = record.kind == Kind::Request && record.part != Part::Usage;
-        if !is_use || record.address.is_none() && record.user_agent.is_none() {
+        if !is_use {
             return None;
         }
         let identity = self.identity(record, batch);
-        let watch = watch.get_or_insert_with(|| {
+        if record.address.is_none() && record.user_agent.is_none() {
+            let Self { settings, known, news, .. } = self;
+            let threshold = if learning { f64::INFINITY } else { settings.habits_threshold_nats };
+            let seat =
+                Seat { key, time: record.time, threshold, load_tools: &[], networks: &settings.networks };
+            let regular = watch.regular.get_or_insert_with(|| Box::new(Regular::new(record.time.at)));
+            return regular.take(&act(record, batch, &identity), &seat, &known.sizes, &mut news.sizes);
+        }
+        let watch = watch.consumers.get_or_insert_with(|| {
             self.news.add_key();
             Box::new(Watch::new(seconds(record.time.at), &identity))
         });
@@ -161,11 +191,15 @@ impl Observer {
     }
 
     /// What has not been told of open incidents, when there are no more records.
-    pub fn rest(&self, watch: &mut Watch, key: &KeyProfile) -> Vec<Incident> {
+    pub fn rest(&self, watch: &mut Watched, key: &KeyProfile) -> Vec<Incident> {
         let Self { settings, load_tools, known, .. } = self;
         let time = Stamp::utc(Timestamp::MIN);
         let networks = &settings.networks;
-        watch.rest(&Seat { key, time, threshold: f64::INFINITY, load_tools, networks }, known)
+        let seat = Seat { key, time, threshold: f64::INFINITY, load_tools, networks };
+        let mut rest =
+            watch.consumers.as_mut().map_or_else(Vec::new, |consumers| consumers.rest(&seat, known));
+        rest.extend(watch.regular.as_mut().and_then(|regular| regular.rest(&seat)));
+        rest
     }
 
     /// What is usual among all keys, as it was told last, and what these have added since.

@@ -1,6 +1,6 @@
 //! One key: its owner, and everybody else who uses it.
 
-use super::cohort::{Act, Cohort, Name, Told};
+use super::cohort::{Act, Cohort, Name, Told, is_news};
 use super::event::{Incident, Scene};
 use super::evidence::{Case, Ledger, weigh};
 use super::fleet::{Around, Fleet};
@@ -25,8 +25,6 @@ const SETTLED: (u32, i64) = (4, 4 * 86_400);
 const GONE: i64 = 5 * 86_400;
 /// Evidence is weighed at every one of the first records, then at every twentieth.
 const EVERY: (u32, u32) = (60, 20);
-/// Requests that are told at once.
-const TOLD_AT_ONCE: usize = 100;
 
 /// A key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -179,7 +177,7 @@ impl Watch {
         let ledger = self.weigh(cohort, fleet.known, seat.load_tools);
         match cohort.incident {
             None if ledger.score() >= seat.threshold && ledger.may_be_theft(cohort) => {}
-            Some(told) if is_news(cohort, told) => {}
+            Some(told) if is_news(cohort.requests.len(), cohort.records, cohort.spent, told) => {}
             _ => return None,
         }
         Some(self.tell(place, seat, &ledger, seat.time))
@@ -202,7 +200,7 @@ impl Watch {
         cohort.incident = Some(told);
         let requests = std::mem::take(&mut cohort.requests);
         let Seat { key, networks, .. } = *seat;
-        let scene = Scene { key, cohort, ledger, told, at, networks };
+        let scene = Scene { key, consumer: cohort.consumer(), ledger, told, at, networks };
         Incident::new(&scene, requests)
     }
 
@@ -261,11 +259,4 @@ impl Watch {
         }
         rest
     }
-}
-
-/// Whether an incident has grown so much that it is worth a word.
-fn is_news(cohort: &Cohort, told: Told) -> bool {
-    cohort.requests.len() >= TOLD_AT_ONCE
-        || cohort.records >= told.records.saturating_mul(3)
-        || cohort.spent >= 3.0 * told.spent && cohort.spent > told.spent + 1.0
 }

@@ -279,8 +279,7 @@ impl Shard {
         let Self { observer: Some(observer), keys, outputs, .. } = self else { return };
         let before = outputs.len();
         keys.each(|key| {
-            let Some(watch) = key.watch.as_deref_mut() else { return };
-            outputs.extend(observer.rest(watch, &key.profile).into_iter().map(|incident| {
+            outputs.extend(observer.rest(&mut key.watch, &key.profile).into_iter().map(|incident| {
                 let order = (u32::MAX, true, incident.updated_at.at, incident.key);
                 Output { order, event: Event::Incident(incident) }
             }));

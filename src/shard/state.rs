@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
 use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
 use crate::heap;
-use crate::incident::{Incident, Observer, Watch};
+use crate::incident::{Incident, Observer, Watched};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, UsageRecord};
@@ -51,7 +51,7 @@ pub(super) struct KeyState {
     pub(super) signals: Signals,
     open: Vec<OpenDay>,
     /// Who uses it, where incidents are looked for.
-    pub(super) watch: Option<Box<Watch>>,
+    pub(super) watch: Watched,
     /// What it last added to the sums over all keys.
     #[serde(skip)]
     pub(super) part: Part,
@@ -90,7 +90,7 @@ impl KeyState {
             addresses: Known::default(),
             signals: Signals::NONE,
             open: Vec::new(),
-            watch: None,
+            watch: Watched::default(),
             part: Part::default(),
             changed: false,
             admitted: 0,
@@ -308,7 +308,7 @@ impl KeyState {
             + self.addresses.heap_bytes()
             + heap::vector::<OpenDay>(self.open.capacity())
             + self.open.iter().map(|day| day.heap_bytes() + CLOSING_BYTES).sum::<usize>()
-            + self.watch.as_deref().map_or(0, Watch::bytes)
+            + self.watch.heap_bytes()
     }
 
     /// Shows a record to whoever looks for incidents.
@@ -320,9 +320,9 @@ impl KeyState {
         learning: bool,
     ) -> Option<Incident> {
         let Self { watch, profile, .. } = self;
-        let before = watch.as_deref().map_or(0, Watch::bytes);
+        let before = watch.heap_bytes();
         let found = observer.see(watch, profile, record, batch, learning);
-        self.resized |= watch.as_deref().map_or(0, Watch::bytes) != before;
+        self.resized |= watch.heap_bytes() != before;
         found
     }
 }

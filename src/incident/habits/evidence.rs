@@ -1,0 +1,216 @@
+//! What the sums of a key say about a second consumer: a table of steps, in nats.
+//!
+//! Each comparison is one row: below its first step it adds nothing, above the last everything. The steps were fitted as
+//! an additive logistic model to labelled days of a benchmark (`weights.txt` says which), with signs imposed where reason
+//! gives them: no probe, no model that is new, no dearer one lowers the score, and the owner's own work at the same time
+//! never raises it. That last sign tells a surge from a theft: more of the same is no theft.
+
+use super::super::evidence::{Ledger, Term};
+use super::Habits;
+use super::sums::{Of, Span, place};
+use std::sync::LazyLock;
+
+/// How a sum is looked at.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    /// Its logarithm.
+    Ln(usize),
+    /// By how much it is higher than that of other days ever is.
+    Surprise(usize),
+    /// Its part of the day's records.
+    Part(usize),
+    /// Days of use, and requests on one, both as logarithms.
+    Age,
+    Activity,
+}
+
+/// What a comparison is called in `weights.txt`, the term that it belongs to, and how it is made.
+const READINGS: &[(&str, &str, Reading)] = &[
+    ("typical.10m", "own_work", Reading::Ln(place(Of::Typical, Span::TenMinutes))),
+    ("typical.2h", "own_work", Reading::Ln(place(Of::Typical, Span::TwoHours))),
+    ("strange.2h.surprise", "sizes", Reading::Surprise(place(Of::Strange, Span::TwoHours))),
+    ("odd_sizes.part", "sizes", Reading::Part(place(Of::OddSizes, Span::Day))),
+    ("template.4d.surprise", "template", Reading::Surprise(place(Of::Template, Span::FourDays))),
+    ("odd_hours.2h", "odd_hours", Reading::Ln(place(Of::OddHours, Span::TwoHours))),
+    ("odd_hours.part", "odd_hours", Reading::Part(place(Of::OddHours, Span::Day))),
+    ("rare_hours.10m", "volume", Reading::Ln(place(Of::RareHours, Span::TenMinutes))),
+    ("rare_hours.1d", "volume", Reading::Ln(place(Of::RareHours, Span::Day))),
+    ("rare_hours.2h.surprise", "volume", Reading::Surprise(place(Of::RareHours, Span::TwoHours))),
+    ("rare_hours.1d.surprise", "volume", Reading::Surprise(place(Of::RareHours, Span::Day))),
+    ("rare_hours.4d.surprise", "volume", Reading::Surprise(place(Of::RareHours, Span::FourDays))),
+    ("new_model.2h.surprise", "new_model", Reading::Surprise(place(Of::NewModel, Span::TwoHours))),
+    ("dearer.1d", "dearer", Reading::Ln(place(Of::Dearer, Span::Day))),
+    ("model_mix.1d", "model_mix", Reading::Ln(place(Of::ModelMix, Span::Day))),
+    ("model_mix.part", "model_mix", Reading::Part(place(Of::ModelMix, Span::Day))),
+    ("switches.1d", "model_mix", Reading::Ln(place(Of::Switches, Span::Day))),
+    ("short_gaps.10m", "pauses", Reading::Ln(place(Of::ShortGaps, Span::TenMinutes))),
+    ("short_gaps.2h", "pauses", Reading::Ln(place(Of::ShortGaps, Span::TwoHours))),
+    ("short_gaps.10m.surprise", "pauses", Reading::Surprise(place(Of::ShortGaps, Span::TenMinutes))),
+    ("joint.2h", "together", Reading::Ln(place(Of::Joint, Span::TwoHours))),
+    ("mixture.10m", "together", Reading::Ln(place(Of::Mixture, Span::TenMinutes))),
+    ("mixture.2h", "together", Reading::Ln(place(Of::Mixture, Span::TwoHours))),
+    ("mixture.1d", "together", Reading::Ln(place(Of::Mixture, Span::Day))),
+    ("mixture.4d", "together", Reading::Ln(place(Of::Mixture, Span::FourDays))),
+    ("output.2h.surprise", "output", Reading::Surprise(place(Of::Output, Span::TwoHours))),
+    ("dollars.2h", "money", Reading::Ln(place(Of::Dollars, Span::TwoHours))),
+    ("new_endpoint.4d.surprise", "new_endpoint", Reading::Surprise(place(Of::NewEndpoint, Span::FourDays))),
+    ("no_tokens.4d.surprise", "no_tokens", Reading::Surprise(place(Of::NoTokens, Span::FourDays))),
+    ("refused.10m", "refused", Reading::Ln(place(Of::Refused, Span::TenMinutes))),
+    ("refused.1d", "refused", Reading::Ln(place(Of::Refused, Span::Day))),
+    ("probe.1d", "probing", Reading::Ln(place(Of::Probe, Span::Day))),
+    ("probe.4d.surprise", "probing", Reading::Surprise(place(Of::Probe, Span::FourDays))),
+    ("unauthorised.10m", "unauthorised", Reading::Ln(place(Of::Unauthorised, Span::TenMinutes))),
+    ("age", "usual", Reading::Age),
+    ("activity", "usual", Reading::Activity),
+];
+
+/// The names of all terms, and what they mean.
+pub const TERMS: &[(&str, &str)] = &[
+    ("own_work", "how much of the owner's own work goes on at this time"),
+    ("sizes", "requests of sizes that the key does not have"),
+    ("template", "requests of foreign sizes that are all alike"),
+    ("odd_hours", "at work at hours when the key is not used"),
+    ("volume", "more requests than on other days, those of rare hours the more"),
+    ("new_model", "models that the key has not been used with"),
+    ("dearer", "models that cost more than any that it is used with"),
+    ("model_mix", "models taken at random, where the owner has preferences"),
+    ("pauses", "shorter pauses than the key makes"),
+    ("together", "sizes, hours and models together are likelier somebody else's"),
+    ("output", "more output than on other days"),
+    ("money", "money spent"),
+    ("new_endpoint", "endpoints that the key has not been used for"),
+    ("no_tokens", "calls that do no work, as lists and files"),
+    ("refused", "requests refused"),
+    ("probing", "models refused to requests that ask for nothing"),
+    ("unauthorised", "answers that the key is not valid"),
+    ("usual", "how often a key of this age and use is stolen at all"),
+];
+
+impl Reading {
+    fn of(self, habits: &Habits) -> f32 {
+        match self {
+            Self::Ln(place) => habits.sums.ln(place),
+            Self::Surprise(place) => habits.sums.surprise(place, habits.days),
+            Self::Part(place) => habits.sums.now(place) / (habits.sums.now(ALL) + 0.5),
+            Self::Age => libm::logf(1.0 + habits.days),
+            Self::Activity => libm::logf(1.0 + habits.daily),
+        }
+    }
+
+    /// What was seen, and what is usual.
+    fn seen(self, habits: &Habits) -> (f64, f64) {
+        match self {
+            Self::Ln(place) | Self::Surprise(place) | Self::Part(place) => {
+                (f64::from(habits.sums.now(place)), f64::from(habits.sums.usual(place)))
+            }
+            Self::Age => (f64::from(habits.days), 0.0),
+            Self::Activity => (f64::from(habits.daily), 0.0),
+        }
+    }
+}
+
+/// The sum of the day's records.
+const ALL: usize = place(Of::Records, Span::Day);
+
+/// What a comparison adds: so much from a value on.
+type Steps = Vec<(f32, f32)>;
+
+/// The table: of each comparison its steps, and what is believed before anything is seen.
+struct Weights {
+    steps: Vec<Steps>,
+    believed: f32,
+}
+
+static WEIGHTS: LazyLock<Weights> = LazyLock::new(|| read(include_str!("weights.txt")));
+
+/// Reads the table, which is a part of the program: see there.
+fn read(table: &str) -> Weights {
+    let mut weights = Weights { steps: vec![Steps::new(); READINGS.len()], believed: 0.0 };
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let numbers = words.map(|word| word.parse::<f32>().unwrap_or(f32::NAN));
+        let steps = numbers.clone().step_by(2).zip(numbers.skip(1).step_by(2)).collect::<Steps>();
+        if name == "believed" {
+            weights.believed = steps.first().map_or(f32::NAN, |step| step.1);
+        } else if let Some(place) = READINGS.iter().position(|(known, ..)| *known == name) {
+            weights.steps[place] = steps;
+        }
+    }
+    weights
+}
+
+/// What a comparison of this value adds.
+fn nats(steps: &Steps, value: f32) -> f32 {
+    let above = steps.partition_point(|(from, _)| *from < value);
+    above.checked_sub(1).map_or(0.0, |place| steps[place].1)
+}
+
+/// What speaks for and against a second consumer.
+pub fn weigh(habits: &Habits) -> Ledger {
+    let weights = &*WEIGHTS;
+    let mut terms: Vec<Term> = Vec::new();
+    let mut most: Vec<f32> = Vec::new();
+    let usual = TERMS.len() - 1;
+    terms.push(Term {
+        name: TERMS[usual].0,
+        nats: f64::from(weights.believed),
+        observed: 0.0,
+        expected: 0.0,
+    });
+    most.push(f32::INFINITY);
+    for ((_, name, reading), steps) in READINGS.iter().zip(&weights.steps) {
+        let adds = nats(steps, reading.of(habits));
+        if adds == 0.0 {
+            continue;
+        }
+        let at = terms.iter().position(|term| term.name == *name).unwrap_or_else(|| {
+            terms.push(Term { name, nats: 0.0, observed: 0.0, expected: 0.0 });
+            most.push(0.0);
+            terms.len() - 1
+        });
+        terms[at].nats += f64::from(adds);
+        if adds.abs() > most[at] {
+            most[at] = adds.abs();
+            (terms[at].observed, terms[at].expected) = reading.seen(habits);
+        }
+    }
+    Ledger::from(terms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_every_comparison_once_and_its_steps_ascend() {
+        let table = include_str!("weights.txt");
+        let rows: Vec<&str> = table.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(WEIGHTS.believed.is_finite() && WEIGHTS.believed < 0.0);
+        for row in &rows {
+            let name = row.split_whitespace().next().unwrap();
+            assert!(name == "believed" || READINGS.iter().any(|(known, ..)| *known == name), "{name}");
+            assert_eq!(rows.iter().filter(|other| other.split_whitespace().next() == Some(name)).count(), 1);
+        }
+        for steps in &WEIGHTS.steps {
+            assert!(steps.iter().all(|(from, adds)| from.is_finite() && adds.is_finite()));
+            assert!(steps.is_sorted_by(|one, other| one.0 < other.0));
+        }
+        for (_, term, _) in READINGS {
+            assert!(TERMS.iter().any(|(name, _)| name == term), "{term}");
+        }
+    }
+
+    /// Whoever refits the table must not make evidence of a theft acquit, nor the owner's own work convict.
+    #[test]
+    fn signs_are_those_that_reason_gives() {
+        for ((name, term, _), steps) in READINGS.iter().zip(&WEIGHTS.steps) {
+            let added = || std::iter::once(0.0).chain(steps.iter().map(|step| step.1));
+            match *term {
+                "usual" | "output" => {}
+                "own_work" => assert!(added().is_sorted_by(|one, other| one >= other), "{name}"),
+                _ => assert!(added().is_sorted_by(|one, other| one <= other), "{name}"),
+            }
+        }
+    }
+}
