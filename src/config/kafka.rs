@@ -200,6 +200,11 @@ impl KafkaPlan {
         format!("{}-fleet", self.changelog_prefix)
     }
 
+    /// The topic in which partitions tell each other how far they have come.
+    pub fn progress_topic(&self) -> String {
+        progress_topic(&self.changelog_prefix)
+    }
+
     /// All topics that are read.
     pub fn read_topics(&self) -> Vec<String> {
         let mut topics = self.topics.clone();
@@ -210,6 +215,10 @@ impl KafkaPlan {
 
 fn own_topics(prefix: &str) -> Vec<String> {
     vec![format!("{prefix}-repartition"), format!("{prefix}-halves")]
+}
+
+fn progress_topic(prefix: &str) -> String {
+    format!("{prefix}-progress")
 }
 
 fn refuse(setting: &str, message: impl fmt::Display) -> ConfigError {
@@ -274,6 +283,7 @@ fn check_names(config: &KafkaConfig) -> Result<(), ConfigError> {
         let own = own_topics(prefix);
         internal.extend(own.iter().map(|topic| format!("{topic}-changelog")));
         internal.extend(own);
+        internal.push(progress_topic(prefix));
     }
     let mut seen: Vec<&str> = Vec::new();
     let named = config.topics.iter().map(|topic| ("topics", topic.as_str()));

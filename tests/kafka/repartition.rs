@@ -121,8 +121,8 @@ fn last_words(lines: &[String]) -> BTreeSet<String> {
 }
 
 /// Waits until the last words are these.
-fn compare_last_words(address: &str, expected: &BTreeSet<String>, logs: impl Fn() -> String) {
-    let found = || last_words(&values(&read_all(address, "keyhound-alerts")));
+fn compare_last_words(address: &str, topic: &str, expected: &BTreeSet<String>, logs: impl Fn() -> String) {
+    let found = || last_words(&values(&read_all(address, topic)));
     let told = || {
         let found = found();
         let missing: Vec<&String> = expected.difference(&found).take(3).collect();
@@ -177,6 +177,17 @@ fn nothing_is_lost_or_twice_between_stages_however_often_workers_are_killed() {
     println!("{kills} kills, {} records, {} alerts", inputs.len(), expected.len());
 }
 
+/// Puts records of each key into all partitions, but for those that let all days end.
+fn scatter(inputs: &mut [Input]) {
+    let of_keys = inputs.iter_mut().enumerate().filter(|(_, input)| !input.key.starts_with("...end"));
+    for (number, input) in of_keys {
+        input.partition = i32::try_from(number * number % 7).unwrap() % PARTITIONS;
+    }
+}
+
+/// How many workers there are, turn by turn: with three and more, some read partitions of the input alone, and others none.
+const TURNS: [usize; 6] = [1, 3, 2, 4, 3, 1];
+
 #[test]
 fn workers_may_come_and_go_while_records_of_a_key_are_everywhere() {
     let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
@@ -185,10 +196,7 @@ fn workers_may_come_and_go_while_records_of_a_key_are_everywhere() {
     let mut inputs = marked(traffic(45, 8, 12, PARTITIONS));
     let expected = last_words(&expected(dir.path(), &inputs, BUSY));
     assert!(expected.len() > 50, "{}", expected.len());
-    for (number, input) in inputs.iter_mut().enumerate().filter(|(_, input)| !input.key.starts_with("...end"))
-    {
-        input.partition = i32::try_from(number * number % 7).unwrap() % PARTITIONS;
-    }
+    scatter(&mut inputs);
     let config_of = |number: usize| {
         config(
             dir.path(),
@@ -199,9 +207,8 @@ fn workers_may_come_and_go_while_records_of_a_key_are_everywhere() {
         )
     };
     let mut workers = vec![Worker::start(&config_of(0))];
-    for (turn, portion) in inputs.chunks(inputs.len().div_ceil(5)).enumerate() {
-        // With three, one may get partitions of the input alone, and then reads ahead of the others (docs/kafka.md).
-        let count = [1, 2, 1, 2, 1][turn];
+    for (turn, portion) in inputs.chunks(inputs.len().div_ceil(TURNS.len())).enumerate() {
+        let count = TURNS[turn];
         while workers.len() < count {
             workers.push(Worker::start(&config_of(workers.len())));
         }
@@ -212,8 +219,31 @@ fn workers_may_come_and_go_while_records_of_a_key_are_everywhere() {
         std::thread::sleep(Duration::from_millis(1500));
     }
     let logs = || workers.iter().map(Worker::log).collect::<String>();
-    compare_last_words(address, &expected, logs);
+    compare_last_words(address, "keyhound-alerts", &expected, logs);
     assert_eq!(passed_on(address, "keyhound-repartition"), ids(inputs.len()));
+}
+
+#[test]
+fn any_number_of_workers_judge_a_backlog_as_one_does() {
+    let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
+    let address = &broker.address;
+    make_topic(address, "usage", PARTITIONS, &[]);
+    let mut inputs = traffic(45, 8, 6, PARTITIONS);
+    let expected = last_words(&expected(dir.path(), &inputs, BUSY));
+    assert!(expected.len() > 50, "{}", expected.len());
+    scatter(&mut inputs);
+    produce(address, "usage", &inputs);
+    // Each of nine has one partition: it reads the input, or passes on halves, or judges, and nothing else.
+    for count in [3, 9] {
+        let alerts = format!("alerts-{count}");
+        let own =
+            format!("{STAGED}group_id = \"of-{count}\"\nalerts_topic = \"{alerts}\"\ncommit_records = 100");
+        let config_of =
+            |number: usize| config(dir.path(), &format!("w{number}-of-{count}.toml"), address, &own, BUSY);
+        let workers: Vec<Worker> = (0..count).map(|number| Worker::start(&config_of(number))).collect();
+        eventually("all have begun", || workers.iter().all(|worker| worker.log().contains("restored")));
+        compare_last_words(address, &alerts, &expected, || workers.iter().map(Worker::log).collect());
+    }
 }
 
 /// Who asked, and what it took, as two logs tell it.
@@ -284,7 +314,7 @@ fn halves_in_two_topics_meet() {
     let workers = configs.each_ref().map(|config| Worker::start(config));
     eventually("what is there is read", || lag(address, "keyhound", "asked", PARTITIONS) == 0);
     produce(address, "asked", &asked[5..]);
-    compare_last_words(address, &expected, || workers.iter().map(Worker::log).collect());
+    compare_last_words(address, "keyhound-alerts", &expected, || workers.iter().map(Worker::log).collect());
     let twice: Vec<String> = ids(asked.len()).into_iter().flat_map(|id| [id.clone(), id]).collect();
     assert_eq!(passed_on(address, "keyhound-halves"), twice);
     assert_eq!(passed_on(address, "keyhound-repartition"), twice);

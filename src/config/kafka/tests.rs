@@ -41,6 +41,10 @@ fn mistakes_are_told_with_their_remedy() {
             "`kafka.repartition_partitions`: is given, but `kafka.repartition` is false",
         ),
         ("repartition = true\nalerts_topic = \"keyhound-halves\"", "topic `keyhound-halves` is named twice"),
+        (
+            "repartition = true\nalerts_topic = \"keyhound-progress\"",
+            "topic `keyhound-progress` is named twice",
+        ),
         ("commit_ms = 0", "`kafka.commit_ms`: is 0; 1 to 60000 is expected"),
         ("[kafka.properties]\nacks = 1", "`acks` is keyhound's own"),
         ("[kafka.properties]\n\"group.id\" = 1", "`group.id` is set by `kafka.group_id`"),

@@ -1,6 +1,7 @@
 //! A run from Kafka to Kafka. One thread reads, one loop owns the state of all partitions that are ours, one thread
 //! commits; see `docs/kafka.md` for what is promised and why it holds.
 
+mod bulletin;
 mod cell;
 mod changelog;
 mod client;
@@ -10,6 +11,7 @@ mod floor;
 mod outcome;
 mod outlets;
 mod parcel;
+mod progress;
 mod refusal;
 mod stages;
 mod topics;
@@ -31,6 +33,7 @@ use client::Clients;
 use commit::Committer;
 use fleet::FleetLog;
 use outcome::Outbox;
+use progress::ProgressLog;
 use stages::Layout;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -203,8 +206,11 @@ impl Threads {
         let changelog = Changelog::new(clients, kafka, topics, stop)?;
         let is_watched = plan.shard.incidents.is_some();
         let fleet = is_watched.then(|| FleetLog::new(clients, kafka)).transpose()?;
+        let is_staged = kafka.repartition;
+        let progress = is_staged.then(|| ProgressLog::new(clients, kafka, &layout)).transpose()?;
         let worker = Worker {
             fleet,
+            progress,
             plan: kafka.clone(),
             mould: Mould::new(plan, Arc::clone(&layout)),
             layout,

@@ -1,10 +1,13 @@
 //! What a cell passes on, until it is committed: for each partition of the next stages the records that belong there.
 
+use super::bulletin;
 use super::parcel::{Parcel, Progress};
+use super::progress::rounded;
 use super::stages::{Layout, Origin, Stage};
 use crate::record::{Batch, Mark, Part, Run, UsageRecord};
 use crate::sink::kafka::Outgoing;
 use crate::time::{MINUTE, Timestamp};
+use std::sync::Arc;
 
 /// A message of Kafka has a megabyte at most.
 const PARCEL_BYTES: usize = 200_000;
@@ -24,6 +27,9 @@ pub struct Outlets {
     minute: i64,
     lateness: i64,
     full: Vec<Outgoing>,
+    /// Where everybody is told how far the cell has come, and what was told last.
+    progress_topic: Arc<str>,
+    told: Progress,
 }
 
 /// The way to one partition.
@@ -54,6 +60,8 @@ impl Outlets {
             minute,
             lateness: i64::from(lateness_minutes),
             full: Vec::new(),
+            progress_topic: Arc::clone(&layout.progress),
+            told: Progress::NONE,
         };
         (!outlets.keys.is_empty()).then_some(outlets)
     }
@@ -116,13 +124,17 @@ impl Outlets {
 
     /// Everything that waits, as messages, and how far the cell has come to whom that was not told.
     pub fn flush(&mut self, is_idle: bool) -> Vec<Outgoing> {
-        let Self { origin, keys, halves, sources, minute, full, .. } = self;
-        let progress = Progress { minute: *minute, is_idle };
+        let progress = Progress { minute: self.minute, is_idle };
+        let Self { origin, keys, halves, sources, full, .. } = self;
         let mut messages = std::mem::take(full);
         for outlet in keys.iter_mut().chain(halves) {
             if !outlet.spots.is_empty() || outlet.told != progress {
                 messages.push(outlet.close(origin, sources, progress));
             }
+        }
+        let told = rounded(progress);
+        if std::mem::replace(&mut self.told, told) != told {
+            messages.push(bulletin::message(&self.progress_topic, origin, &told));
         }
         messages
     }

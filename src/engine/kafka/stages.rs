@@ -62,6 +62,8 @@ pub struct Layout {
     changelogs: Vec<Arc<str>>,
     /// The topic in which partitions tell each other what is usual among their keys.
     pub fleet: Arc<str>,
+    /// The topic in which they tell each other how far they have come.
+    pub progress: Arc<str>,
 }
 
 impl Layout {
@@ -75,6 +77,7 @@ impl Layout {
             partitions,
             inputs: plan.topics.len(),
             fleet: plan.fleet_topic().into(),
+            progress: plan.progress_topic().into(),
         }
     }
 

@@ -123,13 +123,15 @@ pub async fn prepare(
             None => make(&admin, (clients, plan), &changelog, *count, "compact").await?,
         }
     }
-    let fleet = plan.fleet_topic();
-    match count(&metadata, &fleet) {
-        _ if !is_watched => {}
-        Some(1) if clients.can_administer() => check_policy(&admin, &fleet, "compact").await?,
-        Some(1) => {}
-        Some(known) => return Err(TopicError::Repartition { topic: fleet, known, wanted: 1 }),
-        None => make(&admin, (clients, plan), &fleet, 1, "compact").await?,
+    let fleet = is_watched.then(|| plan.fleet_topic());
+    let progress = plan.repartition.then(|| plan.progress_topic());
+    for topic in [fleet, progress].into_iter().flatten() {
+        match count(&metadata, &topic) {
+            Some(1) if clients.can_administer() => check_policy(&admin, &topic, "compact").await?,
+            Some(1) => {}
+            Some(known) => return Err(TopicError::Repartition { topic, known, wanted: 1 }),
+            None => make(&admin, (clients, plan), &topic, 1, "compact").await?,
+        }
     }
     for topic in [Some(&plan.alerts_topic), plan.rejects_topic.as_ref()].into_iter().flatten() {
         if count(&metadata, topic).is_none() {

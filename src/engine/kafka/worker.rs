@@ -1,6 +1,7 @@
 //! The loop: records of the partitions that are ours, through their cells, into commits.
 
 mod error;
+mod hold;
 
 pub use error::WorkError;
 
@@ -8,9 +9,10 @@ use super::cell::{Cell, Mould};
 use super::changelog::{Changelog, RestoreError};
 use super::commit::{Commit, Done, Order};
 use super::fleet::FleetLog;
-use super::floor::{Held, Limit, warn_if_blind};
-use super::outcome::{Outbox, first_lines, last_lines};
+use super::floor::Held;
+use super::outcome::Outbox;
 use super::parcel::Parcel;
+use super::progress::ProgressLog;
 use super::stages::{Layout, Stage};
 use crate::config::KafkaPlan;
 use crate::decode::Decoder;
@@ -30,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_secs(1);
 /// While brokers are slow, so many times the records of a commit are taken before the reading stops.
 const AHEAD: usize = 4;
+/// While others are waited for, they are listened to so often.
+const HEARD_WITHIN: Duration = Duration::from_millis(5);
 /// How long to wait before a new producer is tried once more.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -49,6 +53,8 @@ pub struct Worker {
     pub changelog: Changelog,
     /// Hears what is usual among the keys of all partitions, where incidents are looked for.
     pub fleet: Option<FleetLog>,
+    /// Hears how far all partitions have come, where records are passed on.
+    pub progress: Option<ProgressLog>,
     /// What happens.
     pub events: Receiver<Event>,
     /// The way to the reading thread.
@@ -94,6 +100,9 @@ impl Worker {
         if let Some(fleet) = &mut self.fleet {
             fleet.catch_up(&self.stop);
         }
+        if let Some(progress) = &mut self.progress {
+            progress.catch_up(&self.stop);
+        }
         while !self.stop.is_cancelled() {
             match self.events.recv_timeout(self.wait()) {
                 Ok(event) => self.event(event)?,
@@ -101,7 +110,9 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.settle(false)?;
-            self.release();
+            if self.progress.as_mut().is_some_and(ProgressLog::hear) {
+                self.release();
+            }
             self.fleet.iter_mut().for_each(|fleet| fleet.pass_on(&self.layout, &mut self.state.cells));
             if self.state.ticked.elapsed() >= TICK {
                 self.tick();
@@ -122,6 +133,9 @@ impl Worker {
     fn wait(&self) -> Duration {
         if self.state.under_way.is_some() {
             return Duration::from_millis(2);
+        }
+        if !self.state.held.is_empty() {
+            return HEARD_WITHIN;
         }
         let left = self.state.outbox.age().map(|age| self.plan.commit_within.saturating_sub(age));
         left.unwrap_or(TICK).clamp(Duration::from_millis(1), Duration::from_millis(50))
@@ -168,8 +182,7 @@ impl Worker {
         match stage {
             Stage::Whole => self.take_frames(fetched, None),
             Stage::Input => {
-                let limit = Limit::of(&self.layout.origin(place), &self.state.cells);
-                self.take_frames(fetched, limit);
+                self.take_frames(fetched, self.limit(place));
                 if self.state.held.contains_key(&place) {
                     // Whoever does not listen any more has ended, and the next event says so.
                     let _ = self.steers.send(Steer::Hold(place));
@@ -178,37 +191,6 @@ impl Worker {
             Stage::Halves | Stage::Keys => return self.take_parcels(&fetched),
         }
         Ok(())
-    }
-
-    /// Takes what is to be decoded, as far as it may be read by now.
-    fn take_frames(&mut self, fetched: Fetched, mut limit: Option<Limit>) {
-        let Self { state, decoder, layout, .. } = self;
-        let (place, is_document, mut next) = (fetched.place, fetched.is_document, fetched.next);
-        let Some(cell) = state.cells.get_mut(&place) else { return };
-        let (arrived, origin) = (Arrival::now(), layout.origin(place));
-        for (mut block, mut positions) in fetched.blocks(self.frame_bytes_max) {
-            let mut batch = decoder.block(&block, arrived.at);
-            let held = limit.and_then(|limit| limit.first_held(&batch, &positions));
-            if let Some((lines, minute)) = held {
-                let rest = (!is_document).then(|| last_lines(place, &block, &positions, lines));
-                state.held.insert(place, Held { minute, rest });
-                next = positions.get(lines).copied().unwrap_or(next);
-                if lines == 0 {
-                    break;
-                }
-                positions.truncate(lines);
-                block = first_lines(&block, lines);
-                batch = decoder.block(&block, arrived.at);
-            }
-            // What was begun of a message is taken whole.
-            limit = None;
-            state.outbox.batch(&origin, &batch, &positions, arrived);
-            state.outbox.taken(cell.take(batch, &positions, arrived));
-        }
-        cell.next = next;
-        if let Some(held) = state.held.get(&place) {
-            state.outbox.hurry(cell.foresee(held.minute, arrived.at));
-        }
     }
 
     /// Takes what another stage has passed on.
@@ -232,33 +214,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Goes on with partitions that were ahead of others.
-    fn release(&mut self) {
-        let State { held, cells, .. } = &self.state;
-        let limit = |place: &Place| Limit::of(&self.layout.origin(*place), cells);
-        let due = held.iter().map(|(place, held)| (*place, limit(place), held.minute));
-        let due = due.filter(|(_, limit, minute)| limit.is_none_or(|limit| !limit.holds(*minute)));
-        let due: Vec<(Place, Option<Limit>)> = due.map(|(place, limit, _)| (place, limit)).collect();
-        for (place, limit) in due {
-            let rest = self.state.held.remove(&place).and_then(|held| held.rest);
-            if let Some(rest) = rest {
-                self.take_frames(rest, limit);
-            }
-            if !self.state.held.contains_key(&place) {
-                self.seek(place);
-            }
-        }
-    }
-
-    /// Reads a partition on from where its cell is.
-    fn seek(&mut self, place: Place) {
-        let Some(cell) = self.state.cells.get_mut(&place) else { return };
-        self.state.seek += 1;
-        cell.sought = self.state.seek;
-        let _ =
-            self.steers.send(Steer::Seek(Seek { number: cell.sought, positions: vec![(place, cell.next)] }));
-    }
-
     fn assigned(&mut self, places: &[Place]) -> Result<Vec<Option<i64>>, WorkError> {
         match self.restore(places) {
             Ok(starts) => Ok(starts.into_iter().map(Some).collect()),
@@ -280,8 +235,9 @@ impl Worker {
             })?;
             let known = restored.as_ref().map(|cell| cell.next);
             let (start, missing) = self.changelog.start(*place, known).map_err(WorkError::Restore)?;
-            if known != Some(start) {
-                // From where it is read has to be known even if nothing comes before the next start.
+            if known != Some(start) || !self.is_known(*place) {
+                // From where it is read has to be known even if nothing comes before the next start, and the others wait
+                // for it as long as nobody has told them how far it is.
                 self.state.outbox.touch();
             }
             let fresh = || Cell::new(&self.mould, *place, start, clock::now());
@@ -298,7 +254,6 @@ impl Worker {
             kafka.restores += 1;
             kafka.missing += missing;
         }
-        warn_if_blind(&self.state.cells);
         tracing::info!("{} partitions restored in {:.2} s", places.len(), began.elapsed().as_secs_f64());
         Ok(starts)
     }

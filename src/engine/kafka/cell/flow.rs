@@ -4,8 +4,9 @@
 use super::*;
 use crate::decode::{Decoder, Settings};
 use crate::detect::Status;
-use crate::engine::kafka::floor::Limit;
+use crate::engine::kafka::bulletin;
 use crate::engine::kafka::outcome::first_lines;
+use crate::engine::kafka::progress::Known;
 use crate::frame::Block;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -99,6 +100,7 @@ struct Flow {
     inputs: Vec<Vec<String>>,
     own: BTreeMap<Place, Vec<Vec<u8>>>,
     pieces: BTreeMap<Place, BTreeMap<Vec<u8>, Vec<u8>>>,
+    known: Known,
     said: Said,
     late: u64,
 }
@@ -112,6 +114,7 @@ impl Flow {
         });
         let cells = places.map(|place| (place, Cell::new(&mould, place, 0, Timestamp::MIN))).collect();
         Self {
+            known: Known::new(&mould.layout),
             mould,
             decoder: decoder(),
             cells,
@@ -130,6 +133,11 @@ impl Flow {
             if place.topic == 0 { self.read(place, next, count) } else { self.receive(place, next, count) };
         let Some(cell) = self.cells.get_mut(&place) else { return false };
         for message in cell.passed_on() {
+            if message.topic == self.mould.layout.progress {
+                let (origin, progress) = bulletin::read(&message.value.unwrap()).unwrap().unwrap();
+                self.known.hear(&origin, progress);
+                continue;
+            }
             let topic = u16::from(&*message.topic != "keyhound-repartition") + 1;
             let to = Place { topic, partition: message.partition.unwrap() };
             self.own.entry(to).or_default().push(message.value.unwrap());
@@ -155,7 +163,7 @@ impl Flow {
         let mut positions: Vec<i64> = (cell_next..).take(count).collect();
         let mut batch = self.decoder.block(&block, Timestamp::MAX);
         assert_eq!(batch.rejected.iter().sum::<u32>(), 0, "{:?}", batch.rejects);
-        let limit = Limit::of(&self.mould.layout.origin(place), &self.cells);
+        let limit = self.known.limit(&self.mould.layout.origin(place));
         let (cell, mut held) = (self.cells.get_mut(&place).unwrap(), None);
         if let Some((lines, minute)) = limit.and_then(|limit| limit.first_held(&batch, &positions)) {
             let is_news = cell.passage().reached() < minute;

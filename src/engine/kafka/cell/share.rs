@@ -6,7 +6,7 @@
 
 use super::Cell;
 use crate::engine::clock::Arrival;
-use crate::engine::kafka::fleet::message;
+use crate::engine::kafka::bulletin::message;
 use crate::incident::{Epochs, Fleet};
 use crate::save::{Reader, Unreadable, Writer};
 use crate::shard::{Input, Piece, Shard};

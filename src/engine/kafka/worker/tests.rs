@@ -22,6 +22,7 @@ fn waiting() -> (Worker, Sender<Done>) {
     state.under_way = Some(Arc::new(Totals { lines: 7, ..(*state.committed).clone() }));
     let worker = Worker {
         fleet: None,
+        progress: None,
         mould: Mould::new(&plan, Arc::clone(&layout)),
         changelog: Changelog::new(&clients, &kafka, &layout.topics, &stop).unwrap(),
         plan: kafka,
