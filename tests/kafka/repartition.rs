@@ -246,6 +246,41 @@ fn any_number_of_workers_judge_a_backlog_as_one_does() {
     }
 }
 
+/// As it is where a version that did not tell it has left the state behind.
+#[test]
+fn how_far_partitions_are_is_told_again_where_nobody_knows_it() {
+    let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
+    let address = &broker.address;
+    make_topic(address, "usage", PARTITIONS, &[]);
+    let mut inputs = traffic(45, 8, 2, PARTITIONS);
+    // The last partition has come to its end; the others have one more record, before which they are a little behind.
+    let ends = inputs.len() - usize::try_from(PARTITIONS).unwrap();
+    let (end, open) = (inputs.remove(inputs.len() - 1), inputs.split_off(ends));
+    inputs.extend(open.iter().map(|end| {
+        let line = end.line.replace("T12:00", "T06:00");
+        Input { line, ..end.clone() }
+    }));
+    inputs.push(end);
+    let all = [&inputs[..], &open].concat();
+    let expected = last_words(&expected(dir.path(), &all, BUSY));
+    scatter(&mut inputs);
+    let config_of = |number: usize| config(dir.path(), &format!("w{number}.toml"), address, STAGED, BUSY);
+    produce(address, "usage", &inputs);
+    let worker = Worker::start(&config_of(0));
+    eventually_or(|| worker.log(), || lag(address, "keyhound", "usage", PARTITIONS) == 0);
+    assert_eq!(worker.stop(), Some(0));
+    let (admin, runtime) = crate::positions::admin(address);
+    let options = rdkafka::admin::AdminOptions::new();
+    runtime.block_on(admin.delete_topics(&["keyhound-progress"], &options)).unwrap()[0].as_ref().unwrap();
+    produce(address, "usage", &open);
+    // Each has one partition, so that of the last one does nothing by itself.
+    let workers: Vec<Worker> = (1..10).map(|number| Worker::start(&config_of(number))).collect();
+    let logs = || workers.iter().map(Worker::log).collect::<String>();
+    // That the last one is idle would be known after two minutes only.
+    eventually_or(logs, || lag(address, "keyhound", "usage", PARTITIONS) == 0);
+    compare_last_words(address, "keyhound-alerts", &expected, logs);
+}
+
 /// Who asked, and what it took, as two logs tell it.
 fn halves() -> (Vec<Input>, Vec<Input>) {
     let quiet = (0..8).flat_map(|day| (0..24).map(move |call| (day * 86400 + call * 600, 1000)));
