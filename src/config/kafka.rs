@@ -1,5 +1,7 @@
 //! `[kafka]`: from which topics records come and to which alerts go, with everything it names checked and read.
 
+mod names;
+
 use super::ConfigError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -181,46 +183,6 @@ pub struct KafkaPlan {
     pub token: Option<(PathBuf, String)>,
 }
 
-impl KafkaPlan {
-    /// The name of the topic that keeps the state for a topic of records.
-    pub fn changelog(&self, topic: &str) -> String {
-        if self.own_topics().iter().any(|own| own == topic) {
-            return format!("{topic}-changelog");
-        }
-        format!("{}-{topic}-changelog", self.changelog_prefix)
-    }
-
-    /// The topics of our own between the stages: with the records by key, and with halves of requests.
-    pub fn own_topics(&self) -> Vec<String> {
-        if self.repartition { own_topics(&self.changelog_prefix) } else { Vec::new() }
-    }
-
-    /// The topic in which partitions tell each other what is usual among their keys.
-    pub fn fleet_topic(&self) -> String {
-        format!("{}-fleet", self.changelog_prefix)
-    }
-
-    /// The topic in which partitions tell each other how far they have come.
-    pub fn progress_topic(&self) -> String {
-        progress_topic(&self.changelog_prefix)
-    }
-
-    /// All topics that are read.
-    pub fn read_topics(&self) -> Vec<String> {
-        let mut topics = self.topics.clone();
-        topics.extend(self.own_topics());
-        topics
-    }
-}
-
-fn own_topics(prefix: &str) -> Vec<String> {
-    vec![format!("{prefix}-repartition"), format!("{prefix}-halves")]
-}
-
-fn progress_topic(prefix: &str) -> String {
-    format!("{prefix}-progress")
-}
-
 fn refuse(setting: &str, message: impl fmt::Display) -> ConfigError {
     let path: Vec<&str> = ["kafka"].into_iter().chain(setting.split('.')).collect();
     ConfigError::setting(&path[..path.len().min(3)], format!("`kafka.{setting}`: {message}"))
@@ -277,14 +239,7 @@ fn check_names(config: &KafkaConfig) -> Result<(), ConfigError> {
         return Err(refuse("group_id", "is missing: the name that all processes of one keyhound share"));
     }
     let prefix = if config.changelog_prefix.is_empty() { &config.group_id } else { &config.changelog_prefix };
-    let mut internal: Vec<String> =
-        config.topics.iter().map(|topic| format!("{prefix}-{topic}-changelog")).collect();
-    if config.repartition {
-        let own = own_topics(prefix);
-        internal.extend(own.iter().map(|topic| format!("{topic}-changelog")));
-        internal.extend(own);
-        internal.push(progress_topic(prefix));
-    }
+    let internal = names::internal(config, prefix);
     let mut seen: Vec<&str> = Vec::new();
     let named = config.topics.iter().map(|topic| ("topics", topic.as_str()));
     let own =

@@ -1,0 +1,56 @@
+//! The names of topics that are keyhound's own.
+
+use super::{KafkaConfig, KafkaPlan};
+
+impl KafkaPlan {
+    /// The name of the topic that keeps the state for a topic of records.
+    pub fn changelog(&self, topic: &str) -> String {
+        if self.own_topics().iter().any(|own| own == topic) {
+            return format!("{topic}-changelog");
+        }
+        format!("{}-{topic}-changelog", self.changelog_prefix)
+    }
+
+    /// The topics of our own between the stages: with the records by key, and with halves of requests.
+    pub fn own_topics(&self) -> Vec<String> {
+        if self.repartition { own_topics(&self.changelog_prefix) } else { Vec::new() }
+    }
+
+    /// The topic in which partitions tell each other what is usual among their keys.
+    pub fn fleet_topic(&self) -> String {
+        format!("{}-fleet", self.changelog_prefix)
+    }
+
+    /// The topic in which partitions tell each other how far they have come.
+    pub fn progress_topic(&self) -> String {
+        progress_topic(&self.changelog_prefix)
+    }
+
+    /// All topics that are read.
+    pub fn read_topics(&self) -> Vec<String> {
+        let mut topics = self.topics.clone();
+        topics.extend(self.own_topics());
+        topics
+    }
+}
+
+fn own_topics(prefix: &str) -> Vec<String> {
+    vec![format!("{prefix}-repartition"), format!("{prefix}-halves")]
+}
+
+fn progress_topic(prefix: &str) -> String {
+    format!("{prefix}-progress")
+}
+
+/// Those that follow from topics and `kafka.repartition`: no topic that is configured may be called so.
+pub(super) fn internal(config: &KafkaConfig, prefix: &str) -> Vec<String> {
+    let mut internal: Vec<String> =
+        config.topics.iter().map(|topic| format!("{prefix}-{topic}-changelog")).collect();
+    if config.repartition {
+        let own = own_topics(prefix);
+        internal.extend(own.iter().map(|topic| format!("{topic}-changelog")));
+        internal.extend(own);
+        internal.push(progress_topic(prefix));
+    }
+    internal
+}
