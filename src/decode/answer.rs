@@ -3,6 +3,7 @@
 
 use super::draft;
 use crate::json::{Reader, Str, Value, members};
+use crate::normalise::Media;
 use crate::record::{Count, Tokens};
 
 /// The tokens of an answer.
@@ -12,6 +13,8 @@ pub(super) struct Answer {
     pub(super) tokens: Tokens,
     /// The input where the cached part is in it.
     pub(super) input_total: Count,
+    /// What of them was sound or pictures.
+    pub(super) media: Media,
 }
 
 /// What the objects named `usage` say, of several the last word of each count.
@@ -25,6 +28,7 @@ struct Usage {
     cache_read: Count,
     cache_write: Count,
     reasoning: Count,
+    media: Media,
 }
 
 /// The tokens that a body tells of, its escapes resolved; `None` where it tells of none. `is_claude` where the input
@@ -38,6 +42,7 @@ pub(super) fn answer(body: &[u8], is_claude: bool) -> Option<Answer> {
         cache_read: absent,
         cache_write: absent,
         reasoning: absent,
+        media: Media::default(),
     };
     for at in memchr::memmem::find_iter(body, b"\"usage\"") {
         let behind = body[at + b"\"usage\"".len()..].trim_ascii_start();
@@ -58,7 +63,8 @@ pub(super) fn answer(body: &[u8], is_claude: bool) -> Option<Answer> {
         reasoning: usage.reasoning,
         ..Tokens::default()
     };
-    Some(Answer { tokens, input_total: if is_apart { absent } else { usage.input } })
+    let input_total = if is_apart { absent } else { usage.input };
+    Some(Answer { tokens, input_total, media: usage.media })
 }
 
 impl Usage {
@@ -76,12 +82,16 @@ impl Usage {
             b"prompt_tokens_details" | b"input_tokens_details" => {
                 members(reader, |name, reader| match name {
                     b"cached_tokens" => set(&mut self.cached, reader),
+                    b"audio_tokens" => set_apart(&mut self.media, |media| &mut media.audio.input, reader),
+                    b"image_tokens" => set_apart(&mut self.media, |media| &mut media.image.input, reader),
                     _ => reader.skip(),
                 });
             }
             b"completion_tokens_details" | b"output_tokens_details" => {
                 members(reader, |name, reader| match name {
                     b"reasoning_tokens" => set(&mut self.reasoning, reader),
+                    b"audio_tokens" => set_apart(&mut self.media, |media| &mut media.audio.output, reader),
+                    b"image_tokens" => set_apart(&mut self.media, |media| &mut media.image.output, reader),
                     _ => reader.skip(),
                 });
             }
@@ -94,6 +104,16 @@ impl Usage {
 fn set(place: &mut Count, reader: &mut Reader<'_>) {
     let count = reader.scalar().and_then(|value| draft::count("usage", value).ok());
     *place = count.filter(|count| count.get().is_some()).unwrap_or(*place);
+}
+
+/// The same for sound or pictures.
+fn set_apart(media: &mut Media, place: fn(&mut Media) -> &mut u64, reader: &mut Reader<'_>) {
+    let mut count = Count::ABSENT;
+    set(&mut count, reader);
+    if let Some(count) = count.get() {
+        *place(media) = count;
+        media.told = true;
+    }
 }
 
 /// The model that a body names, as it is written in the text around it.
@@ -119,7 +139,7 @@ mod tests {
 
     /// Input without and with the cached part, output, read from a cache, written to one, reasoning.
     fn read(body: &str, is_claude: bool) -> Option<[Option<u64>; 6]> {
-        let Answer { tokens, input_total } = answer(body.as_bytes(), is_claude)?;
+        let Answer { tokens, input_total, .. } = answer(body.as_bytes(), is_claude)?;
         let counts = [tokens.input_uncached, input_total, tokens.output, tokens.cache_read];
         let [uncached, total, output, cached] = counts.map(Count::get);
         Some([uncached, total, output, cached, tokens.cache_write.get(), tokens.reasoning.get()])

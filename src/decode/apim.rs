@@ -145,7 +145,7 @@ fn finish_answer<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     let is_claude = mentions(draft.model.as_plain().unwrap_or_default(), "claude");
     let mut scratch = Vec::new();
     if let Some(answer) = answer(body.resolve(&mut scratch), is_claude) {
-        (draft.tokens, draft.input_total) = (answer.tokens, answer.input_total);
+        (draft.tokens, draft.input_total, draft.media) = (answer.tokens, answer.input_total, answer.media);
         (draft.part, draft.foreign) = (Part::Usage, false);
         if draft.key.is_empty() {
             draft.key = last_part(text("resourceId", resource)?);

@@ -38,6 +38,8 @@ impl Fields {
     #[must_use]
     pub(super) const fn with(self, field: Field) -> Self {
         let field = match field {
+            // Parts of the input and the output, of which only the price is another one.
+            field if field.is_media() => return self,
             Field::Dimension | Field::Amount | Field::Extra(_) => return self,
             Field::InputUncached => Field::InputTokens,
             Field::ReasoningBeside => Field::Reasoning,

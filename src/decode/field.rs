@@ -3,7 +3,7 @@
 
 use super::draft::{self, Draft, Read};
 use crate::json::Value;
-use crate::normalise::Tier;
+use crate::normalise::{Media, Tier};
 use crate::record::Count;
 use serde::{Deserialize, Serialize};
 
@@ -40,13 +40,20 @@ pub enum Field {
     Dimension,
     /// A number that is not read, and may change when a bucket is told again.
     Amount,
+    /// Sound and pictures: parts of the counts above that have prices of their own.
+    AudioInput,
+    AudioCached,
+    AudioOutput,
+    ImageInput,
+    ImageCached,
+    ImageOutput,
     /// What only the format's own last step understands.
     Extra(u8),
 }
 
 impl Field {
     /// Number of fields, and so of their places in a list.
-    pub const COUNT: usize = 24 + Self::EXTRAS;
+    pub const COUNT: usize = 30 + Self::EXTRAS;
     /// Fields that a format may keep for its last step.
     pub const EXTRAS: usize = 8;
 
@@ -77,7 +84,13 @@ impl Field {
             Self::End => 21,
             Self::Dimension => 22,
             Self::Amount => 23,
-            Self::Extra(number) => 24 + number as usize % Self::EXTRAS,
+            Self::AudioInput => 24,
+            Self::AudioCached => 25,
+            Self::AudioOutput => 26,
+            Self::ImageInput => 27,
+            Self::ImageCached => 28,
+            Self::ImageOutput => 29,
+            Self::Extra(number) => 30 + number as usize % Self::EXTRAS,
         }
     }
 }
@@ -98,6 +111,19 @@ impl Field {
                 | Self::Requests
                 | Self::Cost
                 | Self::Amount
+        ) || self.is_media()
+    }
+
+    /// Whether it counts sound or pictures.
+    pub const fn is_media(self) -> bool {
+        matches!(
+            self,
+            Self::AudioInput
+                | Self::AudioCached
+                | Self::AudioOutput
+                | Self::ImageInput
+                | Self::ImageCached
+                | Self::ImageOutput
         )
     }
 }
@@ -141,6 +167,12 @@ pub const NAMES: &[&str] = &[
     "window_end",
     "service_tier",
     "batch",
+    "input_audio_tokens",
+    "cached_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "cached_image_tokens",
+    "output_image_tokens",
 ];
 
 /// The field that `name` stands for; names we do not use are skipped.
@@ -168,6 +200,12 @@ pub fn field(name: &[u8]) -> Option<Field> {
         b"service_tier" => Field::ServiceTier,
         b"batch" => Field::Batch,
         b"uncached_input_tokens" => Field::InputUncached,
+        b"input_audio_tokens" => Field::AudioInput,
+        b"cached_audio_tokens" => Field::AudioCached,
+        b"output_audio_tokens" => Field::AudioOutput,
+        b"input_image_tokens" => Field::ImageInput,
+        b"cached_image_tokens" => Field::ImageCached,
+        b"output_image_tokens" => Field::ImageOutput,
         _ => return None,
     })
 }
@@ -216,6 +254,12 @@ pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read
             draft.tokens.output = Count::of(output.min(Count::MAX));
         }
         Field::End => draft.end = draft::time("window_end", value)?,
+        Field::AudioInput
+        | Field::AudioCached
+        | Field::AudioOutput
+        | Field::ImageInput
+        | Field::ImageCached
+        | Field::ImageOutput => return assign_in(draft, field, value, 0),
         Field::Dimension | Field::Amount | Field::Extra(_) => {}
     }
     Ok(())
@@ -228,6 +272,24 @@ pub fn assign_in<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>, tens
             draft.cost = draft::cost_in("cost_usd", value, -i32::from(tens))?;
             return Ok(());
         }
+        Field::AudioInput => {
+            return apart(draft, "input_audio_tokens", |media| &mut media.audio.input, value, tens);
+        }
+        Field::AudioCached => {
+            return apart(draft, "cached_audio_tokens", |media| &mut media.audio.cached, value, tens);
+        }
+        Field::AudioOutput => {
+            return apart(draft, "output_audio_tokens", |media| &mut media.audio.output, value, tens);
+        }
+        Field::ImageInput => {
+            return apart(draft, "input_image_tokens", |media| &mut media.image.input, value, tens);
+        }
+        Field::ImageCached => {
+            return apart(draft, "cached_image_tokens", |media| &mut media.image.cached, value, tens);
+        }
+        Field::ImageOutput => {
+            return apart(draft, "output_image_tokens", |media| &mut media.image.output, value, tens);
+        }
         Field::InputTokens => ("input_tokens", &mut draft.input_total),
         Field::InputUncached => ("uncached_input_tokens", &mut draft.tokens.input_uncached),
         Field::OutputTokens => ("output_tokens", &mut draft.tokens.output),
@@ -239,6 +301,22 @@ pub fn assign_in<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>, tens
         _ => return assign(draft, field, value),
     };
     *place = draft::count_in(name, value, tens)?;
+    Ok(())
+}
+
+/// Reads a count of sound or pictures into its place.
+fn apart(
+    draft: &mut Draft<'_>,
+    name: &'static str,
+    place: fn(&mut Media) -> &mut u64,
+    value: Value<'_>,
+    tens: i8,
+) -> Read<()> {
+    let count = if tens == 0 { draft::count(name, value) } else { draft::count_in(name, value, tens) }?;
+    if let Some(count) = count.get() {
+        *place(&mut draft.media) = count;
+        draft.media.told = true;
+    }
     Ok(())
 }
 

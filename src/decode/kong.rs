@@ -20,6 +20,10 @@ const OF_PLUGIN: &[(&str, Field)] = &[
     ("usage/completion_token", Field::OutputTokens),
     ("usage/prompt_tokens_details/cached_tokens", Field::CacheRead),
     ("usage/completion_tokens_details/reasoning_tokens", Field::Reasoning),
+    ("usage/prompt_tokens_details/audio_tokens", Field::AudioInput),
+    ("usage/prompt_tokens_details/image_tokens", Field::ImageInput),
+    ("usage/completion_tokens_details/audio_tokens", Field::AudioOutput),
+    ("usage/completion_tokens_details/image_tokens", Field::ImageOutput),
     ("usage/cost", Field::Cost),
     ("cache/cache_status", Field::Extra(0)),
 ];

@@ -9,6 +9,7 @@ use super::map::{Extras, Map, at};
 use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::{Str, Value};
+use crate::normalise::Media;
 use crate::record::{Count, Reason};
 
 /// What a class of tokens is called in `usageDetails`, which passes on the names of providers and frameworks.
@@ -22,7 +23,24 @@ const DETAILS: &[(&str, Field)] = &[
     ("output", Field::OutputTokens),
     ("output_reasoning_tokens", Field::ReasoningBeside),
     ("output_reasoning", Field::ReasoningBeside),
+    ("input_audio_tokens", Field::AudioInput),
+    ("input_audio", Field::AudioInput),
+    ("input_image_tokens", Field::ImageInput),
+    ("input_image", Field::ImageInput),
+    ("input_text_tokens", INPUT_TEXT),
+    ("output_audio_tokens", Field::AudioOutput),
+    ("output_audio", Field::AudioOutput),
+    ("output_image_tokens", Field::ImageOutput),
+    ("output_image", Field::ImageOutput),
+    ("output_text_tokens", OUTPUT_TEXT),
+    ("output_accepted_prediction_tokens", ACCEPTED),
+    ("output_rejected_prediction_tokens", REJECTED),
 ];
+/// What OpenAI tells in the details of its counts, and Langfuse takes out of these.
+const INPUT_TEXT: Field = Field::Extra(4);
+const OUTPUT_TEXT: Field = Field::Extra(5);
+const ACCEPTED: Field = Field::Extra(6);
+const REJECTED: Field = Field::Extra(7);
 
 /// Kinds of observations that are no request to a model.
 const NO_REQUESTS: &[&[u8]] =
@@ -74,7 +92,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
 }
 
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
-    let [input, output, level, kind, ..] = *extras;
+    let [input, output, level, kind, input_text, output_text, accepted, rejected] = *extras;
     let is = |value: Option<Value<'_>>, word: &[u8]| value == Some(Value::Str(Str::plain(word)));
     if let Some(kind) = NO_REQUESTS.iter().find(|known| is(kind, known)) {
         let message = "no request to a model; export generations and embeddings only";
@@ -83,14 +101,27 @@ fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
     // The sums count only where the classes are not known: they leave out some of them.
     let counted =
         |value: Option<Value<'_>>| value.map_or(Ok(Count::ABSENT), |value| draft::count("usage", value));
+    let Media { audio, image, .. } = draft.media;
     if draft.tokens.input_uncached.get().is_none() {
         draft.input_total = counted(input)?;
+    } else {
+        let beside = [audio.input, image.input, counted(input_text)?.or_zero()];
+        add(&mut draft.tokens.input_uncached, beside);
     }
     if draft.tokens.output.get().is_none() {
         draft.tokens.output = counted(output)?;
+    } else {
+        add(&mut draft.tokens.output, [audio.output, image.output, counted(output_text)?.or_zero()]);
+        add(&mut draft.tokens.output, [counted(accepted)?.or_zero(), counted(rejected)?.or_zero()]);
     }
     if is(level, b"ERROR") {
         draft.status = 500;
     }
     Ok(())
+}
+
+/// Adds classes of tokens that Langfuse counts beside a sum to it.
+fn add<const N: usize>(sum: &mut Count, beside: [u64; N]) {
+    let all = beside.into_iter().fold(sum.or_zero(), u64::saturating_add);
+    *sum = Count::of(all.min(Count::MAX));
 }

@@ -178,7 +178,7 @@ impl Map {
 
 /// The places of the bits that are set.
 #[inline]
-fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let place = set.trailing_zeros() as usize;
         let more = set != 0;
@@ -203,7 +203,7 @@ fn not_json(error: crate::json::Error, text: &[u8]) -> Fault {
 #[derive(Clone)]
 struct Found<'a, 'm> {
     /// The fields that have a value, a bit for each.
-    fields: u32,
+    fields: u64,
     /// Of these fields the values, and of which places. What stands elsewhere is of records before.
     values: [(Leaf, Value<'a>); Field::COUNT],
     /// Texts with JSON in them, still to be looked into.
@@ -212,7 +212,7 @@ struct Found<'a, 'm> {
     dimensions: u64,
 }
 
-const _: () = assert!(Field::COUNT <= 32, "more fields than bits");
+const _: () = assert!(Field::COUNT <= 64, "more fields than bits");
 
 impl Default for Found<'_, '_> {
     fn default() -> Self {
@@ -354,7 +354,7 @@ impl<'a, 'm> Found<'a, 'm> {
         if leaf.field == Field::Dimension {
             return self.dimension(&leaf.rank.to_le_bytes(), value);
         }
-        let (bit, place) = (1 << leaf.field.index(), &mut self.values[leaf.field.index()]);
+        let (bit, place) = (1_u64 << leaf.field.index(), &mut self.values[leaf.field.index()]);
         if leaf.is_vague && value == Value::Number(b"0") {
             leaf.rank = VAGUE;
         }
@@ -379,7 +379,8 @@ impl<'a, 'm> Found<'a, 'm> {
             let Some((scratch, others)) = rest.split_first_mut() else { break };
             rest = others;
             let inside: &'a [u8] = inside.resolve(scratch);
-            if inside.trim_ascii_start().starts_with(b"{") {
+            let may_be_read: &[u8] = if node.any.is_some() { b"{[" } else { b"{" };
+            if inside.trim_ascii_start().first().is_some_and(|first| may_be_read.contains(first)) {
                 let mut reader = Reader::new(inside);
                 self.walk(node, &mut reader);
                 reader.finish().map_err(|error| not_json(error, inside))?;
@@ -400,7 +401,7 @@ impl<'a, 'm> Found<'a, 'm> {
             }
         }
         for constant in &map.constants {
-            if self.fields & (1 << constant.field().index()) == 0 {
+            if self.fields & (1_u64 << constant.field().index()) == 0 {
                 constant.assign(&mut draft)?;
             }
         }

@@ -7,14 +7,13 @@
 
 use super::bucket::{ORGANIZATION, check_times, first, plain};
 use super::carries::Counts;
-use super::draft::{self, Draft, Fault, Read};
+use super::draft::{Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, at};
 use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::Str;
 use crate::money::NanoUsd;
-use crate::normalise::{Media, Sides};
 use crate::record::{Count, Kind, Reason};
 
 /// Objects that are neither use nor a bill.
@@ -24,9 +23,6 @@ const INVENTORY: &[&str] = &[
     "organization.spend_alert",
     "project.spend_alert",
 ];
-
-/// The first extra that counts tokens of sound or pictures.
-const MEDIA: usize = 1;
 
 pub(super) fn format() -> Format {
     let places = [
@@ -50,12 +46,13 @@ pub(super) fn format() -> Format {
         at("/results/*/service_tier", Field::ServiceTier),
         at("/results/*/batch", Field::Batch),
         at("/results/*/object", Field::Extra(0)),
-        at("/results/*/input_audio_tokens", Field::Extra(1)),
-        at("/results/*/input_cached_audio_tokens", Field::Extra(2)),
-        at("/results/*/output_audio_tokens", Field::Extra(3)),
-        at("/results/*/input_image_tokens", Field::Extra(4)),
-        at("/results/*/input_cached_image_tokens", Field::Extra(5)),
-        at("/results/*/output_image_tokens", Field::Extra(6)),
+        // Those of the input are told without what came from the cache.
+        at("/results/*/input_audio_tokens", Field::AudioInput),
+        at("/results/*/input_cached_audio_tokens", Field::AudioCached),
+        at("/results/*/output_audio_tokens", Field::AudioOutput),
+        at("/results/*/input_image_tokens", Field::ImageInput),
+        at("/results/*/input_cached_image_tokens", Field::ImageCached),
+        at("/results/*/output_image_tokens", Field::ImageOutput),
     ];
     let summary = "OpenAI usage API: buckets of requests and tokens, by key where grouped by api_key_id";
     let map = Map::new(&places, finish).each("results");
@@ -109,28 +106,7 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
         _ => {}
     }
     settle_input(draft);
-    draft.media = media(extras)?;
     Ok(())
-}
-
-/// Sound and pictures in the input are told without what came from the cache.
-fn media(extras: &Extras<'_>) -> Read<Media> {
-    let told = extras[MEDIA..].iter().any(Option::is_some);
-    let count = |number: usize, field| {
-        let value = extras[MEDIA + number];
-        value.map_or(Ok(0), |value| draft::count(field, value).map(Count::or_zero))
-    };
-    let audio = Sides {
-        input: count(0, "input_audio_tokens")?,
-        cached: count(1, "input_cached_audio_tokens")?,
-        output: count(2, "output_audio_tokens")?,
-    };
-    let image = Sides {
-        input: count(3, "input_image_tokens")?,
-        cached: count(4, "input_cached_image_tokens")?,
-        output: count(5, "output_image_tokens")?,
-    };
-    Ok(Media { told, audio, image })
 }
 
 /// The part that no cache had to do with is taken as told, unless the sum tells of more.

@@ -7,8 +7,21 @@ use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::{Str, Value};
 
+/// Where an answer tells what it took.
+const USAGE: &[&str] = &["/response/usage", "/response/body/usage"];
+
+/// What it tells of it in the words of OpenAI.
+const DETAILS: &[(&str, Field)] = &[
+    ("prompt_tokens_details/cached_tokens", Field::CacheRead),
+    ("prompt_tokens_details/audio_tokens", Field::AudioInput),
+    ("prompt_tokens_details/image_tokens", Field::ImageInput),
+    ("completion_tokens_details/reasoning_tokens", Field::Reasoning),
+    ("completion_tokens_details/audio_tokens", Field::AudioOutput),
+    ("completion_tokens_details/image_tokens", Field::ImageOutput),
+];
+
 pub(super) fn format() -> Format {
-    let places = [
+    let mut places = vec![
         at("/created_at", Field::Time),
         at("/api_key_id", Field::Key),
         at("/portkey_api_key_id", Field::Key),
@@ -19,16 +32,17 @@ pub(super) fn format() -> Format {
         at("/ai_model", Field::Model),
         at("/req_units", Field::InputTokens),
         at("/res_units", Field::OutputTokens),
-        at("/response/usage/prompt_tokens_details/cached_tokens", Field::CacheRead),
-        at("/response/body/usage/prompt_tokens_details/cached_tokens", Field::CacheRead),
-        at("/response/usage/completion_tokens_details/reasoning_tokens", Field::Reasoning),
-        at("/response/body/usage/completion_tokens_details/reasoning_tokens", Field::Reasoning),
         Place("/cost", Field::Cost, Unit::CENTS),
         at("/request_url", Field::Endpoint),
         at("/response_status_code", Field::Status),
         at("/cache_status", Field::Extra(0)),
         at("/is_success", Field::Extra(1)),
     ];
+    let details: Vec<(String, Field)> = USAGE
+        .iter()
+        .flat_map(|usage| DETAILS.iter().map(move |(name, field)| (format!("{usage}/{name}"), *field)))
+        .collect();
+    places.extend(details.iter().map(|(pointer, field)| at(pointer, *field)));
     let summary =
         "Portkey log exports: tokens, and costs in cents; a key only where an id or metadata names one";
     Format::new("portkey", summary, sniff, How::Map(Map::new(&places, finish))).told_by(&[

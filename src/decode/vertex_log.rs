@@ -25,8 +25,9 @@ const DETAILS: [(Field, [&str; 2]); 3] = [
     (Field::Extra(3), ["usage_metadata/candidates_tokens_details", "usageMetadata/candidatesTokensDetails"]),
     (Field::Extra(4), ["usage_metadata/cache_tokens_details", "usageMetadata/cacheTokensDetails"]),
 ];
-/// Where a response stands.
-const FROM: [&str; 3] = ["/full_response/", "/full_response/@json/", "/"];
+/// Where a response stands, or the pieces of one that was streamed.
+const FROM: [&str; 5] = ["/full_response/", "/full_response/@json/", "/", PIECES[0], PIECES[1]];
+const PIECES: [&str; 2] = ["/full_response/*/", "/full_response/@json/*/"];
 
 /// What stands in a response, in the two spellings of Google.
 const RESPONSE: &[(&str, Field)] = &[
@@ -52,6 +53,16 @@ const RESPONSE: &[(&str, Field)] = &[
     ("createTime", Field::Time),
 ];
 
+/// What stands in the first piece of a stream of Claude; the last one tells the output.
+const FIRST: &[(&str, Field)] = &[
+    ("message/usage/input_tokens", Field::InputUncached),
+    ("message/usage/output_tokens", Field::OutputTokens),
+    ("message/usage/cache_read_input_tokens", Field::CacheRead),
+    ("message/usage/cache_creation_input_tokens", Field::CacheWrite),
+    ("message/model", Field::Model),
+    ("message/id", Field::RequestId),
+];
+
 pub(super) fn format() -> Format {
     let mut places = vec![
         at("/logging_time", Field::Time),
@@ -64,6 +75,7 @@ pub(super) fn format() -> Format {
     let pointers: Vec<(String, Field)> = RESPONSE
         .iter()
         .flat_map(|(name, field)| FROM.map(|from| (format!("{from}{name}"), *field)))
+        .chain(FIRST.iter().flat_map(|(name, field)| PIECES.map(|from| (format!("{from}{name}"), *field))))
         .collect();
     places.extend(pointers.iter().map(|(pointer, field)| at(pointer, *field)));
     let details: Vec<(String, Field)> = DETAILS
@@ -74,7 +86,7 @@ pub(super) fn format() -> Format {
     places.extend(details.iter().map(|(pointer, field)| Place(pointer, *field, Unit::Written)));
     let summary =
         "Vertex AI request-response logs, responses of Gemini: tokens; joined with gcp_audit by request id";
-    Format::new("vertex_log", summary, sniff, How::Map(Map::new(&places, finish)))
+    Format::new("vertex_log", summary, sniff, How::Map(Map::new(&places, finish).streamed()))
         .carrying(&[Field::Key])
         .counting(&[Counts::Requests, Counts::Usage])
         .told_by(&["full_response", "logging_time", "usageMetadata", "createTime", "modelVersion"])
