@@ -5,6 +5,12 @@ use super::draft;
 use crate::json::{Reader, Str, Value, members};
 use crate::normalise::Media;
 use crate::record::{Count, Tokens};
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
+/// What is looked for in bodies. Made once: most bodies are no longer than it takes to make a finder.
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+static MODEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"model"));
 
 /// The tokens of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +50,7 @@ pub(super) fn answer(body: &[u8], is_claude: bool) -> Option<Answer> {
         reasoning: absent,
         media: Media::default(),
     };
-    for at in memchr::memmem::find_iter(body, b"\"usage\"") {
+    for at in USAGE.find_iter(body) {
         let behind = body[at + b"\"usage\"".len()..].trim_ascii_start();
         if let Some(object) = behind.strip_prefix(b":") {
             // One that is cut off may have lost the half of a number.
@@ -125,7 +131,7 @@ pub(super) fn model(body: Str<'_>) -> Str<'_> {
         let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
         Some(Str::plain(&rest[..end]))
     };
-    memchr::memmem::find_iter(written, b"\"model").find_map(named).unwrap_or_default()
+    MODEL.find_iter(written).find_map(named).unwrap_or_default()
 }
 
 /// What follows a quote, which has a backslash before it where the text is inside another.

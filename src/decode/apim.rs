@@ -10,12 +10,11 @@ use super::carries::Counts;
 use super::cloud::{either_way, free_if_refused, last_part, mentions, part_after, plain, text};
 use super::draft::{self, Draft, Read};
 use super::field::Field;
-use super::map::{Extras, Finish, Map, at};
-use super::{Emit, Format, How};
+use super::map::{Extras, Map, at};
+use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::{Str, Value};
 use crate::record::{Count, Part};
-use std::sync::LazyLock;
 
 /// The categories of API Management; all but the first two are of something else.
 const CATEGORIES: &[&str] = &[
@@ -52,20 +51,20 @@ const PROPERTIES: &[(&str, Field)] = &[
     ("sequenceNumber", SEQUENCE),
     ("correlationId", Field::RequestId),
     ("callerIpAddress", Field::SourceIp),
+    // What went to the caller, or what came to the gateway, where it is told to log that.
+    ("responseBody", BODY),
+    ("backendResponseBody", BODY),
 ];
-
-/// Where the gateway logs what was answered, if it is told to: what went to the caller, or what came to the gateway.
-const BODIES: &[(&str, Field)] = &[("responseBody", BODY), ("backendResponseBody", BODY)];
 
 pub(super) fn format() -> Format {
     let summary =
         "Azure API Management gateway logs: subscription, address; tokens, joined by correlation id";
-    Format::new("apim", summary, sniff, How::MapAnd(map(PROPERTIES, finish), answered))
+    Format::new("apim", summary, sniff, How::Map(map().and(answered)))
         .counting(&[Counts::Askers, Counts::Usage])
         .told_by(&["category", "time"])
 }
 
-fn map(properties: &[(&str, Field)], finish: Finish) -> Map {
+fn map() -> Map {
     let mut places = vec![
         at("/time", Field::Time),
         at("/TimeGenerated", Field::Time),
@@ -77,11 +76,11 @@ fn map(properties: &[(&str, Field)], finish: Finish) -> Map {
         at("/Type", CATEGORY),
     ];
     let capital: Vec<(String, Field)> =
-        properties.iter().map(|(name, field)| (capital(name), *field)).collect();
+        PROPERTIES.iter().map(|(name, field)| (capital(name), *field)).collect();
     let rows: Vec<(String, Field)> =
         capital.iter().map(|(name, field)| (format!("/{name}"), *field)).collect();
     let capital: Vec<(&str, Field)> = capital.iter().map(|(name, field)| (name.as_str(), *field)).collect();
-    let nested = [either_way("properties", properties), either_way("properties", &capital), rows].concat();
+    let nested = [either_way("properties", PROPERTIES), either_way("properties", &capital), rows].concat();
     places.extend(nested.iter().map(|(pointer, field)| at(pointer, *field)));
     Map::new(&places, finish)
 }
@@ -115,43 +114,20 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
 
 /// What an answer took, where the gateway logs its body: a half of its own, so that a row of the other log, which tells
 /// the same, is a duplicate of it.
-fn answered(shape: &Shape<'_>, emit: Emit<'_>) {
-    static ANSWERS: LazyLock<Map> = LazyLock::new(|| map(&[PROPERTIES, BODIES].concat(), finish_answer));
-    // Most gateways log no bodies: for these one search is all.
-    if memchr::memmem::find(shape.whole(), b"esponseBody").is_some() {
-        ANSWERS.decode(shape, &mut |read| {
-            if let Ok(draft) = read
-                && !draft.foreign
-            {
-                emit(Ok(draft));
-            }
-        });
+fn answered<'a>(asked: &Draft<'a>, extras: &Extras<'a>) -> Option<Draft<'a>> {
+    let Some(Value::Str(body)) = extras[4] else { return None };
+    if asked.foreign || asked.part != Part::Identity || asked.status >= 400 {
+        return None;
     }
-}
-
-fn finish_answer<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
-    let [resource, category, _, url, body, ..] = *extras;
-    draft.foreign = true;
-    let (Some(Value::Str(body)), b"GatewayLogs" | b"ApiManagementGatewayLogs") = (body, plain(category))
-    else {
-        return Ok(());
-    };
-    if draft.status >= 400 {
-        return Ok(());
+    let mut draft = Draft { part: Part::Usage, ..asked.clone() };
+    let named = model(body);
+    if !named.is_empty() {
+        draft.model = named;
     }
-    let deployment = part_after(path(text("url", url)?), "deployments");
-    let named = [model(body), draft.model, deployment];
-    draft.model = named.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
     let is_claude = mentions(draft.model.as_plain().unwrap_or_default(), "claude");
-    let mut scratch = Vec::new();
-    if let Some(answer) = answer(body.resolve(&mut scratch), is_claude) {
-        (draft.tokens, draft.input_total, draft.media) = (answer.tokens, answer.input_total, answer.media);
-        (draft.part, draft.foreign) = (Part::Usage, false);
-        if draft.key.is_empty() {
-            draft.key = last_part(text("resourceId", resource)?);
-        }
-    }
-    Ok(())
+    let answer = answer(body.resolve(&mut Vec::new()), is_claude)?;
+    (draft.tokens, draft.input_total, draft.media) = (answer.tokens, answer.input_total, answer.media);
+    Some(draft)
 }
 
 fn identity<'a>(draft: &mut Draft<'a>, path: Str<'a>) {
@@ -186,11 +162,11 @@ fn usage(draft: &mut Draft<'_>, sequence: Count) {
 /// The path of an address: without the host, and without the query, in which a key may stand.
 fn path(url: Str<'_>) -> Str<'_> {
     let Some(text) = url.as_plain() else { return Str::default() };
-    let end = text.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(text.len());
-    let text = &text[..end];
-    let Some(host) = memchr::memmem::find(text, b"://") else { return Str::plain(text) };
+    let text = &text[..memchr::memchr2(b'?', b'#', text).unwrap_or(text.len())];
+    let host = memchr::memchr(b':', text).filter(|&colon| text[colon..].starts_with(b"://"));
+    let Some(host) = host else { return Str::plain(text) };
     let after = &text[host + 3..];
-    let start = after.iter().position(|&byte| byte == b'/');
+    let start = memchr::memchr(b'/', after);
     Str::plain(start.map_or(&b"/"[..], |start| &after[start..]))
 }
 

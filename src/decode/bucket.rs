@@ -44,6 +44,18 @@ impl<'a> First<'_, 'a> {
     }
 }
 
+/// Whether a bucket that begins like this, up to its first result, may be given out as several, each with some of the
+/// results: its times stand before them, and no other list that would be told again.
+pub fn may_be_parted(start: &[u8]) -> bool {
+    let whole = [start, b"]}"].concat();
+    let Ok(shape) = Shape::of(&whole, false) else { return false };
+    let is_dated = [["start_time", "end_time"], ["starting_at", "ending_at"]]
+        .iter()
+        .any(|ends| ends.iter().all(|end| shape.has(end)));
+    let lists = shape.members().filter(|(_, (value, _))| *value == Value::Array).count();
+    is_dated && lists == 1 && shape.members().last().is_some_and(|(name, _)| name == b"results")
+}
+
 /// The plain text of a value; empty for anything else.
 pub(super) fn plain(value: Option<Value<'_>>) -> &[u8] {
     match value {

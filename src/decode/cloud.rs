@@ -42,7 +42,10 @@ pub(super) fn part_after<'a>(path: Str<'a>, name: &str) -> Str<'a> {
 
 /// Whether a text holds this word, in any case.
 pub(super) fn mentions(text: &[u8], word: &str) -> bool {
-    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    let [first, ..] = word.as_bytes() else { return true };
+    let begins = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text);
+    let mut words = begins.filter_map(|at| text[at..].get(..word.len()));
+    words.any(|found| found.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// What was refused costs nothing, whatever the other half of the record says: none may come.

@@ -90,7 +90,7 @@ fn page(shape: &Shape<'_>) -> u64 {
         });
     }
     match (page, pages) {
-        (Value::Number(page), Value::Number(pages)) if pages != b"1" => draft::dimension(page),
+        (Value::Number(page), Value::Number(pages)) if pages != b"1" => draft::dimension([page]),
         _ => 0,
     }
 }

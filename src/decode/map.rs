@@ -40,6 +40,9 @@ pub type Extras<'a> = [Option<Value<'a>>; Field::EXTRAS];
 /// The last step of a format: what no map can say.
 pub type Finish = for<'a> fn(&mut Draft<'a>, &Extras<'a>) -> Read<()>;
 
+/// What else a frame tells, once its record is complete: another record, if any.
+pub(super) type Besides = for<'a> fn(&Draft<'a>, &Extras<'a>) -> Option<Draft<'a>>;
+
 /// Where the fields of a record stand.
 #[derive(Clone, Debug)]
 pub struct Map {
@@ -47,6 +50,7 @@ pub struct Map {
     each: Option<Each>,
     constants: Vec<Constant>,
     finish: Finish,
+    besides: Option<Besides>,
 }
 
 /// The list at the top level of a frame whose elements are the records.
@@ -69,7 +73,7 @@ impl Map {
             let is_last = !pointer.contains('*');
             node.leaf.get_or_insert(Leaf { field: *field, unit: *unit, rank, is_last, is_vague: false });
         }
-        Self { root, each: None, constants: Vec::new(), finish }
+        Self { root, each: None, constants: Vec::new(), finish, besides: None }
     }
 
     /// The same with values of fields for records in which no place holds one.
@@ -100,6 +104,12 @@ impl Map {
         self
     }
 
+    /// The same for frames that may tell of a second record.
+    #[must_use]
+    pub(super) fn and(self, besides: Besides) -> Self {
+        Self { besides: Some(besides), ..self }
+    }
+
     /// The fields that it gives places.
     pub(super) fn fields(&self) -> Fields {
         let fixed = self.constants.iter().fold(Fields::NONE, |fields, fixed| fields.with(fixed.field()));
@@ -128,7 +138,15 @@ impl Map {
             }
         }
         match &self.each {
-            None => emit(shared.complete(&mut scratches, self).as_ref().map_err(Clone::clone)),
+            None => {
+                let read = shared.complete(&mut scratches, self);
+                emit(read.as_ref().map_err(Clone::clone));
+                if let (Some(besides), Ok(draft)) = (self.besides, &read)
+                    && let Some(other) = besides(draft, &shared.extras())
+                {
+                    emit(Ok(&other));
+                }
+            }
             Some(each) => {
                 if let Some(list) = shape.member(each.name) {
                     return self.elements(each, list, &shared, emit);
@@ -186,6 +204,10 @@ fn bits(mut set: u64) -> impl Iterator<Item = usize> {
         more.then_some(place)
     })
 }
+
+/// The place of the first field that is kept for a last step, and the bits of all of them.
+const FIRST_EXTRA: usize = Field::Extra(0).index();
+const EXTRAS: u64 = ((1 << Field::EXTRAS) - 1) << FIRST_EXTRA;
 
 /// Texts that stand where there is no value, or where there was one that the log does not show.
 #[inline]
@@ -287,17 +309,7 @@ impl<'a, 'm> Found<'a, 'm> {
             Value::Bool(flag) => (2 + u8::from(flag), &b""[..]),
             Value::Str(_) | Value::Null | Value::Object | Value::Array => return,
         };
-        // In one piece: the hash of three short ones takes three times as long.
-        let mut whole = [0; 128];
-        let hash = match whole.get_mut(..name.len() + 1 + text.len()) {
-            Some(whole) => {
-                whole[..name.len()].copy_from_slice(name);
-                whole[name.len()] = kind;
-                whole[name.len() + 1..].copy_from_slice(text);
-                draft::dimension(whole)
-            }
-            None => draft::dimension(&[name, &[kind], text].concat()),
-        };
+        let hash = draft::dimension([name, &[kind], text]);
         self.dimensions = self.dimensions.wrapping_add(hash);
     }
 
@@ -389,13 +401,19 @@ impl<'a, 'm> Found<'a, 'm> {
         Ok(())
     }
 
+    fn extras(&self) -> Extras<'a> {
+        let mut extras: Extras<'a> = [None; Field::EXTRAS];
+        for field in bits(self.fields & EXTRAS) {
+            extras[field - FIRST_EXTRA] = Some(self.values[field].1);
+        }
+        extras
+    }
+
     fn draft(&self, map: &'a Map) -> Read<Draft<'a>> {
         let mut draft = Draft { dimensions: self.dimensions, ..Draft::default() };
-        let mut extras: Extras<'a> = [None; Field::EXTRAS];
-        for field in bits(self.fields) {
+        for field in bits(self.fields & !EXTRAS) {
             let (leaf, value) = self.values[field];
             match (leaf.field, leaf.unit) {
-                (Field::Extra(number), _) => extras[usize::from(number) % Field::EXTRAS] = Some(value),
                 (field, Unit::Usual | Unit::Written) => assign(&mut draft, field, value)?,
                 (field, Unit::Tens(tens)) => assign_in(&mut draft, field, value, tens)?,
             }
@@ -405,7 +423,7 @@ impl<'a, 'm> Found<'a, 'm> {
                 constant.assign(&mut draft)?;
             }
         }
-        (map.finish)(&mut draft, &extras)?;
+        (map.finish)(&mut draft, &self.extras())?;
         if draft.foreign {
             return Ok(draft);
         }

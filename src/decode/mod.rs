@@ -50,6 +50,7 @@ mod text;
 mod trace;
 mod vertex_log;
 
+pub use bucket::may_be_parted;
 pub use carries::{Carries, Counts};
 pub use constant::Constant;
 pub use csv::Header;

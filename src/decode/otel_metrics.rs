@@ -77,7 +77,7 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
         members(resource, |name, reader| match name {
             b"resource" => {
                 let whole = reader.raw();
-                about = draft::dimension(whole);
+                about = draft::dimension([whole]);
                 members(&mut Reader::sound(whole), |name, reader| match name {
                     b"attributes" => shared.take(reader, Attributes::SHARED),
                     _ => reader.skip(),
@@ -101,7 +101,7 @@ fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
 fn metrics<'a>(scope: &mut Reader<'a>, lists: &mut Vec<(u64, Reader<'a>)>) {
     let (first, mut about) = (lists.len(), 0);
     members(scope, |name, reader| match name {
-        b"scope" => about = draft::dimension(reader.raw()),
+        b"scope" => about = draft::dimension([reader.raw()]),
         name => {
             if name == b"metrics" {
                 lists.push((0, reader.clone()));
@@ -156,8 +156,10 @@ impl<'a> Point<'_, 'a> {
     /// Reads the point at the reader; `None` where it counts nothing, or what others count already.
     fn read(&self, reader: &mut Reader<'a>) -> Read<Option<Draft<'a>>> {
         let mut attributes = *self.shared;
-        let mut own =
-            Own { dimensions: self.about.wrapping_add(draft::dimension(self.metric.name)), ..Own::default() };
+        let mut own = Own {
+            dimensions: self.about.wrapping_add(draft::dimension([self.metric.name])),
+            ..Own::default()
+        };
         let (mut start, mut end) = (Value::Null, Value::Null);
         let (mut sum, mut count, mut flags) = (None, None, None);
         members(reader, |name, reader| match name {
@@ -261,7 +263,7 @@ struct Own<'a> {
 impl<'a> Own<'a> {
     /// Takes one attribute; `whole` is all of it as written.
     fn take(&mut self, name: &[u8], value: Option<Value<'a>>, whole: &[u8], metric: &Metric) {
-        self.dimensions = self.dimensions.wrapping_add(draft::dimension(whole));
+        self.dimensions = self.dimensions.wrapping_add(draft::dimension([whole]));
         let Some(Value::Str(text)) = value else { return };
         match name {
             name if name == metric.class => self.class = text.as_plain().unwrap_or_default(),

@@ -46,8 +46,6 @@ pub enum How {
     By(fn(&Frame<'_>, &Shape<'_>, Emit<'_>)),
     /// By a map of its fields.
     Map(Map),
-    /// By a map, and by code that hands over what a frame tells besides.
-    MapAnd(Map, fn(&Shape<'_>, Emit<'_>)),
 }
 
 /// Where a format puts what it read.
@@ -72,7 +70,7 @@ impl Format {
     fn of(name: Cow<'static, str>, summary: Cow<'static, str>, sniff: Sniff, read: How) -> Self {
         let fields = match &read {
             How::By(_) => Fields::NONE,
-            How::Map(map) | How::MapAnd(map, _) => map.fields(),
+            How::Map(map) => map.fields(),
         };
         let mut format = Self {
             name,
@@ -130,7 +128,7 @@ impl Format {
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         let mapped = match &self.read {
             How::By(_) => None,
-            How::Map(map) | How::MapAnd(map, _) => Some(map.names()),
+            How::Map(map) => Some(map.names()),
         };
         let named = self.tells().into_iter().chain(self.reads.iter().copied()).map(str::as_bytes);
         named.chain(mapped.into_iter().flatten())
@@ -149,10 +147,6 @@ impl Format {
         match &self.read {
             How::By(decode) => decode(frame, shape, emit),
             How::Map(map) => map.decode(shape, emit),
-            How::MapAnd(map, besides) => {
-                map.decode(shape, emit);
-                besides(shape, emit);
-            }
         }
     }
 }

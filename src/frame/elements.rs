@@ -1,14 +1,18 @@
 //! Lists that are longer than the limit: their elements are given out as they come, as many together as make a
-//! frame, in the envelope that they stood in.
+//! frame, in the envelope that they stood in. So are those of an element that is over the limit by itself: results of a
+//! bucket in a page of buckets.
 
 use super::body::Frames;
 use super::bracket::{Tracker, opens};
+use crate::decode;
 use crate::json::Reader;
 use crate::unwrap;
 use serde::{Deserialize, Serialize};
 
 /// Elements are given out together up to about this many bytes, so that they are decoded while others are read.
 const BATCH_BYTES_MAX: usize = 256 << 10;
+/// How many elements over the limit may be taken apart one in the other: each keeps its envelope in memory.
+const INSIDE_MAX: u8 = 2;
 
 /// A document over the limit that is hardly more than a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +28,12 @@ pub(super) struct Elements {
     is_closed: bool,
     /// The list has ended.
     is_behind: bool,
+    /// The element under way is over the limit by itself.
+    is_cut: bool,
+    /// That element, if it is hardly more than a list, too.
+    inside: Option<Box<Self>>,
+    /// How many more may be inside of it.
+    inside_max: u8,
 }
 
 impl Elements {
@@ -37,7 +47,7 @@ impl Elements {
             Some(b'"') => start > 1,
             _ => false,
         };
-        if !are_records || !unwrap::may_be_parted(&text[..start]) {
+        if !are_records || !may_be_parted(&text[..start]) {
             return None;
         }
         let mut tracker = Tracker::default();
@@ -49,6 +59,9 @@ impl Elements {
             at: start,
             is_closed: false,
             is_behind: false,
+            is_cut: false,
+            inside: None,
+            inside_max: INSIDE_MAX,
         })
     }
 
@@ -92,6 +105,9 @@ impl Elements {
 
     /// Gives out what is there of one that will not end: whole elements, and the rest as it is.
     pub(super) fn tear(mut self, frames: &mut Frames) {
+        if let Some(inside) = self.inside {
+            return inside.tear(frames);
+        }
         let is_between = self.tracker.depth() == self.depth() && !self.tracker.is_quoted();
         if !self.is_behind && is_between && !self.is_blank() {
             self.end_element(frames);
@@ -126,15 +142,40 @@ impl Elements {
 
     /// Appends to what is under way. What has ended before it makes room for it.
     fn keep(&mut self, mut token: &[u8], frames: &mut Frames) {
-        while !token.is_empty() {
+        while !token.is_empty() && self.inside.is_none() {
             let room = (frames.bytes_max + 1).saturating_sub(self.text.len());
+            if room == 0 {
+                return;
+            }
             let (fits, rest) = token.split_at(room.min(token.len()));
             self.text.extend_from_slice(fits);
             token = rest;
-            if self.is_over(frames) && !self.give(frames) {
-                return;
+            if self.is_over(frames) && !self.is_cut {
+                self.give(frames);
+                self.is_cut = self.is_over(frames);
+                if self.is_cut {
+                    self.enter(frames);
+                }
             }
         }
+        if let Some(inside) = &mut self.inside {
+            inside.push(token, frames);
+        }
+    }
+
+    /// Takes the element under way apart, now that it is over the limit, if it may be.
+    fn enter(&mut self, frames: &mut Frames) {
+        if self.inside_max == 0 || self.is_behind {
+            return;
+        }
+        // What is decided depends on this much, however much more has come with it.
+        let seen = frames.bytes_max + 1 - self.close().len();
+        let element = self.text[self.at..seen].trim_ascii_start();
+        let Some(mut inside) = Self::of(element, frames.bytes_max) else { return };
+        inside.inside_max = self.inside_max - 1;
+        let element = self.text.split_off(self.at);
+        inside.push(&element.trim_ascii_start()[inside.start..], frames);
+        self.inside = Some(Box::new(inside));
     }
 
     /// Gives out the elements before the one under way, or the list before what stands behind it; `false` where there
@@ -163,6 +204,10 @@ impl Elements {
     }
 
     fn end_element(&mut self, frames: &mut Frames) {
+        self.is_cut = false;
+        if let Some(inside) = self.inside.take() {
+            return inside.end(frames);
+        }
         let close = self.close();
         if self.is_over(frames) || !is_json(&self.text[self.at..]) {
             // It costs itself alone.
@@ -193,6 +238,11 @@ impl Elements {
         self.at = self.text.len();
         self.is_behind = true;
     }
+}
+
+/// Whether a document that begins like this may be given out as several.
+fn may_be_parted(start: &[u8]) -> bool {
+    unwrap::may_be_parted(start) || decode::may_be_parted(start)
 }
 
 /// Where the elements begin of the longest list that stands directly in a document, as far as that is there.

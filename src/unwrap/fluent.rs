@@ -25,7 +25,7 @@ const BESIDE: &[&str] = &[
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "fluent",
-    summary: "Fluent Bit, Fluentd: [time, {\"log\": …}], [tag, time, {…}] {\"date\": …, \"log\": …, \"kubernetes\": …}, or time, tag and {…} in a file of Fluentd",
+    summary: "Fluent Bit, Fluentd: [time, {\"log\": …}], [tag, time, {…}], {\"date\": …, \"log\": …, \"kubernetes\": …}, or time, tag and {…} in a file of Fluentd",
     sniff,
     content: Content::Plain,
     peel,
@@ -120,7 +120,7 @@ mod tests {
             (r#"["app.tag", 1780304405, {"a": 1}]"#, r#"{"a": 1}"#),
             ("2026-06-01T09:00:05+00:00\tapp.tag\t{\"a\": 1}", r#"{"a": 1}"#),
             ("2026-06-01T09:00:05+00:00\tapp.tag\t{\"message\":\"{\\\"a\\\":1}\"}", r#"{"a":1}"#),
-            ("2026-06-01 09:00:05 +0000\t\t{\"message\":\"a\",\"b\":1}", r#"{"message":"a","b":1}"#),
+            ("2026-06-01T09:00:05.123Z\t\t{\"message\":\"a\",\"b\":1}", r#"{"message":"a","b":1}"#),
             (r#"[1780304405, {"log":"a"}]"#, "a"),
             (r#"{"log":"{\"a\":1}\n"}"#, "{\"a\":1}\n"),
             (r#"{"date":1.5,"log":{"a":1},"kubernetes":{},"x":1}"#, r#"{"a":1}"#),

@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 
 /// The frames of an input with a limit of 60 bytes, and how many were over it; the same in pieces of any size.
 fn frames(input: &str) -> (Vec<(usize, String)>, u32) {
-    let whole = frames_of(input.as_bytes(), &[input.len()], 60);
-    for size in [1, 2, 3, 7, 59, 60, 61, 62, 100] {
-        assert_eq!(frames_of(input.as_bytes(), &[size], 60), whole, "{input} in pieces of {size}");
+    frames_within(60, input)
+}
+
+/// The same with another limit.
+fn frames_within(bytes_max: usize, input: &str) -> (Vec<(usize, String)>, u32) {
+    let whole = frames_of(input.as_bytes(), &[input.len()], bytes_max);
+    for size in [1, 2, 3, 7, bytes_max - 1, bytes_max, bytes_max + 1, bytes_max + 2, 100] {
+        assert_eq!(frames_of(input.as_bytes(), &[size], bytes_max), whole, "{input} in pieces of {size}");
     }
     whole
 }
@@ -118,6 +123,38 @@ fn what_is_no_list_of_records_stays_one_reject() {
     ] {
         check(&format!("{text}\n{A}\n"), &[(2, A)], 1);
     }
+}
+
+#[test]
+fn an_element_over_the_limit_that_is_a_list_itself_is_taken_apart() {
+    const START: &str = r#"{"start_time":1,"end_time":2,"results":["#;
+    const R: &str = r#"{"r":"33333333333333333333"}"#;
+    #[track_caller]
+    fn check(input: &str, expected: &[&str], oversize: u32) {
+        let (found, counted) = frames_within(100, input);
+        let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!((texts, counted), (expected.to_vec(), oversize), "{input}");
+    }
+    let bucket = |results: &[&str]| format!("{START}{}]}}", results.join(","));
+    let (four, two, one) = (bucket(&[R; 4]), &*bucket(&[R; 2]), &*bucket(&[R]));
+    // In a page, alone, in a list, and in pages of a list.
+    for (before, behind) in [("{\"data\":[", "]}"), ("", ""), ("[", "]"), ("[{\"data\":[", "]}]")] {
+        check(&format!("{before}{four}{behind}\n{A}\n"), &[two, two, A], 0);
+    }
+    let page = format!("{{\"data\":[{A}]}}");
+    let rest = "{\"data\":[],\"more\":1}";
+    check(
+        &format!("{{\"data\":[{A}, {four} ,{A},{four}],\"more\":1}}\n{A}\n"),
+        &[&page, two, two, &page, two, two, rest, A],
+        0,
+    );
+    // A result that is too long costs itself, and so does a bucket of which no times are known.
+    let long = format!("{{\"c\":\"{}\"}}", "x".repeat(100));
+    check(&format!("{{\"data\":[{},{A}]}}\n", bucket(&[R, &long, R])), &[one, one, &page], 1);
+    check(&format!("{{\"data\":[{{\"results\":[{R},{R},{R},{R}]}},{A}]}}\n"), &[&page], 1);
+    // Of one that does not end, the results are kept and the tear is told.
+    let torn = format!("{START}{{\"a\"");
+    check(&format!("{{\"data\":[{START}{R},{R},{R},{{\"a\"\n"), &[two, one, &torn], 0);
 }
 
 fn records() -> impl Strategy<Value = Vec<Value>> {
