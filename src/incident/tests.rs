@@ -37,6 +37,9 @@ const THIEF: Caller = Caller {
     model: "gpt-4o",
     tokens: (9000, 1500),
 };
+/// Whose records tell neither address nor client.
+const BARE: Caller = Caller { address: "", client: "", ..OWNER };
+const BARE_THIEF: Caller = Caller { address: "", client: "", ..THIEF };
 /// The first of June 2026, a Monday.
 const START: i64 = 1_780_272_000;
 const DAY: i64 = 86_400;
@@ -46,8 +49,13 @@ impl World {
         let (number, (input, output)) = (self.lines.len(), who.tokens);
         let input = input + u64::try_from(at % 97).unwrap();
         let Caller { address, client, model, .. } = who;
+        let sender = if address.is_empty() {
+            String::new()
+        } else {
+            format!(r#""source_ip":"{address}","user_agent":"{client}","#)
+        };
         let line = format!(
-            r#"{{"timestamp":{at},"request_id":"req_{number}","api_key_prefix":"...{key}","model":"{model}","input_tokens":{input},"output_tokens":{output},"endpoint":"/v1/chat/completions","source_ip":"{address}","user_agent":"{client}","status_code":200}}"#
+            r#"{{"timestamp":{at},"request_id":"req_{number}","api_key_prefix":"...{key}","model":"{model}","input_tokens":{input},"output_tokens":{output},"endpoint":"/v1/chat/completions",{sender}"status_code":200}}"#
         );
         self.lines.push((at, line));
     }
@@ -124,6 +132,70 @@ fn a_thief_beside_the_owner_is_told_within_minutes_and_the_ledger_adds_up() {
     }
 }
 
+/// A world of some keys whose records tell neither address nor client, so that it is known what anybody sends.
+fn bare_world() -> World {
+    let mut world = World::default();
+    world.work("b1", 0..40, BARE);
+    world.work("b2", 0..40, Caller { tokens: (6_000, 900), model: "gpt-4o", ..BARE });
+    world.work("b3", 0..40, Caller { tokens: (12_000, 2_400), model: "gpt-4o", ..BARE });
+    world
+}
+
+#[test]
+fn a_thief_is_known_by_his_habits_where_records_tell_nothing_else() {
+    let mut world = bare_world();
+    let stolen = START + 36 * DAY + 3 * 3600;
+    for call in 0..120 {
+        world.call("b1", stolen + call * 20, BARE_THIEF);
+    }
+    let incidents = told(&world.text(), &[]);
+    let first = incidents.first().expect("an incident");
+    assert!(first.detected_at.at.0 / 1_000_000_000 - stolen < 600, "{}", first.detected_at);
+    assert!(incidents.iter().all(|incident| incident.id == first.id), "one theft is one incident");
+    assert!((0..).zip(&incidents).all(|(number, incident)| incident.revision == number));
+    let told: usize = incidents.iter().map(|incident| incident.request_ids.len()).sum();
+    let of_thief = incidents.last().map_or(0, |incident| incident.requests);
+    assert!(told == 120 && told == of_thief as usize, "{told} of {of_thief}: those told are those counted");
+    for incident in &incidents {
+        let sum: f64 = incident.ledger.iter().map(|term| term.nats).sum();
+        assert!((sum - incident.score).abs() < 1e-9);
+        assert!(incident.ledger.iter().all(|term| !term.meaning().is_empty()));
+    }
+}
+
+#[test]
+fn more_of_the_same_and_a_slow_drift_are_no_theft() {
+    let mut world = bare_world();
+    for day in 31..40 {
+        for call in 0..360 {
+            world.call("b1", START + day * DAY + 8 * 3600 + call * 100, BARE);
+        }
+    }
+    world.work("b4", 0..20, BARE);
+    for day in 20_i64..40 {
+        let tokens = (600 + 60 * day.unsigned_abs(), 120 + 6 * day.unsigned_abs());
+        world.work("b4", day..day + 1, Caller { tokens, ..BARE });
+    }
+    assert_eq!(told(&world.text(), &[]), []);
+}
+
+#[test]
+fn probes_of_a_bare_key_are_told_at_once() {
+    let mut world = bare_world();
+    let stolen = START + 36 * DAY + 11 * 3600;
+    for (call, model) in ["gpt-4o", "o1", "gpt-4-turbo", "gpt-4.1"].into_iter().enumerate() {
+        let at = stolen + i64::try_from(call).unwrap();
+        let line = format!(
+            r#"{{"timestamp":{at},"request_id":"probe_{call}","api_key_prefix":"...b1","model":"{model}","input_tokens":4,"output_tokens":0,"endpoint":"/v1/chat/completions","status_code":400}}"#
+        );
+        world.lines.push((at, line));
+    }
+    let incidents = told(&world.text(), &[]);
+    let first = incidents.first().expect("an incident");
+    assert!(first.detected_at.at.0 / 1_000_000_000 - stolen < 5, "{}", first.detected_at);
+    assert!(first.ledger.iter().any(|term| term.name == "probing" && term.nats > 1.0));
+}
+
 #[test]
 fn an_owner_who_moves_is_no_thief() {
     let moved = Caller { address: "192.0.2.44", client: "OpenAI/Python 2.41.1", ..OWNER };
@@ -160,16 +232,18 @@ proptest! {
 
     /// Wherever it is stopped and taken up again, and however records come in blocks, the same is told.
     #[test]
-    fn restarts_and_blocks_change_nothing(mut ends in prop::collection::vec(0_usize..1700, 0..6)) {
+    fn restarts_and_blocks_change_nothing(mut ends in prop::collection::vec(0_usize..3300, 0..6)) {
         let mut world = World::default();
         world.work("a1", 0..37, OWNER);
         for call in 0..150 {
             world.call("a1", START + 33 * DAY + 11 * 3600 + call * 700, THIEF);
+            world.call("b1", START + 33 * DAY + 11 * 3600 + call * 700, BARE_THIEF);
         }
+        world.work("b1", 0..37, BARE);
         let text = world.text();
         ends.sort_unstable();
         let whole = told(&text, &[]);
-        prop_assert!(!whole.is_empty());
+        prop_assert!(["...a1", "...b1"].iter().all(|key| whole.iter().any(|one| &*one.key_hint == *key)));
         prop_assert_eq!(told(&text, &ends), whole);
     }
 }

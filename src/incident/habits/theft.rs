@@ -60,7 +60,9 @@ impl Regular {
     ) -> Option<Incident> {
         let look = self.habits.take(seat.time.at, act, known, news);
         let at = act.at;
+        let mut closing = None;
         if self.theft.is_some_and(|theft| at - theft.opened > OPEN) {
+            closing = self.rest(seat);
             self.theft = None;
             self.suspects.clear();
         }
@@ -70,7 +72,7 @@ impl Regular {
             self.suspects.pop_front();
         }
         if look == Look::Usual {
-            return None;
+            return closing;
         }
         if look == Look::Suspect {
             self.suspects.push_back(Suspect { at, cost: act.cost, request: act.request.into() });
@@ -84,6 +86,8 @@ impl Regular {
                 news.then(|| self.tell(seat)).flatten()
             }
             Some(_) => None,
+            // Judged at the next record: one event follows from one record.
+            None if closing.is_some() => closing,
             None => self.judge(at, seat),
         }
     }
@@ -98,19 +102,20 @@ impl Regular {
         let told = Told { revision: 0, records, spent, detected: seat.time.at.0 };
         self.theft = Some(Theft { opened: at, first, last: at, records, spent, told });
         self.numbered += 1;
-        self.tell(seat)
+        self.tell_as(told, seat)
     }
 
+    /// Tells how an incident has grown.
     fn tell(&mut self, seat: &Seat<'_>) -> Option<Incident> {
+        let Theft { records, spent, told, .. } = self.theft?;
+        self.tell_as(Told { revision: told.revision + 1, records, spent, ..told }, seat)
+    }
+
+    fn tell_as(&mut self, told: Told, seat: &Seat<'_>) -> Option<Incident> {
         let theft = self.theft.as_mut()?;
-        let is_first = theft.told.detected == seat.time.at.0 && theft.told.revision == 0;
-        if !is_first {
-            theft.told.revision += 1;
-        }
-        theft.told.records = theft.records;
-        theft.told.spent = theft.spent;
+        theft.told = told;
+        let Theft { first, last, records, spent, .. } = *theft;
         let requests = self.suspects.drain(..).map(|suspect| suspect.request).collect();
-        let Theft { first, last, records, spent, told, .. } = *theft;
         // Numbers of consumers that are told apart begin below.
         let number = self.numbered | 1 << 31;
         let consumer = Consumer { number, first, last, records, spent, place: None, addresses: Vec::new() };
