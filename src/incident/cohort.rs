@@ -1,6 +1,6 @@
 //! A consumer of a key that is not known: what it does is kept apart, and teaches nothing.
 
-use super::event::{ADDRESSES_MAX, Consumer};
+use super::event::{ADDRESSES_MAX, Consumer, Told};
 use super::identity::{Identity, Place};
 use super::known::Known;
 use super::novelty::level;
@@ -87,26 +87,6 @@ pub struct Cohort {
     pub incident: Option<Told>,
 }
 
-/// What has been told of an incident.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Told {
-    pub revision: u32,
-    pub records: u32,
-    pub spent: f64,
-    pub detected: i64,
-}
-
-/// Requests that are told at once.
-const TOLD_AT_ONCE: usize = 100;
-
-/// Whether an incident has grown so much that it is worth a word: by requests that are not told, by all of them, or by
-/// dollars.
-pub fn is_news(untold: usize, records: u32, spent: f64, told: Told) -> bool {
-    untold >= TOLD_AT_ONCE
-        || records >= told.records.saturating_mul(3)
-        || spent >= 3.0 * told.spent && spent > told.spent + 1.0
-}
-
 /// A record of a consumer that is not known.
 pub struct Act<'a> {
     /// When, in seconds.
@@ -133,9 +113,14 @@ impl Act<'_> {
         self.output == 0 && self.input < 20
     }
 
+    /// Whether it was served, and took or made tokens.
+    pub const fn is_work(&self) -> bool {
+        self.is_success() && self.input + self.output > 0
+    }
+
     /// Tokens of a request that was served, if it has any.
     pub fn size(&self) -> Option<Size> {
-        (self.is_success() && self.input + self.output > 0).then(|| Size::of(self.input, self.output))
+        self.is_work().then(|| Size::of(self.input, self.output))
     }
 }
 
@@ -211,7 +196,7 @@ impl Cohort {
 
     fn count(&mut self, act: &Act<'_>) {
         self.records += 1;
-        self.successes += u32::from(act.is_success() && act.input + act.output > 0);
+        self.successes += u32::from(act.is_work());
         self.unauthorised += u32::from(act.status == 401);
         self.idle += u32::from(act.is_list || act.is_idle() || act.status >= 400 && act.output == 0);
         self.lists += u32::from(act.is_list);

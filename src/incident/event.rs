@@ -1,6 +1,5 @@
 //! What is told of an incident.
 
-use super::cohort::Told;
 use super::evidence::{Ledger, Term};
 use super::identity::Place;
 use crate::address::Address;
@@ -8,6 +7,7 @@ use crate::detect::{Class, KeyProfile, Severity};
 use crate::key::KeyId;
 use crate::networks::Networks;
 use crate::time::{SECOND, Stamp, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use std::sync::Arc;
 const CRITICAL_USD: (f64, f64) = (10.0, 25.0);
 /// Addresses that are told.
 pub const ADDRESSES_MAX: usize = 20;
+/// Requests that are told at once.
+const TOLD_AT_ONCE: usize = 100;
 
 /// A key in somebody else's hands, in one revision.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,23 @@ pub struct Incident {
     pub source_ips: Vec<String>,
     /// What to do.
     pub next_steps: &'static [&'static str],
+}
+
+/// What has been told of an incident.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Told {
+    pub revision: u32,
+    pub records: u32,
+    pub spent: f64,
+    pub detected: i64,
+}
+
+/// Whether an incident has grown so much that it is worth a word: by requests that are not told, by all of them, or by
+/// dollars.
+pub fn is_news(untold: usize, records: u32, spent: f64, told: Told) -> bool {
+    untold >= TOLD_AT_ONCE
+        || records >= told.records.saturating_mul(3)
+        || spent >= 3.0 * told.spent && spent > told.spent + 1.0
 }
 
 /// Whoever uses a key besides its owner.

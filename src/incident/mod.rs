@@ -23,7 +23,6 @@ mod watch;
 pub use event::Incident;
 pub use evidence::{TERMS, Term};
 pub use fleet::Fleet;
-pub use habits::TERMS as TERMS_OF_HABITS;
 
 use crate::address::Address;
 use crate::detect::KeyProfile;

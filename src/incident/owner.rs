@@ -371,7 +371,7 @@ fn place_of(hour: i64) -> usize {
 }
 
 /// Whether it is a weekend, and the hour of the day. 1970 began on a Thursday.
-fn hour_of_week(at: i64) -> (usize, usize) {
+pub fn hour_of_week(at: i64) -> (usize, usize) {
     let weekday = (at.div_euclid(86_400) + 3).rem_euclid(7);
     (usize::from(weekday >= 5), usize::try_from(at.rem_euclid(86_400) / 3600).unwrap_or(0))
 }

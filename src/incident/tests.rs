@@ -119,16 +119,28 @@ fn a_thief_beside_the_owner_is_told_within_minutes_and_the_ledger_adds_up() {
         world.call("a1", stolen + call * 20, THIEF);
     }
     let incidents = told(&world.text(), &[]);
+    assert_one_theft(&incidents, stolen);
+    assert!(
+        incidents
+            .iter()
+            .flat_map(|one| &one.ledger)
+            .all(|term| TERMS.iter().any(|known| known.0 == term.name))
+    );
+}
+
+/// That these tell of one theft of 120 requests, within minutes, each request once, with ledgers that add up.
+#[track_caller]
+fn assert_one_theft(incidents: &[Incident], stolen: i64) {
     let first = incidents.first().expect("an incident");
     assert!(first.detected_at.at.0 / 1_000_000_000 - stolen < 600, "{}", first.detected_at);
     assert!(incidents.iter().all(|incident| incident.id == first.id), "one theft is one incident");
-    assert!((0..).zip(&incidents).all(|(number, incident)| incident.revision == number));
+    assert!((0..).zip(incidents).all(|(number, incident)| incident.revision == number));
     let told: usize = incidents.iter().map(|incident| incident.request_ids.len()).sum();
     assert_eq!(told, 120, "every request of the thief is told once");
-    for incident in &incidents {
+    for incident in incidents {
         let sum: f64 = incident.ledger.iter().map(|term| term.nats).sum();
         assert!((sum - incident.score).abs() < 1e-9);
-        assert!(incident.ledger.iter().all(|term| TERMS.iter().any(|(name, _)| *name == term.name)));
+        assert!(incident.ledger.iter().all(|term| !term.meaning().is_empty()));
     }
 }
 
@@ -149,18 +161,8 @@ fn a_thief_is_known_by_his_habits_where_records_tell_nothing_else() {
         world.call("b1", stolen + call * 20, BARE_THIEF);
     }
     let incidents = told(&world.text(), &[]);
-    let first = incidents.first().expect("an incident");
-    assert!(first.detected_at.at.0 / 1_000_000_000 - stolen < 600, "{}", first.detected_at);
-    assert!(incidents.iter().all(|incident| incident.id == first.id), "one theft is one incident");
-    assert!((0..).zip(&incidents).all(|(number, incident)| incident.revision == number));
-    let told: usize = incidents.iter().map(|incident| incident.request_ids.len()).sum();
-    let of_thief = incidents.last().map_or(0, |incident| incident.requests);
-    assert!(told == 120 && told == of_thief as usize, "{told} of {of_thief}: those told are those counted");
-    for incident in &incidents {
-        let sum: f64 = incident.ledger.iter().map(|term| term.nats).sum();
-        assert!((sum - incident.score).abs() < 1e-9);
-        assert!(incident.ledger.iter().all(|term| !term.meaning().is_empty()));
-    }
+    assert_one_theft(&incidents, stolen);
+    assert_eq!(incidents.last().map(|last| last.requests), Some(120), "those told are those counted");
 }
 
 #[test]

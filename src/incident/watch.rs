@@ -1,7 +1,7 @@
 //! One key: its owner, and everybody else who uses it.
 
-use super::cohort::{Act, Cohort, Name, Told, is_news};
-use super::event::{Incident, Scene};
+use super::cohort::{Act, Cohort, Name};
+use super::event::{Incident, Scene, Told, is_news};
 use super::evidence::{Case, Ledger, weigh};
 use super::fleet::{Around, Fleet};
 use super::identity::Identity;

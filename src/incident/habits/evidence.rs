@@ -5,9 +5,9 @@
 //! gives them: no probe, no model that is new, no dearer one lowers the score, and the owner's own work at the same time
 //! never raises it. That last sign tells a surge from a theft: more of the same is no theft.
 
-use super::super::evidence::{Ledger, Term};
 use super::Habits;
 use super::sums::{Of, Span, place};
+use crate::incident::evidence::{Ledger, Term};
 use std::sync::LazyLock;
 
 /// How a sum is looked at.
@@ -24,7 +24,7 @@ enum Reading {
     Activity,
 }
 
-/// What a comparison is called in `weights.txt`, the term that it belongs to, and how it is made.
+/// What a comparison is called in `weights.txt`, the term that it belongs to, and how it is made; by term.
 const READINGS: &[(&str, &str, Reading)] = &[
     ("typical.10m", "own_work", Reading::Ln(place(Of::Typical, Span::TenMinutes))),
     ("typical.2h", "own_work", Reading::Ln(place(Of::Typical, Span::TwoHours))),
@@ -109,6 +109,8 @@ impl Reading {
     }
 }
 
+/// The term of what is believed before anything is seen.
+const BELIEVED: &str = "usual";
 /// The sum of the day's records.
 const ALL: usize = place(Of::Records, Span::Day);
 
@@ -141,38 +143,30 @@ fn read(table: &str) -> Weights {
 }
 
 /// What a comparison of this value adds.
-fn nats(steps: &Steps, value: f32) -> f32 {
+fn adds(steps: &Steps, value: f32) -> f32 {
     let above = steps.partition_point(|(from, _)| *from < value);
     above.checked_sub(1).map_or(0.0, |place| steps[place].1)
 }
 
-/// What speaks for and against a second consumer.
+/// What speaks for and against a second consumer. Of each term the weightiest comparison says what was seen.
 pub fn weigh(habits: &Habits) -> Ledger {
     let weights = &*WEIGHTS;
-    let mut terms: Vec<Term> = Vec::new();
-    let mut most: Vec<f32> = Vec::new();
-    let usual = TERMS.len() - 1;
-    terms.push(Term {
-        name: TERMS[usual].0,
-        nats: f64::from(weights.believed),
-        observed: 0.0,
-        expected: 0.0,
-    });
-    most.push(f32::INFINITY);
-    for ((_, name, reading), steps) in READINGS.iter().zip(&weights.steps) {
-        let adds = nats(steps, reading.of(habits));
-        if adds == 0.0 {
-            continue;
+    let mut steps = weights.steps.iter();
+    let mut terms = Vec::with_capacity(TERMS.len());
+    for readings in READINGS.chunk_by(|one, other| one.1 == other.1) {
+        let name = readings[0].1;
+        let mut nats = if name == BELIEVED { f64::from(weights.believed) } else { 0.0 };
+        let (mut most, mut seen) = (0.0, (0.0, 0.0));
+        for ((.., reading), steps) in readings.iter().zip(&mut steps) {
+            let adds = adds(steps, reading.of(habits));
+            nats += f64::from(adds);
+            if adds.abs() > most {
+                (most, seen) = (adds.abs(), reading.seen(habits));
+            }
         }
-        let at = terms.iter().position(|term| term.name == *name).unwrap_or_else(|| {
-            terms.push(Term { name, nats: 0.0, observed: 0.0, expected: 0.0 });
-            most.push(0.0);
-            terms.len() - 1
-        });
-        terms[at].nats += f64::from(adds);
-        if adds.abs() > most[at] {
-            most[at] = adds.abs();
-            (terms[at].observed, terms[at].expected) = reading.seen(habits);
+        if nats != 0.0 {
+            let (observed, expected) = seen;
+            terms.push(Term { name, nats, observed, expected });
         }
     }
     Ledger::from(terms)
@@ -196,9 +190,11 @@ mod tests {
             assert!(steps.iter().all(|(from, adds)| from.is_finite() && adds.is_finite()));
             assert!(steps.is_sorted_by(|one, other| one.0 < other.0));
         }
-        for (_, term, _) in READINGS {
-            assert!(TERMS.iter().any(|(name, _)| name == term), "{term}");
-        }
+        let terms: Vec<&str> =
+            READINGS.chunk_by(|one, other| one.1 == other.1).map(|readings| readings[0].1).collect();
+        let named: Vec<&str> = TERMS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(terms, named, "each term once, in this order");
+        assert!(terms.contains(&BELIEVED));
     }
 
     /// Whoever refits the table must not make evidence of a theft acquit, nor the owner's own work convict.

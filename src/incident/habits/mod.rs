@@ -20,9 +20,10 @@ pub use theft::Regular;
 
 use super::cohort::Act;
 use super::evidence::Ledger;
+use super::owner::{hour_of_week, seconds};
 use crate::heap;
 use crate::time::{SECOND, Timestamp};
-use rhythm::{Rhythm, day_and_hour, weekend};
+use rhythm::Rhythm;
 use serde::{Deserialize, Serialize};
 use sizes::{DAY_KEEPS, Own, Size};
 use sums::{Added, Of, Sums};
@@ -39,12 +40,12 @@ const FOREIGN_TEACHES: f32 = 0.4;
 const TEMPLATE: f32 = 0.2;
 /// The part of the requests that a second consumer is believed to send, if there is one.
 const HIS_PART: f32 = 0.25;
-/// Input tokens below which a request that was refused asked for nothing.
-const PROBE_BELOW: u64 = 20;
 /// Days of use within which everything that a key uses is its own.
 const YOUNG_DAYS: f32 = 3.0;
 /// How much likelier somebody else's a request must be than the owner's to be suspect, as a logarithm.
 const SUSPECT: f32 = 1.5;
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
 /// Requests of a day from which the changes between models are learned.
 const CHANGES_MAX: u32 = 400;
 
@@ -102,7 +103,7 @@ impl Habits {
     pub fn new(at: Timestamp) -> Self {
         Self {
             clock: at,
-            day: day_and_hour(at).0,
+            day: day(seconds(at)),
             days: 0.0,
             daily: 0.0,
             requests: 0,
@@ -121,7 +122,8 @@ impl Habits {
 
     /// Takes a record; what it looks like.
     pub fn take(&mut self, at: Timestamp, act: &Act<'_>, known: &Everybody, news: &mut Everybody) -> Look {
-        let (day, hour) = day_and_hour(at);
+        let (weekend, hour) = hour_of_week(act.at);
+        let day = day(act.at);
         if day > self.day {
             self.end_day();
             self.day = day;
@@ -133,8 +135,8 @@ impl Habits {
         }
         let mut added = Added::default();
         added.set(Of::Records, 1.0);
-        let mut joint = self.take_time(day, hour, pause, &mut added);
-        if act.is_success() && act.input + act.output > 0 {
+        let mut joint = self.take_time(weekend, hour, pause, &mut added);
+        if act.is_work() {
             joint += self.take_size(act, known, news, &mut added) + self.take_model(act, day, &mut added);
             added.set(Of::Mixture, libm::logf(1.0 - HIS_PART + HIS_PART * libm::expf(joint.min(6.0))));
         }
@@ -147,8 +149,8 @@ impl Habits {
         Look::of(joint, &added)
     }
 
-    fn take_time(&mut self, day: i64, hour: usize, pause: f32, added: &mut Added) -> f32 {
-        let odd = self.rhythm.ln_odd(weekend(day), hour);
+    fn take_time(&mut self, weekend: usize, hour: usize, pause: f32, added: &mut Added) -> f32 {
+        let odd = self.rhythm.ln_odd(weekend, hour);
         added.set(Of::OddHours, odd.max(0.0));
         added.set(Of::RareHours, libm::expf(odd).clamp(0.3, 8.0));
         let pause = (self.requests > 0).then_some(pause);
@@ -224,9 +226,9 @@ impl Habits {
         let mut mark = |of: Of, is: bool| added.set(of, if is { 1.0 } else { 0.0 });
         let is_refused = matches!(act.status, 400 | 401 | 403 | 404) && act.output == 0;
         mark(Of::Refused, is_refused);
-        mark(Of::Probe, is_refused && act.input < PROBE_BELOW && act.status != 401);
+        mark(Of::Probe, is_refused && act.is_idle() && act.status != 401);
         mark(Of::Unauthorised, act.status == 401);
-        mark(Of::NoTokens, act.is_success() && act.input + act.output == 0);
+        mark(Of::NoTokens, act.is_success() && !act.is_work());
         mark(Of::NewEndpoint, self.endpoints.see(act.endpoint, day, None));
         #[allow(clippy::cast_possible_truncation, reason = "dollars of one request")]
         added.set(Of::Dollars, act.cost as f32);
@@ -237,7 +239,7 @@ impl Habits {
         self.days += 1.0;
         let is_young = self.days <= YOUNG_DAYS;
         self.sizes.end_day();
-        self.rhythm.end_day(weekend(self.day));
+        self.rhythm.end_day(hour_of_week(self.day * DAY_SECONDS).0);
         self.models.end_day(self.day, is_young);
         self.endpoints.end_day(self.day, is_young);
         self.ceiling = self.models.highest_price(self.day + 1, is_young);
@@ -260,6 +262,11 @@ impl Habits {
             + self.models.heap_bytes()
             + self.endpoints.heap_bytes()
     }
+}
+
+/// The day of a time in seconds. Days are those of UTC, for what counts is that a key's hours recur.
+const fn day(at: i64) -> i64 {
+    at.div_euclid(DAY_SECONDS)
 }
 
 /// What a token of input cost, in millionths of a dollar, if one of output costs four times as much.

@@ -1,7 +1,6 @@
 //! When a key is used: hours of working days and weekends, and pauses between requests.
 
 use super::sizes::DAY_KEEPS;
-use crate::time::{DAY, MINUTE, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How many hours of any kind count beside those of a key.
@@ -11,17 +10,6 @@ const OTHER_DAYS: f32 = 0.3;
 /// Pauses that are told apart, in parts of doublings of seconds.
 const PAUSES: usize = 32;
 const PER_DOUBLING: f32 = 1.8;
-
-/// The day of an event time, and its hour. Days are those of UTC, for what counts is that a key's hours recur.
-pub fn day_and_hour(at: Timestamp) -> (i64, usize) {
-    let hour = at.0.rem_euclid(DAY) / (60 * MINUTE);
-    (at.0.div_euclid(DAY), usize::try_from(hour).unwrap_or(0))
-}
-
-/// Whether a day is of a weekend. 1970 began on a Thursday.
-pub fn weekend(day: i64) -> usize {
-    usize::from((day + 3).rem_euclid(7) >= 5)
-}
 
 /// When a key is used.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

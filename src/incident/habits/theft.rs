@@ -2,11 +2,11 @@
 //!
 //! One incident a day and key: while it is open, what looks like the thief's is added to it.
 
-use super::super::cohort::{Act, Told, is_news};
-use super::super::event::{Consumer, Incident, Scene};
-use super::super::watch::Seat;
 use super::{Everybody, Habits, Look};
 use crate::heap;
+use crate::incident::cohort::Act;
+use crate::incident::event::{Consumer, Incident, Scene, Told, is_news};
+use crate::incident::watch::Seat;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ const SUSPECTS_MAX: usize = 100;
 pub struct Regular {
     habits: Habits,
     suspects: VecDeque<Suspect>,
-    /// The latest incident, open or not, and how many there have been.
+    /// The open incident, and how many there have been.
     theft: Option<Theft>,
     numbered: u32,
 }
