@@ -9,6 +9,21 @@ use std::fmt;
 pub struct KeyId(pub [u8; 16]);
 
 impl KeyId {
+    /// The fingerprint with these digits, as it is shown.
+    pub fn parse(digits: &[u8]) -> Option<Self> {
+        let mut id = [0; 16];
+        let (pairs, rest) = digits.as_chunks::<2>();
+        if pairs.len() != id.len() || !rest.is_empty() {
+            return None;
+        }
+        for (byte, pair) in id.iter_mut().zip(pairs) {
+            let digit =
+                |at: usize| char::from(pair[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            *byte = digit(0)? << 4 | digit(1)?;
+        }
+        Some(Self(id))
+    }
+
     /// The first eight bytes as a number, evenly spread: picks shards and table slots.
     pub fn spread(self) -> u64 {
         leading_u64(&self.0)

@@ -148,6 +148,9 @@ pub enum Kind {
     Invoice,
     /// No use: something was done to a key or to the rules it is under.
     Audit(Action),
+    /// No use: what an operator says of a key. `endpoint` holds what it is about (an incident's id, a kind of change, a
+    /// detector), the name of `model` why, `address` and `user_agent` whom it is about, `width_s` how long it holds.
+    Statement(Statement),
 }
 
 macro_rules! actions {
@@ -179,6 +182,34 @@ actions! {
     LoggingOff "logging_off" "Logging was switched off or pointed elsewhere.",
     AccessGranted "access_granted" "Somebody got a right, a role or a membership.",
     Other "other" "Anything else that such logs tell.",
+}
+
+/// What an operator says of a key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Statement {
+    /// An incident is a theft.
+    Confirm,
+    /// An incident is none: whoever it was is the owner's.
+    Dismiss,
+    /// From now on, for a while, whoever is new at a key is the owner's: a deployment, a journey, a load test.
+    Annotate,
+    /// For a while nothing of this kind is told of a key.
+    Suppress,
+}
+
+impl Statement {
+    /// All statements, in the order of their numbers.
+    pub const ALL: &'static [Self] = &[Self::Confirm, Self::Dismiss, Self::Annotate, Self::Suppress];
+
+    /// Its name in records and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Dismiss => "dismiss",
+            Self::Annotate => "annotate",
+            Self::Suppress => "suppress",
+        }
+    }
 }
 
 /// The model of a record: what it is for comparisons, and what to call it.

@@ -164,13 +164,13 @@ impl History {
         self.days.iter().filter(move |totals| (from..=to).contains(&totals.day()))
     }
 
-    /// Requests by hour of the day over the days `from..=to`.
-    pub fn hours(&self, from: Day, to: Day) -> [u64; 24] {
+    /// Requests by hour of the day over the clean ones among the days `from..=to`.
+    pub fn hours(&self, from: Day, to: Day, is_clean: impl Fn(Day) -> bool) -> [u64; 24] {
         let mut sums = [0; 24];
         let mut at = 0;
         for totals in &self.days {
             let end = at + totals.hours();
-            if (from..=to).contains(&totals.day()) {
+            if (from..=to).contains(&totals.day()) && is_clean(totals.day()) {
                 for packed in &self.hours[at..end] {
                     sums[(packed >> COUNT_BITS) as usize % 24] += u64::from(packed & COUNT_MAX);
                 }
@@ -224,7 +224,7 @@ mod tests {
             let inside = |day: i32| (from..=to).contains(&day);
             let mut hours = [0; 24];
             records.iter().filter(|r| inside(r.0)).for_each(|r| hours[usize::from(r.1)] += u64::from(r.2));
-            prop_assert_eq!(history.hours(Day(from), Day(to)), hours);
+            prop_assert_eq!(history.hours(Day(from), Day(to), |_| true), hours);
             let total: u32 = records.iter().filter(|r| inside(r.0)).map(|r| r.2).sum();
             prop_assert_eq!(history.days(Day(from), Day(to)).map(|day| day.requests).sum::<u32>(), total);
         }
@@ -236,7 +236,7 @@ mod tests {
                 for &(day, hour) in records {
                     history.add(Day(day), hour, 1, NanoUsd(1));
                 }
-                (history.days.iter().map(|d| (d.day(), d.requests, d.cost)).collect::<Vec<_>>(), history.hours(Day(0), Day(31)))
+                (history.days.iter().map(|d| (d.day(), d.requests, d.cost)).collect::<Vec<_>>(), history.hours(Day(0), Day(31), |_| true))
             };
             let reversed: Vec<_> = records.iter().rev().copied().collect();
             prop_assert_eq!(build(&records), build(&reversed));

@@ -54,9 +54,18 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// The baseline of the days `from..=to` of a history; `None` without a day.
-    pub fn build(history: &History, from: Day, to: Day, has_addresses: bool) -> Option<Self> {
-        let days = history.days(from, to).map(|day| (day.requests, history.spent(day)));
+    /// The baseline of the clean ones among the days `from..=to` of a history; `None` without a day.
+    pub fn build(
+        history: &History,
+        from: Day,
+        to: Day,
+        is_clean: impl Fn(Day) -> bool,
+        has_addresses: bool,
+    ) -> Option<Self> {
+        let days = history
+            .days(from, to)
+            .filter(|day| is_clean(day.day()))
+            .map(|day| (day.requests, history.spent(day)));
         let days: Vec<_> = days.filter(|&(requests, cost)| requests > 0 || cost != NanoUsd::ZERO).collect();
         if days.is_empty() {
             return None;
@@ -68,7 +77,7 @@ impl Baseline {
         let cost = costs.iter().fold(NanoUsd::ZERO, |sum, cost| sum + *cost);
         #[allow(clippy::cast_precision_loss)]
         let n = days.len() as f64;
-        let hours = history.hours(from, to);
+        let hours = history.hours(from, to, &is_clean);
         let timed: u64 = hours.iter().sum();
         let is_active = |count: u64| count * 100 > timed;
         let active = (0..24).filter(|&hour| is_active(hours[hour])).fold(0, |bits, hour| bits | 1 << hour);
@@ -183,12 +192,12 @@ mod tests {
     #[test]
     fn statistics_are_those_of_the_seed() {
         let history = history(&[(1, 9, 10), (2, 14, 20), (4, 100, 31)]);
-        let baseline = Baseline::build(&history, Day(1), Day(2), false).unwrap();
+        let baseline = Baseline::build(&history, Day(1), Day(2), |_| true, false).unwrap();
         assert_eq!((baseline.days, baseline.mean_requests), (2, 11.5));
         assert!((baseline.std_requests - 3.535_533_905_932_737_8).abs() < 1e-15);
         assert_eq!((baseline.typical_cost, baseline.active_hours), (NanoUsd(15), 1 << 9));
-        assert_eq!(Baseline::build(&history, Day(3), Day(3), false), None);
-        let single = Baseline::build(&history, Day(4), Day(4), false).unwrap();
+        assert_eq!(Baseline::build(&history, Day(3), Day(3), |_| true, false), None);
+        let single = Baseline::build(&history, Day(4), Day(4), |_| true, false).unwrap();
         assert!(single.std_requests.abs() < f64::EPSILON);
     }
 
@@ -198,7 +207,7 @@ mod tests {
         let history = history(&[(1, 1, 0), (8, 5, 0)]);
         let mut baselines = Baselines::default();
         assert!(!baselines.is_due(settings, Day(1), Day(6)) && baselines.is_due(settings, Day(1), Day(7)));
-        baselines.set_next(Baseline::build(&history, Day(1), Day(7), false).unwrap());
+        baselines.set_next(Baseline::build(&history, Day(1), Day(7), |_| true, false).unwrap());
         assert_eq!((baselines.of(Day(8)).0, baselines.of(Day(9)).1), (None, Generation::Next));
         assert!(!baselines.is_due(settings, Day(1), Day(13)) && baselines.is_due(settings, Day(1), Day(14)));
         assert_eq!(baselines.next_from(), Some(Day(9)));

@@ -124,7 +124,8 @@ fn one(record: &UsageRecord, batch: &Batch) -> String {
     if let Some(address) = record.address {
         let _ = write!(text, " from {}", Visible(&address.to_string()));
     }
-    let tells_cost = !matches!(record.kind, Kind::Audit(_)) && record.cost_source != CostSource::Elsewhere;
+    let tells_cost = !matches!(record.kind, Kind::Audit(_) | Kind::Statement(_))
+        && record.cost_source != CostSource::Elsewhere;
     match record.cost_source {
         _ if !tells_cost => {}
         CostSource::Unknown => text.push_str(" cost unknown"),

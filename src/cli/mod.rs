@@ -8,9 +8,11 @@ mod formats;
 mod guarantees;
 mod manual;
 mod run;
+mod say;
 mod tables;
 
 use crate::encode::Visible;
+use crate::record::Statement;
 use clap::{Parser, Subcommand};
 pub use discreet::clean;
 use std::fmt;
@@ -57,6 +59,14 @@ enum Command {
     Formats(formats::FormatsArgs),
     /// Tell what a run promises between its input and its output, and why
     Guarantees(Box<guarantees::GuaranteesArgs>),
+    /// Say that an incident is a theft
+    Confirm(say::VerdictArgs),
+    /// Say that an incident is none, and why: whoever it was is the owner's
+    Dismiss(say::VerdictArgs),
+    /// Say that somebody new is expected at a key: a deployment, a journey, a load test
+    Annotate(say::AnnotateArgs),
+    /// Say what is not to be told of a key for a while
+    Suppress(say::SuppressArgs),
     /// List the detectors
     Detectors,
     /// Write shell completions to standard output
@@ -103,6 +113,10 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::main(&args),
         Command::Formats(args) => formats::main(&args),
         Command::Guarantees(args) => print(&guarantees::main(&args)?),
+        Command::Confirm(args) => say::verdict(Statement::Confirm, &args),
+        Command::Dismiss(args) => say::verdict(Statement::Dismiss, &args),
+        Command::Annotate(args) => say::annotate(&args),
+        Command::Suppress(args) => say::suppress(&args),
         Command::Detectors => print(&tables::detectors()),
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),

@@ -71,6 +71,7 @@ impl Plan {
         let incidents = IncidentSettings {
             threshold_nats: config.incidents.threshold_nats,
             habits_threshold_nats: config.incidents.habits_threshold_nats,
+            quiet_seconds: i64::from(config.incidents.quiet_hours) * 3600,
             networks: Arc::clone(&networks),
         };
         let shard = ShardSettings {
@@ -117,6 +118,7 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         ("limits", "state_bytes_max", config.limits.state_bytes_max as u64, 1 << 20, 1 << 40),
         ("limits", "join_entries_max", config.limits.join_entries_max as u64, 0, 1 << 32),
         ("limits", "dedup_entries_max", config.limits.dedup_entries_max as u64, 0, 1 << 32),
+        ("incidents", "quiet_hours", config.incidents.quiet_hours.into(), 1, 24 * 31),
         ("limits", "bucket_entries_max", config.limits.bucket_entries_max as u64, 1000, 1 << 32),
     ];
     for (table, name, value, min, max) in rules {

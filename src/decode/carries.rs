@@ -77,6 +77,8 @@ pub enum Counts {
     Bills,
     /// What was done to keys and to the rules they are under.
     Audits,
+    /// What operators say.
+    Statements,
 }
 
 impl Counts {
@@ -90,6 +92,7 @@ impl Counts {
             Self::Days => "days",
             Self::Bills => "daily bills",
             Self::Audits => "audit events",
+            Self::Statements => "statements",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::excerpt::Excerpt;
 use crate::json::{Decimal, NumberError, Str, Value};
+use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::normalise::{Media, Tier};
 use crate::record::{Count, Kind, Part, Reason, Tokens};
@@ -16,6 +17,8 @@ pub struct Draft<'a> {
     pub time: Option<Stamp>,
     /// The key field: a masked key, its hash, or the key itself.
     pub key: Str<'a>,
+    /// The key's fingerprint, where that is all that is told.
+    pub key_id: Option<KeyId>,
     /// A name given to the key by its owner.
     pub key_alias: Str<'a>,
     /// Model as written.
@@ -67,6 +70,7 @@ impl Default for Draft<'_> {
         Self {
             time: None,
             key: Str::default(),
+            key_id: None,
             key_alias: Str::default(),
             model: Str::default(),
             endpoint: Str::default(),

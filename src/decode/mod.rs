@@ -45,6 +45,7 @@ mod otel;
 mod otel_metrics;
 mod portkey;
 mod reject;
+mod statement;
 mod table;
 mod text;
 mod trace;

@@ -21,6 +21,8 @@ struct Line<'a> {
     incident_id: &'a str,
     revision: u32,
     status: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'a str,
     class: &'static str,
     severity: &'static str,
     score: f64,
@@ -75,7 +77,8 @@ impl<'a> From<&'a Incident> for Line<'a> {
             id: &incident.id,
             incident_id: &incident.id,
             revision: incident.revision,
-            status: "open",
+            status: incident.phase.label(),
+            reason: &incident.reason,
             class: incident.class.label(),
             severity: incident.severity.label(),
             score: rounded(ledger.iter().map(|line| line.nats).sum()),

@@ -2,7 +2,7 @@
 
 use super::Visible;
 use crate::detect::{Alert, Class, Severity, Status};
-use crate::incident::Incident;
+use crate::incident::{Incident, Phase};
 use crate::key::KeyId;
 use crate::shard::Event;
 use crate::time::Day;
@@ -82,12 +82,26 @@ impl Terminal {
         self.block = None;
         let mut text = String::new();
         let name = self.palette.bold(&Visible(&incident.key_hint).to_string());
-        let word = if incident.revision == 0 { "INCIDENT" } else { "INCIDENT goes on" };
-        let word =
-            self.palette.severity(incident.severity, &format!("{word}, {}", incident.severity.label()));
+        let word = match incident.phase {
+            Phase::Resolved => "incident is over".to_owned(),
+            Phase::Dismissed => "incident was none".to_owned(),
+            _ => {
+                let word = if incident.revision == 0 { "INCIDENT" } else { "INCIDENT goes on" };
+                let is_certain = incident.phase == Phase::Confirmed;
+                let word = format!(
+                    "{word}, {}{}",
+                    incident.severity.label(),
+                    if is_certain { ", confirmed" } else { "" }
+                );
+                self.palette.severity(incident.severity, &word)
+            }
+        };
         let time = incident.updated_at.to_string();
         let _ = writeln!(text, "\nkey {name}  {word}  {}", self.palette.dim(&time));
         let _ = writeln!(text, "  {}", Visible(&incident.description));
+        if !incident.reason.is_empty() {
+            let _ = writeln!(text, "  an operator says: {}", Visible(&incident.reason));
+        }
         if incident.revision == 0 {
             for term in incident.ledger.iter().filter(|term| term.nats.abs() >= 0.05) {
                 let meaning = self.palette.dim(term.meaning());

@@ -3,7 +3,8 @@
 use super::outbox::{Attempt, Traffic};
 use super::totals::{KafkaTotals, Totals};
 use crate::detect::{self, Severity, Status};
-use crate::record::{Action, CostSource, Reason};
+use crate::incident::Phase;
+use crate::record::{Action, CostSource, Reason, Statement};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
 use prometheus::{
@@ -235,7 +236,26 @@ impl Page {
             incidents.with_label_values(&[severity.label(), "first"]).inc_by(first);
             incidents.with_label_values(&[severity.label(), "further"]).inc_by(further);
         }
-        self.registry.register(Box::new(incidents))
+        self.registry.register(Box::new(incidents))?;
+        let opts =
+            Opts::new("keyhound_incident_events_total", "What was told of incidents, by their status.");
+        let events = IntCounterVec::new(opts, &["status"])?;
+        for (phase, count) in Phase::ALL.iter().zip(totals.phases) {
+            events.with_label_values(&[phase.label()]).inc_by(count);
+        }
+        self.registry.register(Box::new(events))?;
+        self.statements(totals)
+    }
+
+    fn statements(&self, totals: &Totals) -> Result<(), prometheus::Error> {
+        let opts = Opts::new("keyhound_statements_total", "What operators have said of keys.");
+        let statements = IntCounterVec::new(opts, &["statement"])?;
+        for (statement, count) in Statement::ALL.iter().zip(totals.records.statements) {
+            statements.with_label_values(&[statement.label()]).inc_by(count);
+        }
+        self.registry.register(Box::new(statements))?;
+        let help = "Alerts that were not told because an operator had said so.";
+        self.counter("keyhound_alerts_suppressed_total", help, totals.records.suppressed)
     }
 
     fn state(&self, totals: &Totals, now: f64) -> Result<(), prometheus::Error> {

@@ -29,7 +29,7 @@ const KEYS_MAX: usize = 4096;
 pub struct Way {
     /// Lines that went it; one may hold several frames.
     pub lines: u64,
-    /// Requests, the halves that tell who asked, those that tell what it took, buckets, bills, audit events.
+    /// Requests, the halves that tell who asked, those that tell what it took, buckets, bills, audit events, statements.
     pub records: [u64; KINDS.len()],
     /// Told of something else.
     pub foreign: u64,
@@ -42,13 +42,14 @@ pub struct Way {
 }
 
 /// What records are called, in the order of [`Way::records`]: one, and several.
-pub const KINDS: [(&str, &str); 6] = [
+pub const KINDS: [(&str, &str); 7] = [
     ("request", "requests"),
     ("half (who)", "halves (who)"),
     ("half (cost)", "halves (cost)"),
     ("bucket", "buckets"),
     ("bill", "bills"),
     ("audit event", "audit events"),
+    ("statement", "statements"),
 ];
 
 /// A rejected frame that stands for all with its message.
@@ -103,6 +104,7 @@ pub fn kind(record: &UsageRecord) -> usize {
         (Kind::Bucket, _) => 3,
         (Kind::Invoice, _) => 4,
         (Kind::Audit(_), _) => 5,
+        (Kind::Statement(_), _) => 6,
     }
 }
 
@@ -114,7 +116,7 @@ fn has_tokens(record: &UsageRecord) -> bool {
 fn signals(record: &UsageRecord) -> Signals {
     let has_tokens = has_tokens(record);
     match record.kind {
-        Kind::Audit(_) => Signals::NONE,
+        Kind::Audit(_) | Kind::Statement(_) => Signals::NONE,
         Kind::Invoice => Signals::COST,
         // That something refused cost nothing says nothing of what else would cost.
         Kind::Request | Kind::Bucket if record.cost == NanoUsd::ZERO && !has_tokens => {
@@ -192,7 +194,7 @@ impl Survey {
     }
 
     fn note_key(&mut self, record: &UsageRecord, batch: &Batch) {
-        if record.part != Part::Whole || matches!(record.kind, Kind::Audit(_)) {
+        if record.part != Part::Whole || matches!(record.kind, Kind::Audit(_) | Kind::Statement(_)) {
             return;
         }
         if self.keys.len() >= KEYS_MAX && !self.keys.contains_key(&record.key) {

@@ -3,6 +3,7 @@
 use super::checkpoint::Kept;
 use super::outbox::Traffic;
 use crate::detect::{self, Alert, Severity, Status};
+use crate::incident::Phase;
 use crate::join::Joined;
 use crate::record::Reason;
 use crate::shard::{Counts, Event, Gauges, Unpriced};
@@ -43,6 +44,8 @@ pub struct Totals {
     pub alerts: AlertCounts,
     /// Incidents by severity: new ones, and further revisions.
     pub incidents: [[u64; 2]; Severity::ALL.len()],
+    /// What was told of incidents, by where they were in their lives.
+    pub phases: [u64; Phase::ALL.len()],
     /// Inputs that failed.
     pub failed_inputs: u64,
     /// State of all shards.
@@ -104,6 +107,7 @@ impl Totals {
             joined: Joined::default(),
             alerts: [[[0; Status::ALL.len()]; Severity::ALL.len()]; detect::ALL.len()],
             incidents: [[0; 2]; Severity::ALL.len()],
+            phases: [0; Phase::ALL.len()],
             failed_inputs: 0,
             gauges: Gauges::default(),
             watermark: None,
@@ -137,6 +141,7 @@ impl Totals {
         match event {
             Event::Alert(alert) => self.count_alert(alert),
             Event::Incident(incident) => {
+                self.phases[incident.phase as usize] += 1;
                 self.incidents[incident.severity as usize][usize::from(incident.revision > 0)] += 1;
             }
         }

@@ -1,6 +1,6 @@
 //! A consumer of a key that is not known: what it does is kept apart, and teaches nothing.
 
-use super::event::{ADDRESSES_MAX, Consumer, Told};
+use super::event::{ADDRESSES_MAX, Consumer, Phase, Told};
 use super::identity::{Identity, Place};
 use super::known::Known;
 use super::novelty::level;
@@ -286,6 +286,16 @@ impl Cohort {
         let Self { number, first, last, records, spent, .. } = *self;
         let addresses = self.addresses.values().take(ADDRESSES_MAX).collect();
         Consumer { number, first, last, records, spent, place: self.identity.place, addresses }
+    }
+
+    /// Whether an incident is told of it that is not over.
+    pub fn is_open(&self) -> bool {
+        self.incident.is_some_and(|told| told.phase != Phase::Resolved)
+    }
+
+    /// Whether it was said to be a thief.
+    pub fn is_thief(&self) -> bool {
+        self.incident.is_some_and(|told| told.phase == Phase::Confirmed)
     }
 
     /// How often it came back, as a level.

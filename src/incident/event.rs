@@ -2,6 +2,7 @@
 
 use super::evidence::{Ledger, Term};
 use super::identity::Place;
+use super::statements::Said;
 use crate::address::Address;
 use crate::detect::{Class, KeyProfile, Severity};
 use crate::key::KeyId;
@@ -18,6 +19,34 @@ pub const ADDRESSES_MAX: usize = 20;
 /// Requests that are told at once.
 const TOLD_AT_ONCE: usize = 100;
 
+/// Where an incident is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Phase {
+    /// Nobody has said what it is.
+    Open,
+    /// An operator has said that it is a theft.
+    Confirmed,
+    /// Whoever it was has been gone for long enough.
+    Resolved,
+    /// An operator has said that it is none.
+    Dismissed,
+}
+
+impl Phase {
+    /// All phases, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Confirmed, Self::Resolved, Self::Dismissed];
+
+    /// Its name in events and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Confirmed => "confirmed",
+            Self::Resolved => "resolved",
+            Self::Dismissed => "dismissed",
+        }
+    }
+}
+
 /// A key in somebody else's hands, in one revision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
@@ -25,6 +54,10 @@ pub struct Incident {
     pub id: String,
     /// Counts up from 0.
     pub revision: u32,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Why an operator has said what it is; empty where none has.
+    pub reason: String,
     /// What it is.
     pub class: Class,
     /// How bad.
@@ -66,12 +99,22 @@ pub struct Told {
     pub records: u32,
     pub spent: f64,
     pub detected: i64,
+    pub phase: Phase,
+}
+
+impl Told {
+    /// What is told of an incident that has come so far, after what was told before.
+    pub fn after(before: Option<Self>, (records, spent): (u32, f64), at: Timestamp, phase: Phase) -> Self {
+        let revision = before.map_or(0, |told| told.revision + 1);
+        Self { revision, records, spent, detected: before.map_or(at.0, |told| told.detected), phase }
+    }
 }
 
 /// Whether an incident has grown so much that it is worth a word: by requests that are not told, by all of them, or by
 /// dollars.
 pub fn is_news(untold: usize, records: u32, spent: f64, told: Told) -> bool {
-    untold >= TOLD_AT_ONCE
+    told.phase == Phase::Resolved
+        || untold >= TOLD_AT_ONCE
         || records >= told.records.saturating_mul(3)
         || spent >= 3.0 * told.spent && spent > told.spent + 1.0
 }
@@ -99,6 +142,8 @@ pub struct Scene<'a> {
     pub told: Told,
     pub at: Stamp,
     pub networks: &'a Networks,
+    /// What operators have said of the key.
+    pub said: Option<&'a Said>,
 }
 
 impl Incident {
@@ -108,9 +153,12 @@ impl Incident {
         let mut terms = ledger.terms().to_vec();
         terms.sort_by(|one, other| other.nats.abs().total_cmp(&one.nats.abs()));
         let stamp = |ns: i64| Stamp::utc(Timestamp(ns));
+        let id = incident_id(scene.key.id, consumer.first, consumer.number);
         Self {
-            id: id(scene.key.id, consumer),
+            reason: scene.said.map_or_else(String::new, |said| said.reason(&id).to_owned()),
+            id,
             revision: told.revision,
+            phase: told.phase,
             class: Class::Compromise,
             severity: severity(consumer),
             key: scene.key.id,
@@ -131,9 +179,10 @@ impl Incident {
     }
 }
 
-fn id(key: KeyId, consumer: &Consumer) -> String {
+/// The id of an incident: of a key, and of the consumer who came as this number at this time, in seconds.
+pub fn incident_id(key: KeyId, first: i64, number: u32) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-22 incident id");
-    hasher.update(&key.0).update(&consumer.first.to_le_bytes()).update(&consumer.number.to_le_bytes());
+    hasher.update(&key.0).update(&first.to_le_bytes()).update(&number.to_le_bytes());
     hasher.finalize().to_hex()[..32].to_owned()
 }
 

@@ -18,9 +18,10 @@ mod known;
 mod novelty;
 mod owner;
 mod shape;
+mod statements;
 mod watch;
 
-pub use event::Incident;
+pub use event::{Incident, Phase};
 pub use evidence::{TERMS, Term};
 pub use fleet::Fleet;
 
@@ -28,8 +29,8 @@ use crate::address::Address;
 use crate::detect::KeyProfile;
 use crate::networks::Networks;
 use crate::normalise::clients::{Client, client};
-use crate::record::{Batch, Kind, Part, UsageRecord};
-use crate::time::{MINUTE, Stamp, Timestamp};
+use crate::record::{Batch, Kind, Part, Statement, UsageRecord};
+use crate::time::{MINUTE, SECOND, Stamp, Timestamp};
 use cohort::Act;
 use fleet::Around;
 use habits::Regular;
@@ -37,6 +38,7 @@ use hashbrown::HashMap;
 use identity::{Identity, Place};
 use owner::seconds;
 use serde::{Deserialize, Serialize};
+use statements::{INCIDENT, Said, Saying};
 use std::sync::Arc;
 use twox_hash::XxHash3_64;
 use watch::{Seat, Watch};
@@ -56,11 +58,13 @@ pub struct IncidentConfig {
     pub threshold_nats: f64,
     /// The same for keys whose records tell neither address nor client, which are known by their habits alone.
     pub habits_threshold_nats: f64,
+    /// After how many hours without the consumer an incident is over.
+    pub quiet_hours: u32,
 }
 
 impl Default for IncidentConfig {
     fn default() -> Self {
-        Self { enabled: false, threshold_nats: 11.5, habits_threshold_nats: 2.2 }
+        Self { enabled: false, threshold_nats: 11.5, habits_threshold_nats: 2.2, quiet_hours: 24 }
     }
 }
 
@@ -71,6 +75,8 @@ pub struct IncidentSettings {
     pub threshold_nats: f64,
     /// The same for keys that are known by their habits alone.
     pub habits_threshold_nats: f64,
+    /// After how many seconds without the consumer an incident is over.
+    pub quiet_seconds: i64,
     /// Which network an address belongs to.
     pub networks: Arc<Networks>,
 }
@@ -109,12 +115,44 @@ pub struct Watched {
     consumers: Option<Box<Watch>>,
     /// Of those that tell neither.
     regular: Option<Box<Regular>>,
+    /// What operators have said.
+    said: Option<Box<Said>>,
 }
 
 impl Watched {
     /// Memory besides its own, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.consumers.as_deref().map_or(0, Watch::bytes) + self.regular.as_deref().map_or(0, Regular::bytes)
+        self.consumers.as_deref().map_or(0, Watch::bytes)
+            + self.regular.as_deref().map_or(0, Regular::bytes)
+            + self.said.as_deref().map_or(0, Said::bytes)
+    }
+
+    /// Remembers what an operator says, where nobody looks for incidents.
+    pub fn hear(&mut self, record: &UsageRecord, statement: Statement, batch: &Batch) {
+        self.note(record, statement, batch, &Identity::new(None, None));
+    }
+
+    fn note(&mut self, record: &UsageRecord, statement: Statement, batch: &Batch, identity: &Identity) {
+        self.said.get_or_insert_default().take(&Saying {
+            statement,
+            at: seconds(record.time.at),
+            until: seconds(record.end()),
+            about: &batch.text(record.endpoint).to_ascii_lowercase(),
+            reason: batch.text(record.model.name),
+            identity,
+        });
+    }
+
+    /// Whether a detector's verdicts were not to be told then.
+    pub fn is_quiet(&self, detector: &str, at: Timestamp) -> bool {
+        self.said.as_ref().is_some_and(|said| said.is_quiet(detector, seconds(at)))
+    }
+
+    /// When the next open incident is over, if nothing more comes of it for `quiet` seconds.
+    pub fn due(&self, quiet: i64) -> Option<Timestamp> {
+        let consumers = self.consumers.as_ref().and_then(|consumers| consumers.due(quiet));
+        let regular = self.regular.as_ref().and_then(|regular| regular.due());
+        consumers.into_iter().chain(regular).min().map(|due| Timestamp(due * SECOND))
     }
 }
 
@@ -171,33 +209,82 @@ impl Observer {
             return None;
         }
         let identity = self.identity(record, batch);
+        let Watched { consumers, regular, said } = watch;
+        let said = said.as_deref();
+        let is_silent = learning || said.is_some_and(|said| said.is_quiet(INCIDENT, seconds(record.time.at)));
+        let Self { settings, load_tools, known, news, .. } = self;
+        let seat = |threshold: f64| {
+            let threshold = if is_silent { f64::INFINITY } else { threshold };
+            Seat { key, time: record.time, threshold, load_tools, networks: &settings.networks, said }
+        };
         if record.address.is_none() && record.user_agent.is_none() {
-            let Self { settings, known, news, .. } = self;
-            let threshold = if learning { f64::INFINITY } else { settings.habits_threshold_nats };
-            let seat =
-                Seat { key, time: record.time, threshold, load_tools: &[], networks: &settings.networks };
-            let regular = watch.regular.get_or_insert_with(|| Box::new(Regular::new(record.time.at)));
+            let regular = regular.get_or_insert_with(|| Box::new(Regular::new(record.time.at)));
+            let seat = seat(settings.habits_threshold_nats);
             return regular.take(&act(record, batch, &identity), &seat, &known.sizes, &mut news.sizes);
         }
-        let watch = watch.consumers.get_or_insert_with(|| {
-            self.news.add_key();
+        let consumers = consumers.get_or_insert_with(|| {
+            news.add_key();
             Box::new(Watch::new(seconds(record.time.at), &identity))
         });
+        let seat = seat(settings.threshold_nats);
+        consumers.take(&act(record, batch, &identity), &seat, &mut Around { known, news })
+    }
+
+    /// Takes what an operator says of a key; what follows from it.
+    pub fn hear(
+        &mut self,
+        watch: &mut Watched,
+        key: &KeyProfile,
+        record: &UsageRecord,
+        statement: Statement,
+        batch: &Batch,
+    ) -> Option<Incident> {
+        let identity = self.identity(record, batch);
+        watch.note(record, statement, batch, &identity);
+        if !matches!(statement, Statement::Confirm | Statement::Dismiss) {
+            return None;
+        }
+        let about = batch.text(record.endpoint).to_ascii_lowercase();
+        let Watched { consumers, regular, said } = watch;
+        let said = said.as_deref();
         let Self { settings, load_tools, known, news, .. } = self;
-        let threshold = if learning { f64::INFINITY } else { settings.threshold_nats };
-        let seat = Seat { key, time: record.time, threshold, load_tools, networks: &settings.networks };
-        watch.take(&act(record, batch, &identity), &seat, &mut Around { known, news })
+        let networks = &settings.networks;
+        let threshold = f64::INFINITY;
+        let seat = Seat { key, time: record.time, threshold, load_tools, networks, said };
+        let of_habits = regular.as_mut().and_then(|regular| regular.hear(&about, &seat));
+        let consumers = consumers.as_mut().filter(|_| of_habits.is_none());
+        of_habits.or_else(|| consumers?.hear(&about, &seat, &mut Around { known, news }))
+    }
+
+    /// Tells of the open incidents of a key that are over by `now`, and when the next will be.
+    pub fn settle(
+        &self,
+        watch: &mut Watched,
+        key: &KeyProfile,
+        now: Timestamp,
+    ) -> (Vec<Incident>, Option<Timestamp>) {
+        let Self { settings, load_tools, known, .. } = self;
+        let Watched { consumers, regular, said } = watch;
+        let (networks, threshold) = (&settings.networks, f64::INFINITY);
+        let seat =
+            Seat { key, time: Stamp::utc(now), threshold, load_tools, networks, said: said.as_deref() };
+        let mut over: Vec<Incident> =
+            regular.as_mut().and_then(|regular| regular.settle(&seat)).into_iter().collect();
+        if let Some(consumers) = consumers {
+            over.extend(consumers.settle(&seat, known, settings.quiet_seconds));
+        }
+        (over, watch.due(settings.quiet_seconds))
     }
 
     /// What has not been told of open incidents, when there are no more records.
     pub fn rest(&self, watch: &mut Watched, key: &KeyProfile) -> Vec<Incident> {
         let Self { settings, load_tools, known, .. } = self;
+        let Watched { consumers, regular, said } = watch;
         let time = Stamp::utc(Timestamp::MIN);
-        let networks = &settings.networks;
-        let seat = Seat { key, time, threshold: f64::INFINITY, load_tools, networks };
-        let mut rest =
-            watch.consumers.as_mut().map_or_else(Vec::new, |consumers| consumers.rest(&seat, known));
-        rest.extend(watch.regular.as_mut().and_then(|regular| regular.rest(&seat)));
+        let (networks, threshold) = (&settings.networks, f64::INFINITY);
+        let seat = Seat { key, time, threshold, load_tools, networks, said: said.as_deref() };
+        let mut rest = consumers.as_mut().map_or_else(Vec::new, |consumers| consumers.rest(&seat, known));
+        rest.extend(regular.as_mut().and_then(|regular| regular.rest(&seat)));
         rest
     }
 

@@ -1,16 +1,17 @@
 //! One key: its owner, and everybody else who uses it.
 
 use super::cohort::{Act, Cohort, Name};
-use super::event::{Incident, Scene, Told, is_news};
+use super::event::{Incident, Phase, Scene, Told, incident_id, is_news};
 use super::evidence::{Case, Ledger, weigh};
 use super::fleet::{Around, Fleet};
 use super::identity::Identity;
 use super::novelty::{Kind, rate};
 use super::owner::{Owner, Seen, seconds};
+use super::statements::Said;
 use crate::detect::KeyProfile;
 use crate::heap;
 use crate::networks::Networks;
-use crate::time::Stamp;
+use crate::time::{SECOND, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Unknown consumers of one key.
@@ -23,6 +24,8 @@ const YOUNG: (i64, f64) = (86_400, 30.0);
 const SETTLED: (u32, i64) = (4, 4 * 86_400);
 /// Seconds of silence after which one has left.
 const GONE: i64 = 5 * 86_400;
+/// The same of one who was said to be a thief.
+const THIEF_GONE: i64 = 30 * 86_400;
 /// Evidence is weighed at every one of the first records, then at every twentieth.
 const EVERY: (u32, u32) = (60, 20);
 
@@ -48,6 +51,26 @@ pub struct Seat<'a> {
     /// Families of clients that make load tests.
     pub load_tools: &'a [u64],
     pub networks: &'a Networks,
+    /// What operators have said of the key.
+    pub said: Option<&'a Said>,
+}
+
+impl Seat<'_> {
+    /// Whether somebody like this is expected by now.
+    pub fn expects(&self, identity: &Identity) -> bool {
+        self.said.is_some_and(|said| said.expects(seconds(self.time.at), identity))
+    }
+
+    /// Whether an incident was said to be none.
+    pub fn is_dismissed(&self, incident: &str) -> bool {
+        self.said.is_some_and(|said| said.is_dismissed(incident))
+    }
+
+    /// What an incident is that goes on.
+    pub fn phase(&self, incident: &str) -> Phase {
+        let is_confirmed = self.said.is_some_and(|said| said.is_confirmed(incident));
+        if is_confirmed { Phase::Confirmed } else { Phase::Open }
+    }
 }
 
 impl Watch {
@@ -80,14 +103,31 @@ impl Watch {
             return None;
         }
         let name = self.name(act.identity, [!network, !block, !client], fleet.known);
+        if seat.expects(act.identity) && self.welcome(name, act, fleet) {
+            return None;
+        }
         let place = match self.cohorts.iter().position(|cohort| cohort.name == name) {
             Some(place) => place,
             None => self.begin(name, act, [!network, network && !block, !client]),
         };
         self.take_other(place, act, fleet);
+        let before = self.cohorts.len();
         let found = self.judge(place, seat, fleet);
-        self.accept(place, seat, fleet);
+        if self.cohorts.len() == before {
+            self.accept(place, seat, fleet);
+        }
         found
+    }
+
+    /// Takes somebody who was announced as the owner's, with all that he did before; not whoever was told as a thief.
+    fn welcome(&mut self, name: Name, act: &Act<'_>, fleet: &mut Around<'_>) -> bool {
+        match self.cohorts.iter().position(|cohort| cohort.name == name) {
+            Some(place) if self.cohorts[place].incident.is_some() => return false,
+            Some(place) => self.adopt(place, act.at, fleet),
+            None => {}
+        }
+        self.take_own(act, fleet);
+        true
     }
 
     fn take_own(&mut self, act: &Act<'_>, fleet: &mut Around<'_>) {
@@ -175,12 +215,60 @@ impl Watch {
         }
         let cohort = &self.cohorts[place];
         let ledger = self.weigh(cohort, fleet.known, seat.load_tools);
+        let may_be_told = seat.threshold.is_finite();
         match cohort.incident {
             None if ledger.score() >= seat.threshold && ledger.may_be_theft(cohort) => {}
-            Some(told) if is_news(cohort.requests.len(), cohort.records, cohort.spent, told) => {}
+            Some(told)
+                if may_be_told && is_news(cohort.requests.len(), cohort.records, cohort.spent, told) => {}
             _ => return None,
         }
-        Some(self.tell(place, seat, &ledger, seat.time))
+        let id = self.id(place, seat);
+        if seat.is_dismissed(&id) {
+            // Said before it was told: when records are read again, or statements in another order.
+            self.adopt(place, seconds(seat.time.at), fleet);
+            return None;
+        }
+        Some(self.tell(place, seat, &ledger, seat.time, seat.phase(&id)))
+    }
+
+    fn id(&self, place: usize, seat: &Seat<'_>) -> String {
+        let cohort = &self.cohorts[place];
+        incident_id(seat.key.id, cohort.first, cohort.number)
+    }
+
+    /// An operator has said what an incident is; what follows from it, if it is one of these.
+    pub fn hear(&mut self, id: &str, seat: &Seat<'_>, fleet: &mut Around<'_>) -> Option<Incident> {
+        let is_meant = |place: &usize| self.cohorts[*place].incident.is_some() && self.id(*place, seat) == id;
+        let place = (0..self.cohorts.len()).find(is_meant)?;
+        let is_dismissed = seat.is_dismissed(id);
+        let phase = if is_dismissed { Phase::Dismissed } else { seat.phase(id) };
+        let ledger = self.weigh(&self.cohorts[place], fleet.known, seat.load_tools);
+        let incident = self.tell(place, seat, &ledger, seat.time, phase);
+        if is_dismissed {
+            self.cohorts[place].incident = None;
+            self.adopt(place, seconds(seat.time.at), fleet);
+        }
+        Some(incident)
+    }
+
+    /// When the next open incident is over, in seconds, if nothing more comes of it for as long as that takes.
+    pub fn due(&self, quiet: i64) -> Option<i64> {
+        self.cohorts.iter().filter(|cohort| cohort.is_open()).map(|cohort| cohort.last + quiet).min()
+    }
+
+    /// Tells of the open incidents that are over by now.
+    pub fn settle(&mut self, seat: &Seat<'_>, fleet: &Fleet, quiet: i64) -> Vec<Incident> {
+        let now = seconds(seat.time.at);
+        let mut over = Vec::new();
+        for place in 0..self.cohorts.len() {
+            let cohort = &self.cohorts[place];
+            if cohort.is_open() && cohort.last + quiet <= now {
+                let at = Stamp::utc(Timestamp((cohort.last + quiet) * SECOND));
+                let ledger = self.weigh(cohort, fleet, seat.load_tools);
+                over.push(self.tell(place, seat, &ledger, at, Phase::Resolved));
+            }
+        }
+        over
     }
 
     fn weigh(&self, cohort: &Cohort, fleet: &Fleet, load_tools: &[u64]) -> Ledger {
@@ -188,19 +276,13 @@ impl Watch {
         weigh(&Case { owner: &self.owner, cohort, fleet, is_load_tool })
     }
 
-    fn tell(&mut self, place: usize, seat: &Seat<'_>, ledger: &Ledger, at: Stamp) -> Incident {
+    fn tell(&mut self, place: usize, seat: &Seat<'_>, ledger: &Ledger, at: Stamp, phase: Phase) -> Incident {
         let cohort = &mut self.cohorts[place];
-        let before = cohort.incident;
-        let told = Told {
-            revision: before.map_or(0, |told| told.revision + 1),
-            records: cohort.records,
-            spent: cohort.spent,
-            detected: before.map_or(at.at.0, |told| told.detected),
-        };
+        let told = Told::after(cohort.incident, (cohort.records, cohort.spent), at.at, phase);
         cohort.incident = Some(told);
         let requests = std::mem::take(&mut cohort.requests);
-        let Seat { key, networks, .. } = *seat;
-        let scene = Scene { key, consumer: cohort.consumer(), ledger, told, at, networks };
+        let Seat { key, networks, said, .. } = *seat;
+        let scene = Scene { key, consumer: cohort.consumer(), ledger, told, at, networks, said };
         Incident::new(&scene, requests)
     }
 
@@ -218,17 +300,23 @@ impl Watch {
             || is_settled
                 && self.weigh(cohort, fleet.known, seat.load_tools).sum(&["additive", "independent"]) < -2.0
         {
-            let cohort = self.cohorts.remove(place);
-            self.count(&cohort, fleet);
-            let is_new = self.owner.accept(at, &cohort.identity);
-            fleet.news.add(&cohort.identity, is_new);
-            self.owner.accept_places(at, &cohort);
+            self.adopt(place, at, fleet);
         }
+    }
+
+    /// Makes a consumer the owner's.
+    fn adopt(&mut self, place: usize, at: i64, fleet: &mut Around<'_>) {
+        let cohort = self.cohorts.remove(place);
+        self.count(&cohort, fleet);
+        let is_new = self.owner.accept(at, &cohort.identity);
+        fleet.news.add(&cohort.identity, is_new);
+        self.owner.accept_places(at, &cohort);
     }
 
     /// Lets those go who have not been there for days; a newcomer that was no thief is one that is usual.
     fn let_go(&mut self, at: i64, fleet: &mut Around<'_>) {
-        while let Some(place) = self.cohorts.iter().position(|cohort| at - cohort.last > GONE) {
+        let is_gone = |cohort: &Cohort| at - cohort.last > if cohort.is_thief() { THIEF_GONE } else { GONE };
+        while let Some(place) = self.cohorts.iter().position(is_gone) {
             let cohort = self.cohorts.remove(place);
             self.count(&cohort, fleet);
         }
@@ -252,9 +340,10 @@ impl Watch {
         for place in 0..self.cohorts.len() {
             let cohort = &self.cohorts[place];
             if cohort.incident.is_some() && !cohort.requests.is_empty() {
-                let at = Stamp::utc(crate::time::Timestamp(cohort.last * crate::time::SECOND));
+                let at = Stamp::utc(Timestamp(cohort.last * SECOND));
                 let ledger = self.weigh(cohort, fleet, seat.load_tools);
-                rest.push(self.tell(place, seat, &ledger, at));
+                let phase = seat.phase(&self.id(place, seat));
+                rest.push(self.tell(place, seat, &ledger, at, phase));
             }
         }
         rest

@@ -34,6 +34,9 @@ const WIDTH_DAYS_MAX: i64 = 31;
 /// The same for a counter that is told again and again: only what it gained since then counts.
 const RUN_DAYS_MAX: i64 = 10 * 366;
 
+/// For how many days a statement may hold.
+const STATEMENT_DAYS_MAX: i64 = 366;
+
 /// Longest text that a record keeps, in bytes; more is cut. The longest real one, a client's name, is about 200.
 const TEXT_MAX: usize = 512;
 
@@ -97,8 +100,12 @@ impl Normaliser {
             }
             return Err(future(time, now));
         }
-        let (key, key_hint) = self.key(draft.key, batch)?;
-        let (model, priced) = self.model(draft.model, batch);
+        let (mut key, key_hint) = self.key(draft.key, batch)?;
+        key = draft.key_id.unwrap_or(key);
+        let (model, priced) = match draft.kind {
+            Kind::Statement(_) => (Model { id: 0, name: self.text(draft.model, batch) }, None),
+            _ => self.model(draft.model, batch),
+        };
         let tokens = tokens(draft);
         let (cost, cost_source) = self.cost(draft, time, priced, &tokens);
         let address = self.address(draft.source_ip, batch);
@@ -114,7 +121,7 @@ impl Normaliser {
         let requests = match kind {
             Kind::Request => Some(draft.requests.get().unwrap_or(1)),
             Kind::Bucket => draft.requests.get(),
-            Kind::Invoice | Kind::Audit(_) => None,
+            Kind::Invoice | Kind::Audit(_) | Kind::Statement(_) => None,
         };
         let record = UsageRecord {
             time,
@@ -213,7 +220,7 @@ impl Normaliser {
     ) -> (NanoUsd, CostSource) {
         match (draft.kind, draft.cost) {
             (Kind::Invoice, cost) => return (cost.unwrap_or(NanoUsd::ZERO), CostSource::Invoiced),
-            (Kind::Audit(_), _) => return (NanoUsd::ZERO, CostSource::Reported),
+            (Kind::Audit(_) | Kind::Statement(_), _) => return (NanoUsd::ZERO, CostSource::Reported),
             (_, Some(cost)) if cost > NanoUsd::ZERO || cost == NanoUsd::ZERO && draft.zero_is_meant => {
                 return (cost, CostSource::Reported);
             }
@@ -333,6 +340,11 @@ fn without_scheme(text: &[u8]) -> &[u8] {
 /// What a draft counts, and how many seconds it tells of.
 fn kind(draft: &Draft<'_>, start: Stamp) -> Read<(Kind, u32)> {
     let Some(end) = draft.end else { return Ok((draft.kind, 0)) };
+    if let Kind::Statement(_) = draft.kind {
+        // What ended before it was said ends what was said before.
+        let holds = (end.at.0 - start.at.0).clamp(0, STATEMENT_DAYS_MAX * DAY) / SECOND;
+        return Ok((draft.kind, u32::try_from(holds).unwrap_or(0)));
+    }
     let kind = if draft.kind == Kind::Request { Kind::Bucket } else { draft.kind };
     let width = end.at.0 - start.at.0;
     let refuse =

@@ -1,7 +1,7 @@
 //! What shards count: what became of records, what they cost, and how much is held.
 
 use crate::money::NanoUsd;
-use crate::record::{Action, CostSource};
+use crate::record::{Action, CostSource, Statement};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,10 @@ pub struct Counts {
     pub cost: [NanoUsd; CostSource::ALL.len()],
     /// What was done to keys, in the order of [`Action::ALL`].
     pub audits: [u64; Action::ALL.len()],
+    /// What operators have said, in the order of [`Statement::ALL`].
+    pub statements: [u64; Statement::ALL.len()],
+    /// Alerts that were not told because an operator had said so.
+    pub suppressed: u64,
 }
 
 impl Counts {
@@ -41,8 +45,8 @@ impl Counts {
 
     /// Adds what another shard or step counted.
     pub fn add(&mut self, other: &Self) {
-        let Self { processed, learned, duplicate, late, conflicting, untracked, requests, cost, audits } =
-            other;
+        let Self { processed, learned, duplicate, late, conflicting, untracked, .. } = other;
+        let Self { requests, cost, audits, statements, suppressed, .. } = other;
         self.processed += processed;
         self.learned += learned;
         self.duplicate += duplicate;
@@ -52,6 +56,8 @@ impl Counts {
         self.requests.iter_mut().zip(requests).for_each(|(sum, count)| *sum += count);
         self.cost.iter_mut().zip(cost).for_each(|(sum, amount)| *sum += *amount);
         self.audits.iter_mut().zip(audits).for_each(|(sum, count)| *sum += count);
+        self.statements.iter_mut().zip(statements).for_each(|(sum, count)| *sum += count);
+        self.suppressed += suppressed;
     }
 }
 

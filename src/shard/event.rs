@@ -1,7 +1,7 @@
 //! What comes out of a shard.
 
 use crate::detect::{Alert, Severity, Status};
-use crate::incident::Incident;
+use crate::incident::{Incident, Phase};
 
 /// What is told.
 #[derive(Clone, Debug)]
@@ -49,7 +49,10 @@ impl Event {
     pub fn severity(&self) -> Option<Severity> {
         match self {
             Self::Alert(alert) => (alert.status != Status::Withdrawn).then_some(alert.severity),
-            Self::Incident(incident) => Some(incident.severity),
+            Self::Incident(incident) => {
+                let is_over = matches!(incident.phase, Phase::Dismissed | Phase::Resolved);
+                (!is_over).then_some(incident.severity)
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 mod buckets;
 mod counts;
 mod event;
+mod incidents;
 mod keys;
 mod pieces;
 mod saved;
@@ -20,7 +21,7 @@ use crate::detect::{Alert, KeyProfile, Ruleset};
 use crate::incident::{Fleet, IncidentSettings, Observer};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
-use crate::record::{Action, Batch, CostSource, Kind, Mark, Run, UsageRecord};
+use crate::record::{Batch, CostSource, Kind, Mark, Run, UsageRecord};
 use crate::time::{Day, Timestamp, Zones};
 use crate::window::{Dedup, Restated, Sighting};
 use keys::Keys;
@@ -131,6 +132,8 @@ pub struct Shard {
     observer: Option<Observer>,
     /// Ends of open days, soonest first.
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
+    /// When open incidents may be over, soonest first.
+    settlements: BinaryHeap<Reverse<(Timestamp, KeyId)>>,
     watermark: Timestamp,
     /// The watermark when pieces were last asked for.
     told: Timestamp,
@@ -155,6 +158,7 @@ impl Shard {
             restated: Restated::new(settings.limits.bucket_entries_max / of, settings.restate_within),
             observer: settings.incidents.as_ref().map(Observer::new),
             closings: BinaryHeap::new(),
+            settlements: BinaryHeap::new(),
             watermark: Timestamp::MIN,
             told: Timestamp::MIN,
             learning,
@@ -227,6 +231,7 @@ impl Shard {
             Kind::Request => {}
             Kind::Bucket | Kind::Invoice => return self.bucket(index, record, batch),
             Kind::Audit(action) => return self.audit(record, action),
+            Kind::Statement(statement) => return self.statement(index, record, statement, batch),
         }
         if record.request_hash != 0 && self.is_duplicate(record.request_hash, record) {
             self.counts.duplicate += 1;
@@ -271,20 +276,9 @@ impl Shard {
         if !self.alerts.is_empty() {
             self.give(order);
         }
-        self.outputs.extend(incident.map(|incident| Output { order, event: Event::Incident(incident) }));
-    }
-
-    /// What is still to be told of incidents, when there are no more records.
-    fn tell_rest(&mut self) {
-        let Self { observer: Some(observer), keys, outputs, .. } = self else { return };
-        let before = outputs.len();
-        keys.each(|key| {
-            outputs.extend(observer.rest(&mut key.watch, &key.profile).into_iter().map(|incident| {
-                let order = (u32::MAX, true, incident.updated_at.at, incident.key);
-                Output { order, event: Event::Incident(incident) }
-            }));
-        });
-        outputs[before..].sort_by_key(|output| output.order);
+        if let Some(incident) = incident {
+            self.tell(order, incident);
+        }
     }
 
     /// What the keys have added to what is usual among all, since this was taken last.
@@ -304,20 +298,6 @@ impl Shard {
     /// What the keys have added to what is usual among all, since this was asked last.
     pub fn take_fleet_news(&mut self) -> Fleet {
         self.observer.as_mut().map(Observer::take_news).unwrap_or_default()
-    }
-
-    /// Counts what was done to a key: it is no use of it, and nothing is learned from it.
-    #[cold]
-    fn audit(&mut self, record: &UsageRecord, action: Action) {
-        // An event and a request may have one identifier.
-        const EVENTS: u64 = 0x5851_f42d_4c95_7f2d;
-        if record.request_hash != 0 && self.is_duplicate(record.request_hash ^ EVENTS, record) {
-            self.counts.duplicate += 1;
-            return;
-        }
-        self.counts.processed += 1;
-        self.counts.learned += u64::from(self.learning);
-        self.counts.audits[action as usize] += 1;
     }
 
     /// Forgets that the days of keys which gave way are to be closed, once they are the greater part.
@@ -351,6 +331,7 @@ impl Shard {
     }
 
     fn give(&mut self, order: Order) {
+        self.drop_quiet(order.3);
         self.outputs.extend(self.alerts.drain(..).map(|alert| Output { order, event: Event::Alert(alert) }));
     }
 
@@ -359,6 +340,7 @@ impl Shard {
         self.watermark = self.watermark.max(watermark);
         self.dedup.advance(watermark);
         self.forget_buckets(watermark);
+        self.settle(index, watermark);
         while let Some(Reverse((end, key, day))) = self.closings.peek().copied() {
             if end > watermark {
                 return;
@@ -413,6 +395,7 @@ fn write_kind(record: &UsageRecord, hasher: &mut SipHasher13) {
             hasher.write_u8(record.cost_source as u8);
         }
         Kind::Audit(action) => hasher.write_u8(action as u8),
+        Kind::Statement(statement) => hasher.write_u8(statement as u8),
     }
 }
 

@@ -8,10 +8,10 @@ use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
 use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
 use crate::heap;
-use crate::incident::{Incident, Observer, Watched};
+use crate::incident::{Incident, Observer, Phase, Watched};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
-use crate::record::{Batch, UsageRecord};
+use crate::record::{Batch, Statement, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Local, Stamp, Timestamp, Zones};
 use crate::window::{Generation, Known, OpenDay};
@@ -27,8 +27,23 @@ const ADDRESSES_MAX: usize = 256;
 /// Days of one key that may be open at once: two, and three where a source lags, are usual; a bucket of a month takes 32.
 const OPEN_DAYS_MAX: usize = 34;
 
+/// Incidents of one key whose days are left out of its baseline.
+const FOUL_MAX: usize = 8;
+/// Days for which an incident that nobody has said anything of keeps a baseline from learning: a false one must not for
+/// ever.
+const FROZEN_DAYS: i32 = 31;
+
 /// What an open day takes in the queue of days that will be closed.
 const CLOSING_BYTES: usize = 40;
+
+/// The days of an incident: they tell nothing of the owner.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Foul {
+    /// Its identity, which has the form of a key's.
+    incident: KeyId,
+    from: Day,
+    to: Day,
+}
 
 /// The state of one key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +65,8 @@ pub(super) struct KeyState {
     /// What its records have told so far.
     pub(super) signals: Signals,
     open: Vec<OpenDay>,
+    /// Days that teach nothing.
+    foul: Vec<Foul>,
     /// Who uses it, where incidents are looked for.
     pub(super) watch: Watched,
     /// What it last added to the sums over all keys.
@@ -90,6 +107,7 @@ impl KeyState {
             addresses: Known::default(),
             signals: Signals::NONE,
             open: Vec::new(),
+            foul: Vec::new(),
             watch: Watched::default(),
             part: Part::default(),
             changed: false,
@@ -266,10 +284,14 @@ impl KeyState {
 
     fn build(&mut self, settings: BaselineSettings, to: Day, generation: Generation) -> Option<Baseline> {
         let from = Day(to.0 - i32::from(settings.window_days) + 1);
-        self.models.learn(generation, from, to);
-        self.addresses.learn(generation, from, to);
-        let has_addresses = self.addresses.known(generation).next().is_some();
-        Baseline::build(&self.history, from, to, has_addresses)
+        let Self { foul, history, models, addresses, .. } = self;
+        // What a baseline is built from no later one needs to leave out.
+        foul.retain(|foul| foul.to >= from);
+        let is_clean = |day: Day| !foul.iter().any(|foul| foul.from <= day && day <= foul.to);
+        models.learn(generation, from, to, is_clean);
+        addresses.learn(generation, from, to, is_clean);
+        let has_addresses = addresses.known(generation).next().is_some();
+        Baseline::build(history, from, to, is_clean, has_addresses)
     }
 
     /// Takes over what is configured for a key that was saved, and what its detectors are called by now.
@@ -308,6 +330,7 @@ impl KeyState {
             + self.addresses.heap_bytes()
             + heap::vector::<OpenDay>(self.open.capacity())
             + self.open.iter().map(|day| day.heap_bytes() + CLOSING_BYTES).sum::<usize>()
+            + heap::vector::<Foul>(self.foul.capacity())
             + self.watch.heap_bytes()
     }
 
@@ -324,6 +347,53 @@ impl KeyState {
         let found = observer.see(watch, profile, record, batch, learning);
         self.resized |= watch.heap_bytes() != before;
         found
+    }
+
+    /// Takes what an operator says of the key.
+    pub(super) fn hear(
+        &mut self,
+        observer: Option<&mut Observer>,
+        record: &UsageRecord,
+        statement: Statement,
+        batch: &Batch,
+    ) -> Option<Incident> {
+        let Self { watch, profile, .. } = self;
+        self.resized = true;
+        if let Some(observer) = observer {
+            return observer.hear(watch, profile, record, statement, batch);
+        }
+        watch.hear(record, statement, batch);
+        None
+    }
+
+    /// Tells of the open incidents that are over, and when the next may be.
+    pub(super) fn settle(
+        &mut self,
+        observer: &Observer,
+        now: Timestamp,
+    ) -> (Vec<Incident>, Option<Timestamp>) {
+        let Self { watch, profile, .. } = self;
+        let over = observer.settle(watch, profile, now);
+        self.resized = true;
+        over
+    }
+
+    /// Keeps the days of an incident out of what is learned, as long as it is not said to be none: those from its first
+    /// record on as long as it is open, then those up to its last one.
+    pub(super) fn taint(&mut self, incident: &Incident, [from, to]: [Day; 2]) {
+        let id = KeyId::parse(incident.id.as_bytes()).unwrap_or(self.profile.id);
+        self.foul.retain(|foul| foul.incident != id);
+        let to = match incident.phase {
+            Phase::Dismissed => return,
+            Phase::Open => Day(from.0 + FROZEN_DAYS),
+            Phase::Confirmed => Day(i32::MAX),
+            Phase::Resolved => to,
+        };
+        if self.foul.len() >= FOUL_MAX {
+            self.foul.remove(0);
+        }
+        self.foul.push(Foul { incident: id, from, to });
+        self.resized = true;
     }
 }
 

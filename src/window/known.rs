@@ -45,11 +45,11 @@ impl SeenDays {
         }
     }
 
-    /// Whether it was seen on a day of `from..=to`.
-    fn within(self, from: Day, to: Day) -> bool {
+    /// Whether it was seen on a clean day of `from..=to`.
+    fn within(self, from: Day, to: Day, is_clean: impl Fn(Day) -> bool) -> bool {
         (0..32).any(|back| {
-            let day = self.last.0 - back;
-            self.bits >> back & 1 == 1 && (from.0..=to.0).contains(&day)
+            let day = Day(self.last.0 - back);
+            self.bits >> back & 1 == 1 && (from..=to).contains(&day) && is_clean(day)
         })
     }
 }
@@ -125,10 +125,10 @@ impl<K: Ord + Copy, V> Known<K, V> {
     }
 
     /// Lets the baseline of `generation` know exactly what was seen on the days `from..=to`, and forgets what
-    /// neither baseline knows and was not seen since `from`.
-    pub fn learn(&mut self, generation: Generation, from: Day, to: Day) {
+    /// neither baseline knows and was not seen since `from`. Days that are not clean do not count.
+    pub fn learn(&mut self, generation: Generation, from: Day, to: Day, is_clean: impl Fn(Day) -> bool) {
         for entry in &mut self.entries {
-            let known = if entry.seen.within(from, to) { generation.bit() } else { 0 };
+            let known = if entry.seen.within(from, to, &is_clean) { generation.bit() } else { 0 };
             entry.generations = entry.generations & !generation.bit() | known;
         }
         self.entries.retain(|entry| entry.generations != 0 || entry.seen.last >= from);
@@ -194,7 +194,7 @@ mod tests {
         for (value, day) in [(1, 100), (2, 130), (3, 131), (1, 90)] {
             assert!(!see(&mut known, value, day));
         }
-        known.learn(Next, Day(101), Day(130));
+        known.learn(Next, Day(101), Day(130), |_| true);
         assert_eq!((values(&known, Current), values(&known, Next)), (vec![], vec![2]));
         known.promote();
         assert_eq!((values(&known, Current), values(&known, Next)), (vec![2], vec![]));
@@ -211,7 +211,7 @@ mod tests {
         for day in 90..140 {
             // 31 days back from the last one are remembered.
             let expected = day >= 100 && (day == 120 || days.contains(&day));
-            assert_eq!(seen.within(Day(day), Day(day)), expected, "{day}");
+            assert_eq!(seen.within(Day(day), Day(day), |_| true), expected, "{day}");
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
     fn the_unknown_and_oldest_give_way_first() {
         let mut known = Known::default();
         see(&mut known, 1, 100);
-        known.learn(Current, Day(71), Day(100));
+        known.learn(Current, Day(71), Day(100), |_| true);
         for (value, day) in [(2, 103), (3, 102), (4, 104), (5, 105)] {
             see(&mut known, value, day);
         }

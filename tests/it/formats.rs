@@ -36,6 +36,10 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
     match record.kind {
         Kind::Request => {}
         Kind::Audit(action) => put("audit", json!(action.label())),
+        Kind::Statement(statement) => {
+            put("statement", json!(statement.label()));
+            put("key_id", json!(record.key.to_string()));
+        }
         Kind::Bucket | Kind::Invoice => put("kind", json!(format!("{:?}", record.kind).to_lowercase())),
     }
     if record.width_s > 0 {
@@ -50,7 +54,7 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
     if matches!(record.kind, Kind::Request | Kind::Bucket) {
         put("status", json!(record.status));
     }
-    if !matches!(record.kind, Kind::Audit(_)) {
+    if !matches!(record.kind, Kind::Audit(_) | Kind::Statement(_)) {
         put("cost_usd", json!(record.cost.usd()));
         put("cost", json!(format!("{:?}", record.cost_source).to_lowercase()));
     }
@@ -58,6 +62,14 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
     put("endpoint", json!(batch.text(record.endpoint)));
     put("user_agent", json!(batch.text(record.user_agent)));
     put("request_id", json!(batch.text(record.request_id)));
+    if let Kind::Statement(_) = record.kind {
+        // In a statement these are what it is about, and why.
+        for (name, meaning) in [("endpoint", "about"), ("model", "reason")] {
+            if let Some(text) = shown.remove(name) {
+                shown.insert(meaning.to_owned(), text);
+            }
+        }
+    }
     Value::Object(shown)
 }
 

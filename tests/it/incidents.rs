@@ -5,23 +5,23 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// 2026-06-01T00:00:00Z, a Monday.
-const START: i64 = 1_780_272_000;
-const DAY: i64 = 86_400;
+pub const START: i64 = 1_780_272_000;
+pub const DAY: i64 = 86_400;
 const KEYS: i64 = 7;
 
-struct Caller {
-    address: &'static str,
-    client: &'static str,
-    model: &'static str,
-    input: i64,
+pub struct Caller {
+    pub address: &'static str,
+    pub client: &'static str,
+    pub model: &'static str,
+    pub input: i64,
 }
 
-const OWNER: Caller =
+pub const OWNER: Caller =
     Caller { address: "198.51.100.7", client: "OpenAI/Python 2.32.0", model: "gpt-4o-mini", input: 600 };
-const THIEF: Caller =
+pub const THIEF: Caller =
     Caller { address: "203.0.113.99", client: "Python/3.12 aiohttp/3.10.1", model: "gpt-4o", input: 9000 };
 
-fn line(key: i64, at: i64, who: &Caller) -> (i64, String) {
+pub fn line(key: i64, at: i64, who: &Caller) -> (i64, String) {
     let record = json!({
         "timestamp": at, "request_id": format!("req_{key}_{at}"), "api_key_prefix": format!("...key{key}"),
         "model": who.model, "input_tokens": who.input + at % 97, "output_tokens": 120, "source_ip": who.address,
@@ -31,7 +31,7 @@ fn line(key: i64, at: i64, who: &Caller) -> (i64, String) {
 }
 
 /// The same of a key whose records tell neither address nor client.
-fn bare(key: i64, at: i64, who: &Caller) -> (i64, String) {
+pub fn bare(key: i64, at: i64, who: &Caller) -> (i64, String) {
     let (at, line) = line(key, at, who);
     let mut record: Value = serde_json::from_str(&line).unwrap();
     let fields = record.as_object_mut().unwrap();
@@ -62,13 +62,13 @@ fn text() -> String {
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-fn events(dir: &Path, args: &[&str], stdin: &[u8]) -> String {
+pub fn events(dir: &Path, args: &[&str], stdin: &[u8]) -> String {
     let ran = run_in(dir, &[&["run", "--quiet", "-c", "on.toml"], args].concat(), stdin);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     ran.stdout
 }
 
-fn incidents(events: &str) -> Vec<Value> {
+pub fn incidents(events: &str) -> Vec<Value> {
     let all = events.lines().map(|line| serde_json::from_str(line).unwrap());
     all.filter(|event: &Value| event["event"] == "incident").collect()
 }

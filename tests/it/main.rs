@@ -29,6 +29,7 @@ mod reports;
 mod samples;
 mod secrets;
 mod state;
+mod statements;
 mod tidy;
 mod tokens;
 mod tokens_cloud;

@@ -120,8 +120,15 @@ impl Habits {
         }
     }
 
-    /// Takes a record; what it looks like.
-    pub fn take(&mut self, at: Timestamp, act: &Act<'_>, known: &Everybody, news: &mut Everybody) -> Look {
+    /// Takes a record; what it looks like. What is known to be the owner's teaches all there is to it.
+    pub fn take(
+        &mut self,
+        at: Timestamp,
+        act: &Act<'_>,
+        is_own: bool,
+        known: &Everybody,
+        news: &mut Everybody,
+    ) -> Look {
         let (weekend, hour) = hour_of_week(act.at);
         let day = day(act.at);
         if day > self.day {
@@ -137,7 +144,9 @@ impl Habits {
         added.set(Of::Records, 1.0);
         let mut joint = self.take_time(weekend, hour, pause, &mut added);
         if act.is_work() {
-            joint += self.take_size(act, known, news, &mut added) + self.take_model(act, day, &mut added);
+            let teaches = if is_own { 1.0 } else { FOREIGN_TEACHES };
+            joint += self.take_size(act, teaches, known, news, &mut added);
+            joint += self.take_model(act, day, &mut added);
             added.set(Of::Mixture, libm::logf(1.0 - HIS_PART + HIS_PART * libm::expf(joint.min(6.0))));
         }
         added.set(Of::Joint, joint);
@@ -162,6 +171,7 @@ impl Habits {
     fn take_size(
         &mut self,
         act: &Act<'_>,
+        foreign_teaches: f32,
         known: &Everybody,
         news: &mut Everybody,
         added: &mut Added,
@@ -183,7 +193,7 @@ impl Habits {
             added.set(Of::Template, one_if(self.foreign.is_some_and(near)));
             self.foreign = Some(size.doublings);
         }
-        self.sizes.add(size, if is_foreign { FOREIGN_TEACHES } else { 1.0 });
+        self.sizes.add(size, if is_foreign { foreign_teaches } else { 1.0 });
         news.add(size, self.requests);
         odd.clamp(-1.0, 3.0)
     }
@@ -247,6 +257,11 @@ impl Habits {
         #[allow(clippy::cast_precision_loss, reason = "requests of a day")]
         let today = std::mem::take(&mut self.today) as f32;
         self.daily += (1.0 / self.days).max(0.06) * (today - self.daily);
+    }
+
+    /// Forgets what has added up: it was the owner's, and the days before are told with it all the same.
+    pub fn forgive(&mut self) {
+        self.sums.forgive();
     }
 
     /// What speaks for and against a second consumer, by now.

@@ -149,6 +149,11 @@ impl Sums {
         }
     }
 
+    /// Nothing has been added of late.
+    pub fn forgive(&mut self) {
+        self.0.iter_mut().for_each(|sum| sum.now = 0.0);
+    }
+
     /// A day is over, after so many days of use before it.
     pub fn end_day(&mut self, days: f32) {
         let share = (1.0 / (days + 1.0)).max(DAY_SHARE);

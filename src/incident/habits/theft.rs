@@ -5,14 +5,17 @@
 use super::{Everybody, Habits, Look};
 use crate::heap;
 use crate::incident::cohort::Act;
-use crate::incident::event::{Consumer, Incident, Scene, Told, is_news};
+use crate::incident::event::{Consumer, Incident, Phase, Scene, Told, incident_id, is_news};
+use crate::incident::owner::seconds;
 use crate::incident::watch::Seat;
-use crate::time::Timestamp;
+use crate::time::{SECOND, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Seconds for which an incident is open, and for which what was suspect before counts for it.
 const OPEN: i64 = 86_400;
+/// Seconds after an incident was said to be none in which nobody is accused: what it was is learned as the owner's.
+const PARDON: i64 = 3 * 86_400;
 /// Suspect requests that are kept until there is an incident, and identifiers until they are told.
 const SUSPECTS_MAX: usize = 100;
 
@@ -24,6 +27,8 @@ pub struct Regular {
     /// The open incident, and how many there have been.
     theft: Option<Theft>,
     numbered: u32,
+    /// In seconds: until when everything is the owner's.
+    pardoned: i64,
 }
 
 /// A request that is likelier somebody else's than the owner's.
@@ -47,7 +52,13 @@ struct Theft {
 impl Regular {
     /// A key at its first record.
     pub fn new(at: Timestamp) -> Self {
-        Self { habits: Habits::new(at), suspects: VecDeque::new(), theft: None, numbered: 0 }
+        Self {
+            habits: Habits::new(at),
+            suspects: VecDeque::new(),
+            theft: None,
+            numbered: 0,
+            pardoned: i64::MIN,
+        }
     }
 
     /// Takes a record; what follows from it.
@@ -58,14 +69,16 @@ impl Regular {
         known: &Everybody,
         news: &mut Everybody,
     ) -> Option<Incident> {
-        let look = self.habits.take(seat.time.at, act, known, news);
         let at = act.at;
-        let mut closing = None;
-        if self.theft.is_some_and(|theft| at - theft.opened > OPEN) {
-            closing = self.rest(seat);
-            self.theft = None;
+        let is_own = at < self.pardoned || self.theft.is_none() && seat.expects(act.identity);
+        let look = self.habits.take(seat.time.at, act, is_own, known, news);
+        if is_own {
+            self.habits.forgive();
             self.suspects.clear();
+            return None;
         }
+        let is_over = self.theft.is_some_and(|theft| at - theft.opened > OPEN);
+        let closing = if is_over { self.end(seat.time, Phase::Resolved, seat) } else { None };
         while self.suspects.front().is_some_and(|suspect| {
             self.suspects.len() >= SUSPECTS_MAX || self.theft.is_none() && at - suspect.at > OPEN
         }) {
@@ -82,8 +95,8 @@ impl Regular {
                 theft.records += 1;
                 theft.spent += act.cost;
                 theft.last = theft.last.max(at);
-                let news = is_news(self.suspects.len(), theft.records, theft.spent, theft.told);
-                news.then(|| self.tell(seat)).flatten()
+                let is_news = is_news(self.suspects.len(), theft.records, theft.spent, theft.told);
+                (is_news && seat.threshold.is_finite()).then(|| self.tell(seat)).flatten()
             }
             Some(_) => None,
             // Judged at the next record: one event follows from one record.
@@ -99,35 +112,93 @@ impl Regular {
         let records = u32::try_from(self.suspects.len()).unwrap_or(u32::MAX);
         let spent = self.suspects.iter().map(|suspect| suspect.cost).sum();
         let first = self.suspects.iter().map(|suspect| suspect.at).min().unwrap_or(at);
-        let told = Told { revision: 0, records, spent, detected: seat.time.at.0 };
+        let told = Told::after(None, (records, spent), seat.time.at, Phase::Open);
         self.theft = Some(Theft { opened: at, first, last: at, records, spent, told });
         self.numbered += 1;
-        self.tell_as(told, seat)
+        let id = self.id(seat)?;
+        if seat.is_dismissed(&id) {
+            // Said before it was told: when records are read again, or statements in another order.
+            self.pardon(at);
+            return None;
+        }
+        self.tell_as(Told { phase: seat.phase(&id), ..told }, seat)
+    }
+
+    /// The number among consumers; those that are told apart have numbers below.
+    const fn number(&self) -> u32 {
+        self.numbered | 1 << 31
+    }
+
+    fn id(&self, seat: &Seat<'_>) -> Option<String> {
+        Some(incident_id(seat.key.id, self.theft?.first, self.number()))
+    }
+
+    /// Everything is the owner's, what is open and what comes.
+    fn pardon(&mut self, at: i64) {
+        self.theft = None;
+        self.suspects.clear();
+        self.habits.forgive();
+        self.pardoned = at + PARDON;
+    }
+
+    /// An operator has said what an incident is; what follows from it, if it is this one.
+    pub fn hear(&mut self, id: &str, seat: &Seat<'_>) -> Option<Incident> {
+        if self.id(seat)? != id {
+            return None;
+        }
+        if !seat.is_dismissed(id) {
+            return self.tell(seat);
+        }
+        let incident = self.end(seat.time, Phase::Dismissed, seat);
+        self.pardon(seconds(seat.time.at));
+        incident
+    }
+
+    /// When the open incident is over, in seconds.
+    pub fn due(&self) -> Option<i64> {
+        self.theft.map(|theft| theft.opened + OPEN)
+    }
+
+    /// Tells of the open incident if it is over by now.
+    pub fn settle(&mut self, seat: &Seat<'_>) -> Option<Incident> {
+        let due = self.due().filter(|due| *due <= seconds(seat.time.at))?;
+        self.end(Stamp::utc(Timestamp(due * SECOND)), Phase::Resolved, seat)
+    }
+
+    /// Tells how an incident ends.
+    fn end(&mut self, time: Stamp, phase: Phase, seat: &Seat<'_>) -> Option<Incident> {
+        let Theft { records, spent, told, .. } = self.theft?;
+        let told = Told::after(Some(told), (records, spent), time.at, phase);
+        let incident = self.tell_as(told, &Seat { time, ..*seat });
+        self.theft = None;
+        self.suspects.clear();
+        incident
     }
 
     /// Tells how an incident has grown.
     fn tell(&mut self, seat: &Seat<'_>) -> Option<Incident> {
         let Theft { records, spent, told, .. } = self.theft?;
-        self.tell_as(Told { revision: told.revision + 1, records, spent, ..told }, seat)
+        let phase = seat.phase(&self.id(seat)?);
+        self.tell_as(Told::after(Some(told), (records, spent), seat.time.at, phase), seat)
     }
 
     fn tell_as(&mut self, told: Told, seat: &Seat<'_>) -> Option<Incident> {
+        let number = self.number();
         let theft = self.theft.as_mut()?;
         theft.told = told;
         let Theft { first, last, records, spent, .. } = *theft;
         let requests = self.suspects.drain(..).map(|suspect| suspect.request).collect();
-        // Numbers of consumers that are told apart begin below.
-        let number = self.numbered | 1 << 31;
         let consumer = Consumer { number, first, last, records, spent, place: None, addresses: Vec::new() };
         let ledger = self.habits.weigh();
-        let Seat { key, networks, time, .. } = *seat;
-        Some(Incident::new(&Scene { key, consumer, ledger: &ledger, told, at: time, networks }, requests))
+        let Seat { key, networks, time, said, .. } = *seat;
+        let scene = Scene { key, consumer, ledger: &ledger, told, at: time, networks, said };
+        Some(Incident::new(&scene, requests))
     }
 
     /// What has not been told of an open incident.
     pub fn rest(&mut self, seat: &Seat<'_>) -> Option<Incident> {
         let theft = self.theft.filter(|_| !self.suspects.is_empty())?;
-        let time = crate::time::Stamp::utc(Timestamp(theft.last * crate::time::SECOND));
+        let time = Stamp::utc(Timestamp(theft.last * SECOND));
         self.tell(&Seat { time, ..*seat })
     }
 

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The form of what is written of partitions that are read whole, and of those of stages; another one is not read.
-pub(super) const FORM: u32 = 5;
-const FORM_OF_STAGES: u32 = 6;
+pub(super) const FORM: u32 = 7;
+const FORM_OF_STAGES: u32 = 8;
 /// First letters of names; those of the shard's pieces are others.
 pub(super) const CELL: u8 = b'c';
 const JOIN: u8 = b'j';

@@ -1,0 +1,114 @@
+//! What a shard does about incidents, and what operators say of them.
+
+use super::{Event, Order, Output, Shard};
+use crate::incident::Incident;
+use crate::key::KeyId;
+use crate::record::{Action, Batch, Statement, UsageRecord};
+use crate::time::Timestamp;
+use std::cmp::Reverse;
+
+/// Told apart from requests by their identifiers: an event and a request may have one.
+const EVENTS: u64 = 0x5851_f42d_4c95_7f2d;
+const STATEMENTS: u64 = 0x1405_7b7e_f767_814f;
+
+impl Shard {
+    /// Tells of an incident, and remembers when it may be over.
+    pub(super) fn tell(&mut self, order: Order, incident: Incident) {
+        let Self { keys, zones, settings, settlements, .. } = self;
+        if let (Some(settings), Some(slot)) = (&settings.incidents, keys.find(incident.key))
+            && let Some(state) = keys.state(slot)
+        {
+            let days = [incident.timestamp.at, incident.updated_at.at];
+            state.taint(&incident, days.map(|at| zones.local(state.zone(), at).day));
+            let due = state.watch.due(settings.quiet_seconds);
+            settlements.extend(due.map(|due| Reverse((due, incident.key))));
+            keys.settle(slot);
+        }
+        self.outputs.push(Output { order, event: Event::Incident(incident) });
+    }
+
+    /// Tells of incidents that are over. At the end of the input no time has gone by.
+    pub(super) fn settle(&mut self, index: u32, watermark: Timestamp) {
+        if watermark == Timestamp::MAX {
+            return;
+        }
+        while let Some(Reverse((due, key))) = self.settlements.peek().copied() {
+            if due > watermark {
+                return;
+            }
+            self.settlements.pop();
+            let Self { keys, observer: Some(observer), .. } = self else { return };
+            let Some(slot) = keys.find(key) else { continue };
+            let Some(state) = keys.state(slot) else { continue };
+            let (over, next) = state.settle(observer, due);
+            // What was told while it went on has been remembered each time: what is over by then is settled once.
+            self.settlements.extend(next.filter(|_| over.is_empty()).map(|next| Reverse((next, key))));
+            for incident in over {
+                self.tell((index, false, due, key), incident);
+            }
+        }
+    }
+
+    /// What is still to be told of incidents, when there are no more records.
+    pub(super) fn tell_rest(&mut self) {
+        let Self { observer: Some(observer), keys, outputs, .. } = self else { return };
+        let before = outputs.len();
+        keys.each(|key| {
+            outputs.extend(observer.rest(&mut key.watch, &key.profile).into_iter().map(|incident| {
+                let order = (u32::MAX, true, incident.updated_at.at, incident.key);
+                Output { order, event: Event::Incident(incident) }
+            }));
+        });
+        outputs[before..].sort_by_key(|output| output.order);
+    }
+
+    /// Takes what an operator says of a key.
+    #[cold]
+    pub(super) fn statement(
+        &mut self,
+        index: u32,
+        record: &UsageRecord,
+        statement: Statement,
+        batch: &Batch,
+    ) {
+        if record.request_hash != 0 && self.is_duplicate(record.request_hash ^ STATEMENTS, record) {
+            self.counts.duplicate += 1;
+            return;
+        }
+        self.counts.processed += 1;
+        self.counts.learned += u64::from(self.learning);
+        self.counts.statements[statement as usize] += 1;
+        let Self { keys, settings, observer, .. } = self;
+        let Some(slot) = keys.slot(record, batch, settings) else {
+            self.counts.untracked += 1;
+            return;
+        };
+        let Some(state) = keys.state(slot) else { return };
+        let incident = state.hear(observer.as_mut(), record, statement, batch);
+        keys.settle(slot);
+        if let Some(incident) = incident {
+            self.tell((index, true, Timestamp::MIN, record.key), incident);
+        }
+    }
+
+    /// Counts what was done to a key: it is no use of it, and nothing is learned from it.
+    #[cold]
+    pub(super) fn audit(&mut self, record: &UsageRecord, action: Action) {
+        if record.request_hash != 0 && self.is_duplicate(record.request_hash ^ EVENTS, record) {
+            self.counts.duplicate += 1;
+            return;
+        }
+        self.counts.processed += 1;
+        self.counts.learned += u64::from(self.learning);
+        self.counts.audits[action as usize] += 1;
+    }
+
+    /// Drops the alerts of a key that an operator does not want to hear of now.
+    pub(super) fn drop_quiet(&mut self, key: KeyId) {
+        let Self { keys, alerts, counts, .. } = self;
+        let Some(state) = keys.find(key).and_then(|slot| keys.state(slot)) else { return };
+        let before = alerts.len();
+        alerts.retain(|alert| !state.watch.is_quiet(alert.alert_type, alert.updated_at.at));
+        counts.suppressed += (before - alerts.len()) as u64;
+    }
+}
