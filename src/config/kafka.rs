@@ -245,24 +245,39 @@ fn check_names(config: &KafkaConfig) -> Result<(), ConfigError> {
     let own =
         [("alerts_topic", config.alerts_topic.as_str()), ("rejects_topic", config.rejects_topic.as_str())];
     let own = own.into_iter().filter(|(setting, topic)| *setting == "alerts_topic" || !topic.is_empty());
-    let internal = internal.iter().map(|topic| ("changelog_prefix", topic.as_str()));
-    for (setting, topic) in named.chain(own).chain(internal) {
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if topic.is_empty()
-            || topic.len() > 249
-            || !topic.chars().all(is_name)
-            || topic.chars().all(|c| c == '.')
-        {
-            let message = format!(
-                "`{topic}` is no name of a topic: letters, digits, `.`, `_` and `-`, 249 of them at most"
-            );
-            return Err(refuse(setting, message));
-        }
+    for (setting, topic) in named.chain(own) {
+        check_name(setting, topic)?;
         if seen.contains(&topic) {
             let message = format!("topic `{topic}` is named twice; what is written would be read again");
             return Err(refuse(setting, message));
         }
+        if internal.iter().any(|internal| internal == topic) {
+            let message = format!(
+                "`{topic}` is what keyhound calls a topic of its own, where everything else would be taken for state; choose \
+                 another name, or another `kafka.changelog_prefix` than `{prefix}`"
+            );
+            return Err(refuse(setting, message));
+        }
         seen.push(topic);
+    }
+    if let Some(topic) = names::ambiguous(config, prefix) {
+        let message = format!(
+            "with `kafka.repartition`, `{prefix}-{topic}-changelog` would hold the state of two topics; choose another name than \
+             `{topic}`"
+        );
+        return Err(refuse("topics", message));
+    }
+    internal.iter().try_for_each(|topic| check_name("changelog_prefix", topic))
+}
+
+fn check_name(setting: &str, topic: &str) -> Result<(), ConfigError> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if topic.is_empty() || topic.len() > 249 || !topic.chars().all(is_name) || topic.chars().all(|c| c == '.')
+    {
+        let message = format!(
+            "`{topic}` is no name of a topic: letters, digits, `.`, `_` and `-`, 249 of them at most"
+        );
+        return Err(refuse(setting, message));
     }
     Ok(())
 }

@@ -13,12 +13,12 @@ impl KafkaPlan {
 
     /// The topics of our own between the stages: with the records by key, and with halves of requests.
     pub fn own_topics(&self) -> Vec<String> {
-        if self.repartition { own_topics(&self.changelog_prefix) } else { Vec::new() }
+        if self.repartition { own_topics(&self.changelog_prefix).into() } else { Vec::new() }
     }
 
     /// The topic in which partitions tell each other what is usual among their keys.
     pub fn fleet_topic(&self) -> String {
-        format!("{}-fleet", self.changelog_prefix)
+        fleet_topic(&self.changelog_prefix)
     }
 
     /// The topic in which partitions tell each other how far they have come.
@@ -34,23 +34,36 @@ impl KafkaPlan {
     }
 }
 
-fn own_topics(prefix: &str) -> Vec<String> {
-    vec![format!("{prefix}-repartition"), format!("{prefix}-halves")]
+fn own_topics(prefix: &str) -> [String; 2] {
+    [format!("{prefix}-repartition"), format!("{prefix}-halves")]
+}
+
+fn fleet_topic(prefix: &str) -> String {
+    format!("{prefix}-fleet")
 }
 
 fn progress_topic(prefix: &str) -> String {
     format!("{prefix}-progress")
 }
 
-/// Those that follow from topics and `kafka.repartition`: no topic that is configured may be called so.
+/// What no topic that is configured may be called: the topics of our own that follow from `topics`, and those that a
+/// change of `kafka.repartition` or `incidents.enabled` would make so.
 pub(super) fn internal(config: &KafkaConfig, prefix: &str) -> Vec<String> {
-    let mut internal: Vec<String> =
-        config.topics.iter().map(|topic| format!("{prefix}-{topic}-changelog")).collect();
-    if config.repartition {
-        let own = own_topics(prefix);
-        internal.extend(own.iter().map(|topic| format!("{topic}-changelog")));
-        internal.extend(own);
-        internal.push(progress_topic(prefix));
-    }
+    let mut internal = changelogs(config, prefix);
+    let own = own_topics(prefix);
+    internal.extend(own.iter().map(|topic| format!("{topic}-changelog")));
+    internal.extend(own);
+    internal.extend([progress_topic(prefix), fleet_topic(prefix)]);
     internal
+}
+
+/// The topic with records whose state would stand in that of a topic between the stages.
+pub(super) fn ambiguous<'a>(config: &'a KafkaConfig, prefix: &str) -> Option<&'a str> {
+    let own = own_topics(prefix).map(|topic| format!("{topic}-changelog"));
+    let mut named = config.topics.iter().zip(changelogs(config, prefix)).filter(|_| config.repartition);
+    named.find(|(_, changelog)| own.contains(changelog)).map(|(topic, _)| topic.as_str())
+}
+
+fn changelogs(config: &KafkaConfig, prefix: &str) -> Vec<String> {
+    config.topics.iter().map(|topic| format!("{prefix}-{topic}-changelog")).collect()
 }

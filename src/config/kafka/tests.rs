@@ -40,11 +40,6 @@ fn mistakes_are_told_with_their_remedy() {
             "repartition_partitions = 3",
             "`kafka.repartition_partitions`: is given, but `kafka.repartition` is false",
         ),
-        ("repartition = true\nalerts_topic = \"keyhound-halves\"", "topic `keyhound-halves` is named twice"),
-        (
-            "repartition = true\nalerts_topic = \"keyhound-progress\"",
-            "topic `keyhound-progress` is named twice",
-        ),
         ("commit_ms = 0", "`kafka.commit_ms`: is 0; 1 to 60000 is expected"),
         ("[kafka.properties]\nacks = 1", "`acks` is keyhound's own"),
         ("[kafka.properties]\n\"group.id\" = 1", "`group.id` is set by `kafka.group_id`"),
@@ -64,6 +59,53 @@ fn mistakes_are_told_with_their_remedy() {
         };
         let error = planned(&text).unwrap_err();
         assert!(error.contains(told), "{more}: {error}");
+    }
+}
+
+/// Whether or not it is used by now: what is switched on later must not find somebody else's messages.
+#[test]
+fn topics_of_our_own_are_nobody_elses() {
+    let own = [
+        "usage-changelog",
+        "repartition",
+        "repartition-changelog",
+        "halves",
+        "halves-changelog",
+        "progress",
+        "fleet",
+    ];
+    let settings = [
+        ("topics", "topics = [\"usage\", \"NAME\"]"),
+        ("alerts_topic", "topics = [\"usage\"]\nalerts_topic = \"NAME\""),
+        ("rejects_topic", "topics = [\"usage\"]\nrejects_topic = \"NAME\""),
+    ];
+    for (prefix, own) in ["keyhound", "p"].iter().flat_map(|prefix| own.map(|own| (prefix, own))) {
+        for (setting, text) in settings {
+            let name = format!("{prefix}-{own}");
+            for repartition in [true, false] {
+                let text = format!(
+                    "[kafka]\nbootstrap_servers = \"b:1\"\nchangelog_prefix = \"{prefix}\"\nrepartition = {repartition}\n{}\n",
+                    text.replace("NAME", &name)
+                );
+                let error = planned(&text).unwrap_err();
+                let told = format!("`kafka.{setting}`: `{name}` is what keyhound calls a topic of its own");
+                assert!(error.contains(&told) && error.contains("choose another name"), "{error}");
+                planned(&text.replace(&name, &format!("other-{name}"))).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn two_topics_do_not_share_their_state() {
+    for topic in ["repartition", "halves"] {
+        let text = format!("[kafka]\nbootstrap_servers = \"b:1\"\ntopics = [\"{topic}\"]\n");
+        planned(&text).unwrap();
+        let error = planned(&format!("{text}repartition = true\n")).unwrap_err();
+        let told = format!(
+            "`kafka.topics`: with `kafka.repartition`, `keyhound-{topic}-changelog` would hold the state"
+        );
+        assert!(error.contains(&told), "{error}");
     }
 }
 
