@@ -64,18 +64,26 @@ impl Place {
 }
 
 /// As many calls of one kind as there are, up to `most`.
-fn at_every_call(call: &str, what: &str, most: u32, mut check: impl FnMut(&Output, bool)) -> u32 {
+fn at_every_call(call: &str, what: &str, most: u32, check: impl FnMut(&Output, bool)) -> u32 {
+    // Only files of ours: threads wake each other by writing, too, which cannot fail.
+    let files: &[&str] =
+        if ["write", "openat"].contains(&call) { &["alerts", "rejects", "state/unfinished"] } else { &[] };
+    at_every_call_on(files, call, what, most, check)
+}
+
+/// The same, of these files only.
+fn at_every_call_on(
+    files: &[&str],
+    call: &str,
+    what: &str,
+    most: u32,
+    mut check: impl FnMut(&Output, bool),
+) -> u32 {
     let place = Place::new(3000);
     for number in 1..=most {
         let folder = format!("{call}-{number}");
         let trace = format!("{folder}.trace");
         let inject = format!("inject={call}:{what}:when={number}");
-        // Only files of ours: threads wake each other by writing, too, which cannot fail.
-        let files = if ["write", "openat"].contains(&call) {
-            &["alerts", "rejects", "state/unfinished"][..]
-        } else {
-            &[]
-        };
         let whole = |name: &&str| place.path(&format!("{folder}/{name}")).display().to_string();
         // By either name: a call is known by the one that it has.
         let files: Vec<String> =
@@ -147,6 +155,26 @@ fn a_full_disk_is_waited_for() {
         println!("no room at each of {calls} calls of {call}");
         assert!(calls > 0, "{call} is never called");
     }
+}
+
+/// At the start, where a folder or a disk may be a wrong one, an output that cannot be opened is an error; whatever is
+/// opened later is waited for. Calls are counted by the thread that makes them, so the two are tried apart.
+#[test]
+fn no_room_to_make_a_file_is_an_error_at_the_start_and_waited_for_later() {
+    if !has_strace() {
+        return;
+    }
+    let outputs = at_every_call_on(&["alerts", "rejects"], "openat", "error=ENOSPC", 20, |ran, whole| {
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert!(!whole && ran.status.code() == Some(74), "{told}");
+        assert!(told.contains("alerts: No space left") || told.contains("rejects: No space left"), "{told}");
+    });
+    let checkpoints = at_every_call_on(&["state/unfinished"], "openat", "error=ENOSPC", 20, |ran, whole| {
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert!(whole && told.contains("state: the disk is full; reading stops"), "{told}");
+    });
+    println!("no room at each of {outputs} openings of outputs and {checkpoints} of checkpoints");
+    assert!(outputs > 0 && checkpoints > 0);
 }
 
 /// Whether it is waited for or ends the run: the next one makes it good.

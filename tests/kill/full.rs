@@ -13,10 +13,10 @@ use std::time::Duration;
 const PATIENCE_S: u32 = 60;
 
 /// Checks something with a small file system in this folder.
-fn on_a_small_disk(folder: &Path, size: &str, check: impl FnOnce()) {
+fn on_a_small_disk(folder: &Path, room: &str, check: impl FnOnce()) {
     fs::create_dir_all(folder).unwrap();
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", &format!("size={size}"), "keyhound-test"])
+        .args(["-t", "tmpfs", "-o", room, "keyhound-test"])
         .arg(folder)
         .stderr(Stdio::null())
         .status();
@@ -33,7 +33,7 @@ fn on_a_small_disk(folder: &Path, size: &str, check: impl FnOnce()) {
 #[test]
 fn reading_stops_while_the_disk_is_full_and_goes_on_when_there_is_room() {
     let place = Place::new(6000);
-    on_a_small_disk(&place.path("small"), "2m", || fill_and_free(&place));
+    on_a_small_disk(&place.path("small"), "size=2m", || fill_and_free(&place));
 }
 
 fn fill_and_free(place: &Place) {
@@ -58,10 +58,18 @@ fn fill_and_free(place: &Place) {
 #[test]
 fn reading_stops_while_there_is_no_room_for_the_state() {
     let place = Place::new(3000);
-    on_a_small_disk(&place.path("run/state"), "1m", || fill_and_free_the_state(&place));
+    on_a_small_disk(&place.path("run/state"), "size=1m", || fill_and_free_the_state(&place, fill));
 }
 
-fn fill_and_free_the_state(place: &Place) {
+/// Room for what files hold is not all that a file needs: the next checkpoint cannot even be begun.
+#[test]
+fn reading_stops_while_there_is_room_for_no_further_file() {
+    let place = Place::new(3000);
+    let room = "size=1m,nr_inodes=32";
+    on_a_small_disk(&place.path("run/state"), room, || fill_and_free_the_state(&place, fill_with_names));
+}
+
+fn fill_and_free_the_state(place: &Place, fill: impl Fn(&Path)) {
     let log = fs::read(place.path("log")).unwrap();
     fs::write(place.path("log"), "").unwrap();
     let config = "[checkpoint]\ninterval_ms = 1\ntime_percent_max = 100\n[input]\npoll_ms = 2\n";
@@ -90,7 +98,7 @@ fn fill_and_free_the_state(place: &Place) {
     assert!(is_full(&before) && is_full(&after), "{after}");
     assert_eq!(lines(&before), lines(&after), "it goes on reading");
     assert!(!place.is_whole(&place.path("run")), "it went on writing");
-    fs::remove_file(&ballast).unwrap();
+    fs::remove_dir_all(&ballast).unwrap();
     wait_for("all that follows", || place.is_whole(&place.path("run")));
     wait_for("the word that there is room", || !is_full(&page(&metrics)));
     assert!(Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap().success());
@@ -101,8 +109,16 @@ fn fill_and_free_the_state(place: &Place) {
 
 /// Takes all the room there is.
 fn fill(ballast: &Path) {
-    let mut file = File::create(ballast).unwrap();
+    fs::create_dir(ballast).unwrap();
+    let mut file = File::create(ballast.join("all")).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
+}
+
+/// Makes as many files as there can be.
+fn fill_with_names(ballast: &Path) {
+    fs::create_dir(ballast).unwrap();
+    let mut names = (0..).map(|number| ballast.join(format!("{number}")));
+    while File::create(names.next().unwrap()).is_ok() {}
 }
 
 fn page(address: &str) -> String {
