@@ -315,6 +315,8 @@ fn failure(error: RunError) -> Failure {
         #[cfg(feature = "kafka")]
         RunError::Kafka(engine::kafka::KafkaError::Setting(_)) => exit::CONFIG,
         #[cfg(feature = "kafka")]
+        RunError::Kafka(error) if error.is_of_state() => exit::DATA,
+        #[cfg(feature = "kafka")]
         RunError::Kafka(_) => exit::UNAVAILABLE,
     };
     Failure::new(code, error)

@@ -91,6 +91,10 @@ impl Shard {
                 }
                 _ => return Err(Unreadable),
             }
+            // What has more to say than is understood is of another layout.
+            if !value.is_empty() {
+                return Err(Unreadable);
+            }
         }
         // Those that came first give way first.
         keys.sort_unstable_by_key(|(admitted, _)| *admitted);

@@ -18,3 +18,4 @@ mod repartition;
 mod speed;
 mod storms;
 mod support;
+mod versions;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The form of what is written; another one is not read.
-const FORM: u32 = 1;
+pub(super) const FORM: u32 = 1;
 /// How long to wait for a message; nothing for so many times is told.
 const AGAIN: Duration = Duration::from_millis(100);
 const SLOW: u32 = 50;
@@ -45,7 +45,12 @@ pub fn read<T: DeserializeOwned>(value: &[u8]) -> Result<Option<(Origin, T)>, Un
         return Ok(None);
     }
     let (topic, partition): (&str, i32) = value.take()?;
-    Ok(Some((Origin { topic: topic.into(), partition }, value.take()?)))
+    let word = value.take()?;
+    if value.is_empty() {
+        Ok(Some((Origin { topic: topic.into(), partition }, word)))
+    } else {
+        Err(Unreadable)
+    }
 }
 
 /// Hears what partitions tell.
@@ -131,5 +136,6 @@ mod tests {
         other.put(&(FORM + 1, "9.0.0"));
         assert_eq!(read::<String>(&other.into_bytes()).unwrap(), None);
         assert!(read::<String>(&told[..told.len() - 1]).is_err());
+        assert!(read::<String>(&[told, vec![0]].concat()).is_err());
     }
 }

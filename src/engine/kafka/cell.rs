@@ -364,4 +364,6 @@ impl<'a> Spots<'a> {
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
+mod layout;
+#[cfg(test)]
 mod tests;

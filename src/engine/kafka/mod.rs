@@ -79,6 +79,13 @@ pub enum KafkaError {
     Work(#[from] WorkError),
 }
 
+impl KafkaError {
+    /// Whether it is about what stands in topics of our own: starting again does not help.
+    pub fn is_of_state(&self) -> bool {
+        matches!(self, Self::Work(WorkError::State { .. } | WorkError::Parcel { .. }))
+    }
+}
+
 /// Runs until a signal asks for a stop.
 pub async fn run(options: KafkaOptions) -> Result<Outcome, RunError> {
     check(&options.kafka).map_err(KafkaError::from)?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// The form of what is written; another one is not read.
-const FORM: u32 = 1;
+pub(super) const FORM: u32 = 1;
 
 /// How far a partition has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

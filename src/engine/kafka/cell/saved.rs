@@ -14,9 +14,10 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The form of what is written of partitions that are read whole, and of those of stages; another one is not read.
+/// The form of what is written of partitions that are read whole, and of those of stages; another one is not read. A
+/// changed layout of anything that is saved needs another one, which `layout` sees.
 pub(super) const FORM: u32 = 7;
-const FORM_OF_STAGES: u32 = 8;
+pub(super) const FORM_OF_STAGES: u32 = 8;
 /// First letters of names; those of the shard's pieces are others.
 pub(super) const CELL: u8 = b'c';
 const JOIN: u8 = b'j';
@@ -50,7 +51,10 @@ struct OfStage<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
     /// Not of this form.
-    #[error("what it holds was written by keyhound {0} in a form that this one does not know")]
+    #[error(
+        "what it holds was written by keyhound {0} in a form that this one does not know: let that version go on, or stop \
+         all of them and choose another `kafka.changelog_prefix` to begin without state"
+    )]
     Form(String),
     /// Of another stage.
     #[error(
@@ -85,6 +89,9 @@ impl Cell {
         let last: Last<'_> = reader.take()?;
         let mut cell = Self::new(mould, place, last.next, now);
         let of_stage = if form == FORM { None } else { Some(reader.take::<OfStage<'_>>()?) };
+        if !reader.is_empty() {
+            return Err(Unreadable.into());
+        }
         let was = of_stage.as_ref().map_or(Stage::Whole.label(), |of_stage| of_stage.stage);
         if was != cell.stage.label() {
             return Err(CellError::Stage { was: was.to_owned(), is: cell.stage.label() });
@@ -223,7 +230,12 @@ impl Halves {
         for number in 0..count {
             join.extend_from_slice(pieces.get(&join_name(number)).ok_or(Unreadable)?);
         }
-        if join.is_empty() { Ok(()) } else { self.join.restore(&mut Reader::new(&join)) }
+        if join.is_empty() {
+            return Ok(());
+        }
+        let mut saved = Reader::new(&join);
+        self.join.restore(&mut saved)?;
+        if saved.is_empty() { Ok(()) } else { Err(Unreadable) }
     }
 }
 

@@ -71,7 +71,11 @@ impl Share {
         epochs: Epochs,
     ) -> Result<(), Unreadable> {
         let fleet = |of: u8| match pieces.get(&[of][..]) {
-            Some(piece) => Reader::new(piece).take::<Fleet>(),
+            Some(piece) => {
+                let mut saved = Reader::new(piece);
+                let fleet = saved.take()?;
+                if saved.is_empty() { Ok(fleet) } else { Err(Unreadable) }
+            }
             None => Ok(Fleet::default()),
         };
         (self.own, self.epochs) = (fleet(OWN)?, epochs);

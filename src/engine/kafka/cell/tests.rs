@@ -183,9 +183,12 @@ fn a_state_with_a_piece_that_is_damaged_is_refused() {
     let mut run = Run::new();
     run.take(&[line((5, 1, 8, 7)), line((6, 2, 2, 8))]);
     run.commit();
-    for name in run.pieces.keys() {
-        let mut pieces = run.pieces.clone();
-        pieces.get_mut(name).unwrap().clear();
-        assert!(Cell::restore(&mould(false), PLACE, &pieces, Timestamp::MIN).is_err(), "{name:?}");
+    for (name, value) in &run.pieces {
+        // Nothing, and more than is understood.
+        for damaged in [Vec::new(), [&value[..], &[0]].concat()] {
+            let mut pieces = run.pieces.clone();
+            pieces.insert(name.clone(), damaged);
+            assert!(Cell::restore(&mould(false), PLACE, &pieces, Timestamp::MIN).is_err(), "{name:?}");
+        }
     }
 }
