@@ -3,6 +3,7 @@
 //! Every call blocks, so whoever has one has a thread of its own for it. After an error nobody knows what has been
 //! done: the producer is given up, and what it was to write is written by the next one from a known state.
 
+use crate::fault::step;
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
@@ -139,8 +140,12 @@ impl<L: ProducerContext<NoCustomPartitioner, DeliveryOpaque = ()>> KafkaSink<L> 
         group: &ConsumerGroupMetadata,
     ) -> Result<(), KafkaSinkError> {
         self.flush()?;
+        step("all_arrived");
         self.producer.send_offsets_to_transaction(positions, group, self.within)?;
-        Ok(self.producer.commit_transaction(self.within)?)
+        step("positions_sent");
+        self.producer.commit_transaction(self.within)?;
+        step("transaction_committed");
+        Ok(())
     }
 
     /// Ends a transaction as if it had never been. Whether that succeeds does not matter: the next producer does it too.

@@ -16,6 +16,8 @@ mod proxy;
 mod security;
 mod repartition;
 mod speed;
+#[cfg(feature = "planted-faults")]
+mod steps;
 mod storms;
 mod support;
 mod versions;

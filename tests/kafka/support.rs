@@ -232,12 +232,18 @@ impl Worker {
     }
 
     pub fn start_with(config: &Path, args: &[&str]) -> Self {
+        Self::start_in(config, args, &[])
+    }
+
+    /// With variables and their values.
+    pub fn start_in(config: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = config.with_extension("log");
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_keyhound"))
             .args(["run", "--kafka", "--config"])
             .arg(config)
             .args(args)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)
@@ -269,6 +275,21 @@ impl Worker {
     /// Its exit code when it ends by itself.
     pub fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// The signal that ended it.
+    #[cfg(feature = "planted-faults")]
+    pub fn signal_it_ended_by(&mut self) -> Option<i32> {
+        std::os::unix::process::ExitStatusExt::signal(&self.child.wait().unwrap())
+    }
+
+    /// Seconds of processor time that it has taken so far.
+    pub fn processor_s(&self) -> f64 {
+        // Linux counts in hundredths for everybody, whatever its own clock does.
+        const A_SECOND: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2);
+        fields.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / A_SECOND
     }
 
     pub fn kill(mut self) {

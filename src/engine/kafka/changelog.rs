@@ -4,6 +4,7 @@ use super::cell::Cell;
 use super::client::{CALL, Clients, Listener};
 use crate::config::{KafkaPlan, Start};
 use crate::encode::Visible;
+use crate::fault::step;
 use crate::shard::Piece;
 use crate::source::kafka::{Place, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -67,6 +68,7 @@ impl Changelog {
         let mut topics: Vec<u16> = places.iter().map(|place| place.topic).collect();
         topics.dedup();
         for topic in topics {
+            step("restore_begun");
             let of_topic = places.iter().filter(|place| place.topic == topic);
             let mut list = TopicPartitionList::new();
             for place in of_topic {
@@ -76,7 +78,9 @@ impl Changelog {
                 }
                 all.insert(*place, Pieces::new());
             }
+            step("changelog_settled");
             self.read_topic(topic, &list, &mut all)?;
+            step("changelog_read");
         }
         Ok(all)
     }

@@ -2,6 +2,7 @@
 
 use super::client::{Clients, Listener};
 use crate::config::Guarantee;
+use crate::fault::step;
 use crate::sink::kafka::{KafkaSink, KafkaSinkError, Outgoing};
 use crate::source::kafka::{GroupConsumer, Place, Topics};
 use rdkafka::Offset;
@@ -59,7 +60,10 @@ impl Committer {
             let result = match order {
                 Order::Renew => {
                     sink = None;
-                    self.open().map(|opened| sink = Some(opened))
+                    self.open().map(|opened| {
+                        step("producer_renewed");
+                        sink = Some(opened);
+                    })
                 }
                 Order::Commit(commit) => match &sink {
                     Some(sink) => self.commit(sink, &commit),
@@ -89,6 +93,7 @@ impl Committer {
 
     fn exactly_once(&self, sink: &KafkaSink<Listener>, commit: &Commit) -> Done {
         sink.begin()?;
+        step("transaction_begun");
         let written = self.written(sink, commit);
         if written.is_err() {
             sink.abort();
@@ -97,9 +102,10 @@ impl Committer {
     }
 
     fn written(&self, sink: &KafkaSink<Listener>, commit: &Commit) -> Done {
-        for message in commit.events.iter().chain(&commit.state) {
-            sink.send(message)?;
-        }
+        commit.events.iter().try_for_each(|message| sink.send(message))?;
+        step("events_sent");
+        commit.state.iter().try_for_each(|message| sink.send(message))?;
+        step("state_sent");
         // Whoever is no member any more has no say in what was read.
         let group = self.consumer.group_metadata().ok_or(KafkaSinkError::Undelivered)?;
         sink.commit(&self.positions(commit), &group)

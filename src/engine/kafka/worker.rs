@@ -18,7 +18,7 @@ use crate::config::KafkaPlan;
 use crate::decode::Decoder;
 use crate::engine::clock::{self, Arrival};
 use crate::engine::totals::Totals;
-use crate::fault::{Mistake, planted};
+use crate::fault::{Mistake, planted, step};
 use crate::sink::kafka::KafkaSinkError;
 use crate::source::kafka::{End, Event, Fetched, Place, Seek, Steer};
 use std::collections::BTreeMap;
@@ -155,12 +155,16 @@ impl Worker {
             Event::Assigned(places, answer) => {
                 self.state.outbox.totals.kafka_mut().rebalances += 1;
                 let starts = self.assigned(&places)?;
+                step("state_restored");
                 let _ = answer.send(starts);
+                step("partitions_assigned");
                 self.publish();
             }
             Event::Revoked(places, is_lost, answer) => {
                 self.revoked(&places, is_lost)?;
+                step("last_commit_made");
                 let _ = answer.send(());
+                step("partitions_revoked");
             }
             Event::Misplaced => self.state.is_lost = true,
             Event::Ends(ends) => self.lag(&ends),
@@ -323,6 +327,7 @@ impl Worker {
             None if wait => return Err(WorkError::Died),
             None => self.state.under_way = Some(counted),
             Some(Ok(())) => {
+                step("commit_counted");
                 self.state.committed = counted;
                 self.publish();
             }
@@ -348,6 +353,7 @@ impl Worker {
 
     /// Forgets what is not committed: a new producer, the state as it is written, and everything after it once more.
     fn start_over(&mut self) -> Result<(), WorkError> {
+        step("start_over_begun");
         // Answers are taken one for one: the next is to be that to what is asked here.
         self.settle(true)?;
         let restores = self.state.outbox.totals.kafka_mut().restores;
