@@ -14,7 +14,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, NoCustomPartitioner, Producer,
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the producer is served at a time.
+/// How long to wait between looking after the producer. Not left to the binding: of a time below a millisecond, and of what
+/// is left of a longer one in the end, it makes a loop that takes all of a processor, which brokers and the reading thread
+/// may want.
 const SERVE: Duration = Duration::from_millis(1);
 
 /// A message on its way out.
@@ -109,11 +111,17 @@ impl<L: ProducerContext<NoCustomPartitioner, DeliveryOpaque = ()>> KafkaSink<L> 
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
-                    self.producer.poll(SERVE);
+                    self.serve();
                 }
                 Err((error, _)) => return Err(error.into()),
             }
         }
+    }
+
+    /// Lets the producer say what it has to say, and gives it time.
+    fn serve(&self) {
+        self.producer.poll(Duration::ZERO);
+        std::thread::sleep(SERVE);
     }
 
     /// Waits until everything sent has arrived.
@@ -122,7 +130,7 @@ impl<L: ProducerContext<NoCustomPartitioner, DeliveryOpaque = ()>> KafkaSink<L> 
         // binding's own way of waiting takes a tenth of a second at the least.
         let mut left = self.within;
         while self.producer.flush(Duration::ZERO).is_err() {
-            self.producer.poll(SERVE);
+            self.serve();
             left = left.checked_sub(SERVE).ok_or(KafkaSinkError::Undelivered)?;
         }
         if (self.undelivered)(self.producer.context()) > 0 {
