@@ -3,9 +3,27 @@
 use crate::broker::Broker;
 use crate::support::*;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 fn ends(address: &str) -> bool {
     lag(address, "keyhound", "usage", 6) == 0
+}
+
+/// Whoever reads along has the revisions of an alert one after the other and, where all alerts are in one partition,
+/// those of a partition of the input as its records stand there.
+fn assert_in_order(found: &[Found], is_one_partition: bool) {
+    let (mut revisions, mut offsets) = (BTreeMap::new(), BTreeMap::new());
+    for alert in found {
+        let value: Value = serde_json::from_str(&alert.value).unwrap();
+        let next = revisions.entry(&alert.key).or_insert(0);
+        assert_eq!(value["revision"].as_u64(), Some(*next), "{value}");
+        *next += 1;
+        let before = offsets.entry(alert.header("keyhound.source.partition")).or_insert(0);
+        let offset: i64 = alert.header("keyhound.source.offset").parse().unwrap();
+        assert!(!is_one_partition || *before <= offset, "{offset} after {before}");
+        *before = offset;
+    }
+    assert!(revisions.values().any(|count| *count > 1) && offsets.len() == 6);
 }
 
 #[test]
@@ -26,6 +44,8 @@ fn alerts_are_those_of_a_run_from_a_file() {
     inputs[0].line = line;
     inputs.insert(2, bad);
     produce(address, "usage", &inputs);
+    // Alerts may be in several partitions.
+    make_topic(address, "alerts-at-least-once", 3, &[]);
     for guarantee in ["exactly-once", "at-least-once"] {
         let own = format!(
             "group_id = \"{guarantee}\"\nalerts_topic = \"alerts-{guarantee}\"\nrejects_topic = \"rejects-{guarantee}\"\nguarantee = \"{guarantee}\""
@@ -43,6 +63,7 @@ fn alerts_are_those_of_a_run_from_a_file() {
             assert_eq!(alert.header("keyhound.source.topic"), "usage");
             assert_eq!(alert.header("keyhound.version"), env!("CARGO_PKG_VERSION"));
         }
+        assert_in_order(&found, guarantee == "exactly-once");
         let rejects = read_all(address, &format!("rejects-{guarantee}"));
         assert_eq!(rejects.len(), 1, "{rejects:?}");
         let reject: Value = serde_json::from_str(&rejects[0].value).unwrap();
