@@ -54,20 +54,38 @@ pub(super) fn take_usual<'a>(
 ) -> Option<usize> {
     if quoted {
         let length = plain_length(text)?;
-        let value = Str::plain(&text[..length]);
-        match field {
-            Field::Time => draft.time = Some(parse_time(&text[..length]).ok()?),
-            Field::Key => draft.key = value,
-            Field::KeyAlias => draft.key_alias = value,
-            Field::Model => draft.model = value,
-            Field::Endpoint => draft.endpoint = value,
-            Field::SourceIp => draft.source_ip = value,
-            Field::UserAgent => draft.user_agent = value,
-            Field::RequestId => draft.request_id = value,
-            _ => return None,
-        }
-        return Some(length);
+        return take_text(draft, field, &text[..length]).map(|()| length);
     }
+    take_number(draft, field, text)
+}
+
+/// The same of the cell of a table, which may be either.
+#[inline]
+pub(super) fn take_cell<'a>(draft: &mut Draft<'a>, field: Field, cell: &'a [u8]) -> Option<()> {
+    take_text(draft, field, cell)
+        .or_else(|| take_number(draft, field, cell).filter(|length| *length == cell.len()).map(|_| ()))
+}
+
+#[inline(always)]
+fn take_text<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<()> {
+    let value = Str::plain(text);
+    match field {
+        Field::Time => draft.time = Some(parse_time(text).ok()?),
+        Field::Key => draft.key = value,
+        Field::KeyAlias => draft.key_alias = value,
+        Field::Model => draft.model = value,
+        Field::Endpoint => draft.endpoint = value,
+        Field::SourceIp => draft.source_ip = value,
+        Field::UserAgent => draft.user_agent = value,
+        Field::RequestId => draft.request_id = value,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Reads the number at the start of a text; its length.
+#[inline(always)]
+fn take_number(draft: &mut Draft<'_>, field: Field, text: &[u8]) -> Option<usize> {
     if field == Field::Cost {
         let (nano, length) = small_nano(text)?;
         draft.cost = Some(NanoUsd::from_record(nano)?);

@@ -51,6 +51,14 @@ impl Claims {
         found.map(|(claim, _)| *claim)
     }
 
+    /// Of which members more than their names told what a frame of this shape is, a bit for each.
+    #[cold]
+    pub(super) fn told_by(shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> u64 {
+        shape.looked_into();
+        all(formats, named).find(|claim| claims(*claim, shape, formats, named));
+        shape.looked_into()
+    }
+
     fn outside(&mut self, shape: &Shape<'_>, formats: &Formats, named: Option<usize>) -> &Outside {
         for turn in 0..self.known.len() {
             let at = (self.last + turn) % self.known.len();

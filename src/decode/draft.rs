@@ -236,6 +236,7 @@ impl Fault {
 pub type Read<T> = Result<T, Fault>;
 
 /// A text field; `null` is no text.
+#[inline]
 pub fn text<'a>(field: &'static str, value: Value<'a>) -> Read<Str<'a>> {
     match value {
         Value::Str(text) => Ok(text),
@@ -246,6 +247,7 @@ pub fn text<'a>(field: &'static str, value: Value<'a>) -> Read<Str<'a>> {
 }
 
 /// A count; `null` and `""` are absent, texts of digits are counts.
+#[inline]
 pub fn count(field: &'static str, value: Value<'_>) -> Read<Count> {
     let Some(digits) = number_text(field, value)? else { return Ok(Count::ABSENT) };
     if let Some(small) = small_count(digits) {
@@ -322,6 +324,7 @@ pub fn status(field: &'static str, value: Value<'_>) -> Read<u16> {
 }
 
 /// A time; `null` and `""` are absent.
+#[inline]
 pub fn time(field: &'static str, value: Value<'_>) -> Read<Option<Stamp>> {
     let written = match value {
         Value::Str(text) => text,

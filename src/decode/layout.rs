@@ -1,136 +1,66 @@
-//! A short cut for records that are laid out like one before: same fields, same order, same spacing.
-//!
-//! A writer of logs lays out every record in the same way. Once a record has been read, what stood between its
-//! values is known, and the next one is read by comparing these stretches and taking the values in between. Where
-//! anything differs, the record is read from its start in the general way: the result is the same, only slower.
+//! A short cut for our own records that are laid out like one before: same fields, same order, same spacing.
 
 use super::canonical::take_usual;
 use super::draft::Draft;
 use super::field::{Field, field};
-use crate::json::{Reader, Value, number_length, plain_length};
+use super::tree::{Steps, Tree};
+use crate::json::{Reader, Value};
 
-/// Layouts that are kept. Few, because a record may be compared with each of them.
-const LAYOUTS_MAX: usize = 4;
-/// Values of a layout; the widest record we know (LiteLLM) has about fifty.
-const VALUES_MAX: usize = 96;
-/// Bytes between the values of a layout: a record that is mostly names is none that comes often.
-const BETWEEN_MAX: usize = 16 << 10;
-/// Misses in a row after which a new layout takes the place of an old one.
-const PATIENCE: u32 = 64;
-
-/// The layouts of the records seen last.
+/// The layouts of the records seen before: of each value the field it belongs to, `None` for one that is not read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layouts {
-    known: Vec<Layout>,
-    /// The one that fitted last.
-    last: usize,
-    misses: u32,
-}
-
-/// What stands between the values of a record.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Layout {
-    values: Vec<Place>,
-    tail: Box<[u8]>,
-}
-
-/// A value, and what stands before it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Place {
-    before: Box<[u8]>,
-    /// The field it belongs to; `None` for one that is not read.
-    field: Option<Field>,
-    /// A text between quotes; otherwise a number.
-    quoted: bool,
-}
+pub(super) struct Layouts(Tree<Option<Field>>);
 
 impl Layouts {
     /// Reads a record that is laid out like one before.
     #[inline]
-    pub(super) fn read<'a>(&mut self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<()> {
-        for turn in 0..self.known.len() {
-            let at = (self.last + turn) % self.known.len();
-            if self.known[at].read(text, draft).is_some() {
-                (self.last, self.misses) = (at, 0);
-                return Some(());
-            }
-            *draft = Draft::default();
-        }
-        None
+    pub(super) fn read<'a>(&self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<()> {
+        let mut reader = Reader::new(text);
+        self.0.read(&mut reader, |field, reader| {
+            let Some(field) = *field else {
+                reader.skip();
+                return reader.error().ok();
+            };
+            reader.take_usual(|rest, quoted| {
+                let length = take_usual(draft, field, rest, quoted);
+                // Nothing tells nothing.
+                length.or_else(|| (!quoted && rest.starts_with(b"null")).then_some(4))
+            })
+        })?;
+        (reader.position() == text.len()).then_some(())
     }
 
     /// Learns the layout of a record that was read in the general way.
     #[cold]
     pub(super) fn learn(&mut self, text: &[u8]) {
-        self.misses += 1;
-        if self.known.len() >= LAYOUTS_MAX && self.misses < PATIENCE {
-            return;
-        }
-        let Some(layout) = Layout::of(text) else { return };
-        self.misses = 0;
-        if self.known.len() < LAYOUTS_MAX {
-            self.known.push(layout);
-        } else {
-            self.known.remove(0);
-            self.known.push(layout);
-        }
-        self.last = self.known.len() - 1;
+        self.0.learn(|| steps(text));
     }
 }
 
-impl Layout {
-    /// The layout of a record; `None` where its next of kin could not be read by it.
-    fn of(text: &[u8]) -> Option<Self> {
-        let (mut values, mut seen) = (Vec::new(), Vec::new());
-        let (mut from, mut between) = (0, 0);
-        let mut reader = Reader::new(text);
-        reader.enter_object();
-        while let Some(key) = reader.key() {
-            let field = field(key.as_plain()?);
-            // Of a field that stands twice the last one counts, even if it is null: not for a short cut.
-            if field.is_some() && seen.contains(&field) {
-                return None;
-            }
-            seen.push(field);
-            let (start, end, quoted) = match reader.value()? {
-                Value::Str(value) => {
-                    let end = reader.position() - 1;
-                    (end - value.as_plain()?.len(), end, true)
-                }
-                Value::Number(digits) => (reader.position() - digits.len(), reader.position(), false),
-                // Nothing is a fixed text: the next record has it too, or is laid out otherwise.
-                Value::Null => continue,
-                Value::Bool(_) if field.is_none() => continue,
-                Value::Bool(_) | Value::Object | Value::Array => return None,
-            };
-            between += start - from;
-            if values.len() >= VALUES_MAX || between > BETWEEN_MAX {
-                return None;
-            }
-            values.push(Place { before: text[from..start].into(), field, quoted });
-            from = end;
-        }
-        reader.finish().ok()?;
-        if text.len() - from > BETWEEN_MAX {
+/// The layout of a record; `None` where its next of kin could not be read by it.
+fn steps(text: &[u8]) -> Option<Steps<'_, Option<Field>>> {
+    let (mut steps, mut seen) = (Steps::of(text), Vec::new());
+    let mut reader = Reader::new(text);
+    reader.enter_object();
+    while let Some(key) = reader.key() {
+        let field = field(key.as_plain()?);
+        // Of a field that stands twice the last one counts, even if it is null: not for a short cut.
+        if field.is_some() && seen.contains(&field) {
             return None;
         }
-        Some(Self { values, tail: text[from..].into() })
-    }
-
-    #[inline]
-    fn read<'a>(&self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<()> {
-        let mut rest = text;
-        for Place { before, field, quoted } in &self.values {
-            rest = rest.strip_prefix(&**before)?;
-            let length = match field {
-                Some(field) => take_usual(draft, *field, rest, *quoted)?,
-                None if *quoted => plain_length(rest)?,
-                None => number_length(rest)?,
-            };
-            rest = &rest[length..];
+        seen.push(field);
+        let start = reader.next_value();
+        let (value, _) = reader.member()?;
+        let is_usual = match value {
+            Value::Str(text) => text.as_plain().is_some(),
+            Value::Number(_) | Value::Null => true,
+            Value::Bool(_) | Value::Object | Value::Array => false,
+        };
+        if field.is_some() && !is_usual {
+            return None;
         }
-        (rest == &*self.tail).then_some(())
+        steps.push(start, reader.position(), field)?;
     }
+    reader.finish().ok().map(|()| steps)
 }
 
 #[cfg(test)]
@@ -167,16 +97,23 @@ mod tests {
     fn a_layout_is_learned_from_one_record() {
         let mut layouts = Layouts::default();
         read(Some(&mut layouts), USUAL);
-        assert_eq!(layouts.known.len(), 1);
+        assert_eq!(layouts.0.len(), 9);
         assert!(layouts.read(USUAL.replace("3f9c", "77e0").as_bytes(), &mut Draft::default()).is_some());
-        for other in [
-            USUAL.replace("null", "\"1.2.3.4\""),
-            USUAL.replace("\"x\"", "\"\\\\\""),
-            USUAL.replace(": 12", ":12"),
-            USUAL.replace(" 12", " 1e2"),
-            USUAL.replace("-1.5}", "-1.5} "),
+        for (other, same) in [
+            (USUAL.replace("null", "\"1.2.3.4\""), true),
+            (USUAL.replace("0.25", "null"), true),
+            (USUAL.replace("\"x\"", "\"\\\\\""), true),
+            (USUAL.replace("-1.5", "[{\"a\": 1}]"), true),
+            (USUAL.replace("-1.5", "[{\"a\": 1}"), false),
+            (USUAL.replace("gpt-4o", "gpt\\u002d4o"), false),
+            (USUAL.replace(": 12", ":12"), false),
+            (USUAL.replace(" 12", " 1e2"), false),
+            (USUAL.replace(" 12", " nullx"), false),
+            (USUAL.replace("-1.5}", "-1.5} "), false),
         ] {
-            assert!(layouts.read(other.as_bytes(), &mut Draft::default()).is_none(), "{other}");
+            assert_eq!(layouts.read(other.as_bytes(), &mut Draft::default()).is_some(), same, "{other}");
+            let read = |layouts| self::read(layouts, &other);
+            assert_eq!(read(Some(&mut layouts.clone())), read(None), "{other}");
         }
     }
 
@@ -185,12 +122,13 @@ mod tests {
         for text in [
             r#"{"timestamp": 1780632395, "api_key_prefix": "a", "model": "x", "model": null}"#,
             r#"{"timestamp": 1780632395, "api_key_prefix": "a", "batch": true}"#,
-            r#"{"timestamp": 1780632395, "api_key_prefix": "a", "tags": []}"#,
+            r#"{"timestamp": 1780632395, "api_key_prefix": "a", "model": []}"#,
+            r#"{"timestamp": 1780632395, "api_key_prefix": "a", "n\u006fte": 1}"#,
             r#"{"timestamp": 1780632395, "api_key_prefix": "a\u0062"}"#,
         ] {
             let mut layouts = Layouts::default();
             read(Some(&mut layouts), text);
-            assert!(layouts.known.is_empty(), "{text}");
+            assert_eq!(layouts.0.len(), 0, "{text}");
         }
     }
 

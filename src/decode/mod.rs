@@ -45,10 +45,12 @@ mod otel;
 mod otel_metrics;
 mod portkey;
 mod reject;
+mod settings;
 mod statement;
 mod table;
 mod text;
 mod trace;
+mod tree;
 mod vertex_log;
 
 pub use bucket::may_be_parted;
@@ -57,13 +59,14 @@ pub use constant::Constant;
 pub use csv::Header;
 pub use field::{Field, NAMES as FIELD_NAMES, field};
 pub use map::{Map, Place, Unit, nothing_more};
+pub use settings::{Frame, Settings};
 pub use table::{Emit, Format, Formats, How, Sniff};
 pub use text::trim;
 pub use trace::{Leaf, NOBODY, Trace};
 
 use crate::frame::Block;
 use crate::frame::shape::{Room, Shape};
-use crate::normalise::{Normaliser, Rulebook};
+use crate::normalise::Normaliser;
 use crate::record::{Batch, Reason};
 use crate::time::Timestamp;
 use crate::unwrap::{self, Content};
@@ -75,33 +78,12 @@ use reject::{has_room, oversize, reject};
 use std::sync::Arc;
 use text::{is_packed, is_utf16, not_utf8};
 
-/// One frame: the bytes of a record, and the header of its file if it has one.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
-    /// The bytes, valid UTF-8.
-    pub text: &'a [u8],
-    /// The CSV header of the file.
-    pub header: Option<&'a Header>,
-}
-
-/// What decoding needs to know, besides the input.
-#[derive(Clone)]
-pub struct Settings {
-    /// Prices, secret patterns, key names.
-    pub rulebook: Arc<Rulebook>,
-    /// The place of a format named by the user; otherwise frames speak for themselves.
-    pub format: Option<usize>,
-    /// Longest frame in bytes.
-    pub frame_bytes_max: usize,
-    /// Keep all rejects with their frames, for a reject file.
-    pub keep_rejects: bool,
-}
-
 /// Decodes blocks. One owner; its caches change speed, never results.
 pub struct Decoder {
     settings: Settings,
     normaliser: Normaliser,
     layouts: Layouts,
+    mapped: map::Layouts,
     claims: Claims,
     rooms: Vec<Room>,
     scratches: Vec<Vec<u8>>,
@@ -123,6 +105,7 @@ impl Decoder {
             settings,
             normaliser,
             layouts: Layouts::default(),
+            mapped: map::Layouts::default(),
             claims: Claims::default(),
             rooms: Vec::new(),
             scratches,
@@ -216,12 +199,14 @@ impl Decoder {
         now: Timestamp,
         batch: &mut Batch,
     ) -> bool {
-        let Self { settings, normaliser, layouts, claims, rooms, scratches, may_be_canonical, trace } = self;
+        let Self { settings, normaliser, layouts, mapped, claims, rooms, scratches, may_be_canonical, trace } =
+            self;
         let (outside, may_be_canonical) = (frame.text, *may_be_canonical);
         let mut context = Context {
             settings,
             normaliser,
             layouts,
+            mapped,
             claims,
             rooms,
             may_be_canonical,
@@ -247,6 +232,7 @@ struct Context<'c> {
     settings: &'c Settings,
     normaliser: &'c mut Normaliser,
     layouts: &'c mut Layouts,
+    mapped: &'c mut map::Layouts,
     claims: &'c mut Claims,
     /// Memory for the outsides of frames, one for each depth.
     rooms: &'c mut Vec<Room>,
@@ -274,6 +260,9 @@ impl Context<'_> {
                 return self.record(canonical::complete(&draft).map(|()| &draft));
             }
         }
+        if frame.text.starts_with(b"{") && self.mapped(frame) {
+            return;
+        }
         let mut room = self.rooms.pop().unwrap_or_default();
         match Shape::within(&mut room, frame.text, frame.header.is_some(), sound) {
             Ok(shape) => {
@@ -283,6 +272,18 @@ impl Context<'_> {
             Err(error) => self.fault(Fault::not_json(error, frame.text)),
         }
         self.rooms.push(room);
+    }
+
+    /// Reads a frame that is laid out like one before that a map could read.
+    fn mapped(&mut self, frame: Frame<'_>) -> bool {
+        let (mut scratches, mut found) = (Map::scratches(), None);
+        let format = self.mapped.read(frame.text, &mut found);
+        let format = format.and_then(|at| self.settings.rulebook.formats.get(at));
+        if let (Some(How::Map(map)), Some(found)) = (format.map(|format| &format.read), &mut found) {
+            map.finish(found, &mut scratches, &mut |read| self.record(read));
+            return true;
+        }
+        false
     }
 
     fn known(&mut self, frame: Frame<'_>, shape: &Shape<'_>, scratches: &mut [Vec<u8>]) {
@@ -310,7 +311,18 @@ impl Context<'_> {
             Some(Claim::Format(at)) => {
                 if let Some(format) = formats.get(at) {
                     self.enter(&format.name);
-                    format.decode(&frame, shape, &mut |read| self.record(read));
+                    let mut mapped = std::mem::take(self.mapped);
+                    let mut is_sound = true;
+                    format.decode(&frame, shape, (at, &mut mapped), &mut |read| {
+                        is_sound &= read.is_ok();
+                        self.record(read);
+                    });
+                    // Of a short cut there is nothing to see.
+                    if let (true, None, How::Map(map)) = (is_sound, &self.trace, &format.read) {
+                        let fixed = || Claims::told_by(shape, formats, self.settings.format);
+                        map.learn(shape, (at, &mut mapped), fixed);
+                    }
+                    *self.mapped = mapped;
                     self.leave_format();
                 }
             }
@@ -374,6 +386,7 @@ impl Context<'_> {
             settings: self.settings,
             normaliser: self.normaliser,
             layouts: self.layouts,
+            mapped: self.mapped,
             claims: self.claims,
             rooms: self.rooms,
             may_be_canonical: self.may_be_canonical,

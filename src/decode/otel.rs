@@ -4,11 +4,12 @@
 
 use super::draft::{self, Draft, Fault, Read};
 use super::field::{Field, assign};
-use super::map::NO_KEY;
+use super::map::{NO_KEY, Names};
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
-use crate::json::{Reader, Str, Value, each_in, elements, members, same};
+use crate::json::{Reader, Str, Value, each_in, elements, members};
 use crate::record::Reason;
+use std::sync::LazyLock;
 
 /// Attributes by field, the best of each first: today's names, then earlier ones and those of frameworks.
 const ATTRIBUTES: &[(&[u8], Field)] = &[
@@ -61,6 +62,9 @@ const ATTRIBUTES: &[(&[u8], Field)] = &[
     (b"error.type", ERROR),
 ];
 const ERROR: Field = Field::Extra(0);
+
+/// The places of their names.
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names::of(ATTRIBUTES.iter().map(|(name, _)| *name)));
 
 /// Operations that are no request to a model: their spans stand around such requests and add up their tokens.
 const AROUND: &[&[u8]] = &[b"execute_tool", b"invoke_agent", b"create_agent", b"invoke_workflow"];
@@ -144,8 +148,7 @@ impl<'a> Attributes<'a> {
 
     /// Takes one of them.
     pub(super) fn offer(&mut self, name: &[u8], value: Option<Value<'a>>, worse_by: usize) {
-        let known = ATTRIBUTES.iter().position(|(known, _)| same(known, name));
-        if let (Some(rank), Some(value)) = (known, value) {
+        if let (Some(rank), Some(value)) = (NAMES.place(name), value) {
             let place = &mut self.0[ATTRIBUTES[rank].1.index()];
             if place.is_none_or(|(best, _)| rank + worse_by < best) {
                 *place = Some((rank + worse_by, value));

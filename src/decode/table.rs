@@ -8,7 +8,7 @@ use super::nearest::Names;
 use super::{
     Frame, access_log, anthropic_activity, anthropic_cost, anthropic_usage, apim, azure_openai, bedrock,
     canonical, cloudflare, cloudtrail, csv, envoy_ai, gcp_audit, helicone, kong, langfuse, litellm_activity,
-    litellm_daily, litellm_payload, litellm_spend, openai_audit, openai_costs, openai_usage, openrouter,
+    litellm_daily, litellm_payload, litellm_spend, map, openai_audit, openai_costs, openai_usage, openrouter,
     openrouter_activity, otel, otel_metrics, portkey, statement, vertex_log,
 };
 use crate::frame::shape::Shape;
@@ -143,10 +143,17 @@ impl Format {
     }
 
     /// Hands every record of the frame, or what is wrong with it, to `emit`.
-    pub fn decode(&self, frame: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
+    /// `layouts` are those of maps, of which this is the `at`-th format.
+    pub(super) fn decode(
+        &self,
+        frame: &Frame<'_>,
+        shape: &Shape<'_>,
+        (at, layouts): (usize, &mut map::Layouts),
+        emit: Emit<'_>,
+    ) {
         match &self.read {
             How::By(decode) => decode(frame, shape, emit),
-            How::Map(map) => map.decode(shape, emit),
+            How::Map(map) => map.decode(shape, (at, layouts), emit),
         }
     }
 }

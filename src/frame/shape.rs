@@ -6,6 +6,9 @@ use std::cell::Cell;
 /// Members beyond this many are not kept; the widest record we know (LiteLLM) has about fifty.
 const MEMBERS_MAX: usize = 1024;
 
+/// The bits of all members.
+const ALL: u64 = u64::MAX;
+
 /// The outside of one frame: its kind, and of an object the members at its top level. Everything below them is
 /// checked to be JSON and left as it is written.
 #[derive(Clone, Debug)]
@@ -15,8 +18,8 @@ pub struct Shape<'a> {
     members: Vec<(&'a [u8], Member<'a>)>,
     /// Some name has an escape in it.
     has_odd_names: bool,
-    /// Somebody has looked at more than its kind and its names.
-    looked_into: Cell<bool>,
+    /// Of which members somebody has looked at more than the names, a bit for each.
+    looked_into: Cell<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,7 +101,7 @@ impl<'a> Shape<'a> {
 
     /// The whole frame.
     pub fn whole(&self) -> &'a [u8] {
-        self.looked_into.set(true);
+        self.looked_into.set(ALL);
         self.text
     }
 
@@ -111,14 +114,16 @@ impl<'a> Shape<'a> {
 
     /// The members of an object, in order; one that stands twice is there twice.
     pub fn members(&self) -> impl Iterator<Item = (&'a [u8], Member<'a>)> {
-        self.looked_into.set(true);
+        self.looked_into.set(ALL);
         self.members.iter().copied()
     }
 
     /// The member of this name: the last one, where there are several.
     pub fn member(&self, name: &str) -> Option<Member<'a>> {
-        self.looked_into.set(true);
-        self.members.iter().rev().find(|(known, _)| same(known, name.as_bytes())).map(|(_, member)| *member)
+        let at = self.members.iter().rposition(|(known, _)| same(known, name.as_bytes()))?;
+        let bit = 1_u64.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(ALL);
+        self.looked_into.set(self.looked_into.get() | bit);
+        self.members.get(at).map(|(_, member)| *member)
     }
 
     /// True for an object with this key.
@@ -151,6 +156,12 @@ impl<'a> Shape<'a> {
     /// Whether somebody has looked at more than its kind and its names since this was asked last: then the answer
     /// may be another for a frame with the same names.
     pub fn was_looked_into(&self) -> bool {
+        self.looked_into.take() != 0
+    }
+
+    /// Which of its members these were, a bit for each: all of them where it was more than some of the first
+    /// sixty-four.
+    pub fn looked_into(&self) -> u64 {
         self.looked_into.take()
     }
 
@@ -172,7 +183,9 @@ impl<'a> Shape<'a> {
 
     /// The text of a frame that is neither an object nor a row.
     pub fn text(&self) -> Option<&'a [u8]> {
-        self.looked_into.set(self.kind == Kind::Text || self.looked_into.get());
+        if self.kind == Kind::Text {
+            self.looked_into.set(ALL);
+        }
         (self.kind == Kind::Text).then_some(self.text)
     }
 }

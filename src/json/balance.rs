@@ -150,7 +150,7 @@ mod tests {
         ) {
             let text = ["[", &pieces.concat()].concat();
             let text = text.as_bytes();
-            if let Some(end) = super::super::skip::nested_end(text, 0) {
+            if let Some(end) = super::super::skip::nested_end(text, 0, 0) {
                 prop_assert_eq!(sound_end(text, 0), Some(end));
             }
         }

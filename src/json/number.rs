@@ -20,7 +20,7 @@ pub enum NumberError {
 }
 
 /// Length of the JSON number that `text` starts with.
-#[inline]
+#[inline(always)]
 pub fn number_length(text: &[u8]) -> Option<usize> {
     let start = usize::from(text.first() == Some(&b'-'));
     let at = digits_end(text, start)?;

@@ -3,7 +3,7 @@
 use super::balance::sound_end;
 use super::scan::{self, find_special};
 use super::skip::nested_end;
-use super::{DEPTH_MAX, Error, Str, TOO_DEEP, Value, number_length};
+use super::{DEPTH_MAX, Error, Str, TOO_DEEP, Value, number_length, same};
 
 /// Reads one JSON text from left to right.
 ///
@@ -18,20 +18,22 @@ pub struct Reader<'a> {
     error: Option<&'static str>,
     /// The text is known to be JSON.
     sound: bool,
+    /// So many objects and lists are around what is read.
+    around: u32,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`, which must be valid UTF-8 where its strings are used as text.
     #[inline]
     pub const fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, fresh: true, error: None, sound: false }
+        Self { text, at: 0, fresh: true, error: None, sound: false, around: 0 }
     }
 
     /// A reader of a text that another reader has passed over without an error: what is skipped is not checked again.
     /// Of any other text it tells nonsense, but nothing worse.
     #[inline]
     pub const fn sound(text: &'a [u8]) -> Self {
-        Self { text, at: 0, fresh: true, error: None, sound: true }
+        Self { text, at: 0, fresh: true, error: None, sound: true, around: 0 }
     }
 
     /// Bytes consumed so far.
@@ -173,9 +175,42 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
+    /// Takes what is written next, if it is this: for those who know what stands between values.
+    #[inline(always)]
+    pub fn take_written(&mut self, written: &[u8]) -> Option<()> {
+        let end = self.at + written.len();
+        same(self.text.get(self.at..end)?, written).then(|| self.at = end)
+    }
+
+    /// Goes back to where it was, no error having stopped it since.
+    #[inline]
+    pub fn return_to(&mut self, position: usize) {
+        self.at = position;
+        self.error = None;
+    }
+
+    /// Where the next value begins.
+    pub fn next_value(&mut self) -> usize {
+        self.space();
+        self.at
+    }
+
+    /// Says how many objects and lists are to be counted besides those in the next value: nothing may be nested deeper
+    /// than is read.
+    #[inline]
+    pub const fn set_around(&mut self, around: u32) {
+        self.around = around;
+    }
+
     /// The next value; `None` after an error.
     #[inline]
     pub fn value(&mut self) -> Option<Value<'a>> {
+        self.value_in_place()
+    }
+
+    /// The same without a call: a value that goes through memory takes longer than it takes to read it.
+    #[inline(always)]
+    fn value_in_place(&mut self) -> Option<Value<'a>> {
         let byte = self.space();
         if self.error.is_some() {
             return None;
@@ -224,11 +259,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The next value, passed over, and as it is written; `None` after an error.
-    #[inline]
+    #[inline(always)]
     pub fn member(&mut self) -> Option<(Value<'a>, &'a [u8])> {
         self.space();
         let start = self.at;
-        let value = self.value()?;
+        let value = self.value_in_place()?;
         if matches!(value, Value::Object | Value::Array) {
             self.skip_nested();
             if self.error.is_some() {
@@ -240,7 +275,11 @@ impl<'a> Reader<'a> {
 
     /// Passes over a nested value.
     fn skip_nested(&mut self) {
-        let end = if self.sound { sound_end(self.text, self.at) } else { nested_end(self.text, self.at) };
+        let end = if self.sound {
+            sound_end(self.text, self.at)
+        } else {
+            nested_end(self.text, self.at, self.around)
+        };
         match end {
             Some(end) => (self.at, self.fresh) = (end, false),
             None => self.tell_what_is_wrong(),
@@ -255,7 +294,7 @@ impl<'a> Reader<'a> {
         loop {
             let opening = self.peek();
             if matches!(opening, b'{' | b'[') {
-                if depth == DEPTH_MAX {
+                if depth + self.around >= DEPTH_MAX {
                     self.fail::<()>(TOO_DEEP);
                     return;
                 }

@@ -4,10 +4,11 @@ use super::scan::{escape_length, find_special};
 use super::{DEPTH_MAX, number_length};
 
 /// Where the object or list that starts at `start` ends, if all of it is as RFC 8259 has it and no deeper than is
-/// read. Why something is not, the reader tells: it goes over it again, step by step.
-pub(super) fn nested_end(text: &[u8], start: usize) -> Option<usize> {
+/// read, where `around` levels are around it. Why something is not, the reader tells: it goes over it again, step by
+/// step.
+pub(super) fn nested_end(text: &[u8], start: usize, around: u32) -> Option<usize> {
     let mut at = start;
-    let mut depth = 0;
+    let mut depth = around;
     // One bit for each level: set for an object, clear for a list.
     let mut objects: u128 = 0;
     loop {
@@ -58,7 +59,7 @@ pub(super) fn nested_end(text: &[u8], start: usize) -> Option<usize> {
             at += 1;
             depth -= 1;
             objects >>= 1;
-            if depth == 0 {
+            if depth == around {
                 return Some(at);
             }
         }

@@ -15,14 +15,13 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
 
 fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let text = shape.whole();
-    each(text, &mut |_| {}).map_err(broken(text))?;
-    each(text, inner).map_err(broken(text))
+    each(Reader::new(text), &mut |_| {}).map_err(broken(text))?;
+    each(Reader::sound(text), inner).map_err(broken(text))
 }
 
 /// Hands every element to `inner`. Called twice, so that a list that is broken at its end is rejected whole
 /// instead of half.
-fn each(text: &[u8], inner: &mut dyn FnMut(&[u8])) -> Result<(), crate::json::Error> {
-    let mut reader = Reader::new(text);
+fn each(mut reader: Reader<'_>, inner: &mut dyn FnMut(&[u8])) -> Result<(), crate::json::Error> {
     reader.enter_array();
     while reader.element() {
         inner(reader.raw());

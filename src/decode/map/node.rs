@@ -1,6 +1,8 @@
-//! The ways to the places of a map: what is asked of every name that a record has.
+//! The ways to the places of a map: what is asked of every name that a record has. They are shared with the layouts of
+//! records that have been read.
 
 use super::{Field, Fields, Str, Unit, same};
+use std::sync::Arc;
 
 /// One step of the way to a place.
 #[derive(Clone, Debug, Default)]
@@ -9,9 +11,9 @@ pub(super) struct Node {
     /// The last member with each mark, where there are members at all.
     marked: Vec<usize>,
     /// Every element of a list, every other member of an object.
-    pub(super) any: Option<Box<Node>>,
+    pub(super) any: Option<Arc<Node>>,
     /// The JSON inside a text.
-    pub(super) inside: Option<Box<Node>>,
+    pub(super) inside: Option<Arc<Node>>,
     pub(super) leaf: Option<Leaf>,
 }
 
@@ -19,7 +21,7 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) name: Box<[u8]>,
-    node: Node,
+    pub(super) node: Arc<Node>,
     /// The member before it with the same mark.
     before: usize,
 }
@@ -49,15 +51,35 @@ fn mark(name: &[u8]) -> usize {
     (name.len() * 7 + usize::from(first) * 3 + usize::from(last)) % MARKS
 }
 
+/// Names by their place in a list.
+pub(in crate::decode) struct Names(Node);
+
+impl Names {
+    /// Those of this list.
+    pub(in crate::decode) fn of<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Self {
+        let mut node = Node::default();
+        names.into_iter().for_each(|name| {
+            node.add(name);
+        });
+        Self(node)
+    }
+
+    /// The place of this name.
+    #[inline]
+    pub(in crate::decode) fn place(&self, name: &[u8]) -> Option<usize> {
+        self.0.place(name)
+    }
+}
+
 impl Node {
     pub(super) fn step(&mut self, name: &str) -> &mut Self {
         match name {
-            "*" => self.any.get_or_insert_default(),
-            "@json" => self.inside.get_or_insert_default(),
+            "*" => Arc::make_mut(self.any.get_or_insert_default()),
+            "@json" => Arc::make_mut(self.inside.get_or_insert_default()),
             _ => {
                 let at = self.members.iter().position(|step| *step.name == *name.as_bytes());
                 let at = at.unwrap_or_else(|| self.add(name.as_bytes()));
-                &mut self.members[at].node
+                Arc::make_mut(&mut self.members[at].node)
             }
         }
     }
@@ -66,37 +88,48 @@ impl Node {
     pub(super) fn each_leaf(&mut self, change: fn(&mut Leaf)) {
         self.leaf.iter_mut().for_each(change);
         let below = self.members.iter_mut().map(|step| &mut step.node);
-        let below = below.chain(self.any.as_deref_mut()).chain(self.inside.as_deref_mut());
-        below.for_each(|node| node.each_leaf(change));
+        let below = below.chain(self.any.as_mut()).chain(self.inside.as_mut());
+        below.for_each(|node| Arc::make_mut(node).each_leaf(change));
     }
 
     fn add(&mut self, name: &[u8]) -> usize {
         self.marked.resize(MARKS, NOWHERE);
         let at = self.members.len();
         let before = std::mem::replace(&mut self.marked[mark(name)], at);
-        self.members.push(Step { name: name.into(), node: Self::default(), before });
+        self.members.push(Step { name: name.into(), node: Arc::default(), before });
         at
     }
 
     /// These fields and those of every leaf below.
     pub(super) fn add_fields(&self, fields: Fields) -> Fields {
         let fields = self.leaf.iter().fold(fields, |fields, leaf| fields.with(leaf.field));
-        let below = self.members.iter().map(|step| &step.node);
+        let below = self.members.iter().map(|step| &*step.node);
         let below = below.chain(self.any.as_deref()).chain(self.inside.as_deref());
         below.fold(fields, |fields, node| node.add_fields(fields))
     }
 
     #[inline]
-    pub(super) fn member(&self, name: Str<'_>) -> Option<&Self> {
-        name.as_plain().and_then(|plain| self.named(plain)).or(self.any.as_deref())
+    pub(super) fn member(&self, name: Str<'_>) -> Option<&Arc<Self>> {
+        name.as_plain().and_then(|plain| self.named(plain)).or(self.any.as_ref())
+    }
+
+    /// Whether it leads into an object.
+    pub(super) fn leads_into_objects(&self) -> bool {
+        !self.members.is_empty() || self.any.is_some()
     }
 
     #[inline]
-    pub(super) fn named(&self, name: &[u8]) -> Option<&Self> {
+    pub(super) fn named(&self, name: &[u8]) -> Option<&Arc<Self>> {
+        self.place(name).and_then(|at| self.members.get(at)).map(|step| &step.node)
+    }
+
+    /// The place of the member of this name.
+    #[inline]
+    fn place(&self, name: &[u8]) -> Option<usize> {
         let mut at = *self.marked.get(mark(name))?;
         while let Some(step) = self.members.get(at) {
             if same(&step.name, name) {
-                return Some(&step.node);
+                return Some(at);
             }
             at = step.before;
         }

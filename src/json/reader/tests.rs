@@ -154,7 +154,7 @@ proptest! {
             stepping.space();
             stepping.tell_what_is_wrong();
             let end = stepping.error().is_ok().then(|| stepping.position());
-            prop_assert_eq!(nested_end(text.as_bytes(), start), end);
+            prop_assert_eq!(nested_end(text.as_bytes(), start, 0), end);
         }
         // Whatever else it is, it ends.
         Reader::sound(text.as_bytes()).skip();
