@@ -313,7 +313,7 @@ impl Context<'_> {
                     self.enter(&format.name);
                     let mut mapped = std::mem::take(self.mapped);
                     let mut is_sound = true;
-                    format.decode(&frame, shape, (at, &mut mapped), &mut |read| {
+                    format.decode_like(&frame, shape, (at, &mut mapped), &mut |read| {
                         is_sound &= read.is_ok();
                         self.record(read);
                     });

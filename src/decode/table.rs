@@ -143,8 +143,12 @@ impl Format {
     }
 
     /// Hands every record of the frame, or what is wrong with it, to `emit`.
-    /// `layouts` are those of maps, of which this is the `at`-th format.
-    pub(super) fn decode(
+    pub fn decode(&self, frame: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
+        self.decode_like(frame, shape, (0, &mut map::Layouts::default()), emit);
+    }
+
+    /// The same where others have been read before: `layouts` are those of maps, of which this is the `at`-th format.
+    pub(super) fn decode_like(
         &self,
         frame: &Frame<'_>,
         shape: &Shape<'_>,

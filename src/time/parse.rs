@@ -19,7 +19,7 @@ pub enum TimeError {
 }
 
 /// Reads a time as logs write it: RFC 3339 with `T`, `t` or a space; up to nine fraction digits (more are
-/// cut); `Z`, `±hh:mm`, `±hhmm`, `±hh`, ` UTC` (`BigQuery`) or no offset, which means UTC; or an epoch number in
+/// cut); `Z`, `±hh:mm`, `±hhmm`, `±hh`, ` ±hhmm` (Ruby), ` UTC` (`BigQuery`) or no offset, which means UTC; or an epoch number in
 /// seconds, milliseconds, microseconds or nanoseconds, told apart by size, with an optional fraction; or .NET's ticks.
 ///
 /// A leap second (`:60`) is folded into the second before it, as `jiff` does.
@@ -129,9 +129,10 @@ fn offset(text: &[u8]) -> Result<Option<i16>, TimeError> {
         [] => return Ok(None),
         [b'Z' | b'z'] | [b' ', b'U', b'T', b'C'] => return Ok(Some(ZULU)),
         [sign @ (b'+' | b'-'), a, b] => (sign, all.two(a, b), 0),
-        [sign @ (b'+' | b'-'), a, b, c, d] | [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
-            (sign, all.two(a, b), all.two(c, d))
-        }
+        [sign @ (b'+' | b'-'), a, b, c, d]
+        | [sign @ (b'+' | b'-'), a, b, b':', c, d]
+        | [b' ', sign @ (b'+' | b'-'), a, b, c, d]
+        | [b' ', sign @ (b'+' | b'-'), a, b, b':', c, d] => (sign, all.two(a, b), all.two(c, d)),
         _ => return Err(TimeError::Notation),
     };
     if all.failed {
@@ -208,6 +209,8 @@ mod tests {
             ("1780632395123456789", "2026-06-05T04:06:35.123456789Z"),
             ("639162291951234567", "2026-06-05T04:06:35.123456700Z"),
             ("2026-06-05 04:06:35.123 UTC", "2026-06-05T04:06:35.123Z"),
+            ("2026-06-05 04:06:35 +0200", "2026-06-05T02:06:35Z"),
+            ("2026-06-05 04:06:35.5 -07:00", "2026-06-05T11:06:35.500Z"),
         ] {
             assert_eq!(parse(text.as_bytes()).map(|stamp| stamp.to_string()), Ok(shown.to_owned()), "{text}");
         }
@@ -224,6 +227,8 @@ mod tests {
             ("Fri, 05 Jun 2026 04:06:35 GMT", Notation),
             ("2026-06-05T04:06:35.Z", Notation),
             ("2026-06-05T04:06:35 Z", Notation),
+            ("2026-06-05 04:06:35 +02", Notation),
+            ("2026-06-05 04:06:35  +0200", Notation),
             ("2026-06-05T04:06:35Zjunk", Notation),
             ("２０２６-06-05T04:06:35Z", Notation),
             ("2026-02-30T00:00:00Z", NoSuchTime),

@@ -189,3 +189,30 @@ fn who_looks_at_the_way_sees_all_of_it_and_changes_nothing() {
         assert_eq!(total(|way| way.foreign as usize), batch.foreign as usize);
     }
 }
+
+/// Layouts that were learned from one line, or from another format, never change how a line is read.
+#[test]
+fn what_was_read_before_changes_nothing() {
+    let settings = Settings {
+        rulebook: Plan::default_plan().unwrap().rulebook,
+        format: None,
+        frame_bytes_max: 1 << 20,
+        keep_rejects: true,
+    };
+    let mut directories: Vec<_> =
+        std::fs::read_dir("tests/formats").unwrap().map(|entry| entry.unwrap().path()).collect();
+    directories.sort();
+    let fixture = |directory: &std::path::PathBuf| {
+        let input = std::fs::read(directory.join("in")).unwrap();
+        let header = input.split(|&byte| byte == b'\n').next().and_then(decode::Header::read).map(Arc::new);
+        let starts_with_header = header.is_some();
+        Block { bytes: input.into(), header, starts_with_header, ..Block::default() }
+    };
+    let blocks: Vec<Block> = directories.iter().map(fixture).collect();
+    let mut experienced = Decoder::new(settings.clone());
+    for block in blocks.iter().chain(blocks.iter().rev()).chain(&blocks) {
+        // The one that tells ways takes no short cut.
+        let expected = Decoder::new(settings.clone()).tracing().block(block, Timestamp::MAX);
+        assert_eq!(experienced.block(block, Timestamp::MAX), expected);
+    }
+}
