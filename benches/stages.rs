@@ -4,12 +4,12 @@
 
 mod common;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use common::decode::{block, decoder, fixtures};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use keyhound::address::Address;
 use keyhound::config::Plan;
-use keyhound::decode::{Decoder, Header, Settings};
-use keyhound::frame::{Block, LinesCodec};
+use keyhound::frame::LinesCodec;
 use keyhound::json::Reader;
 use keyhound::networks::Networks;
 use keyhound::normalise::clients::client;
@@ -24,19 +24,10 @@ use tokio_util::codec::Decoder as _;
 
 const RECORDS: u64 = 20_000;
 
-fn decoder(plan: &Plan) -> Decoder {
-    let rulebook = Arc::clone(&plan.rulebook);
-    Decoder::new(Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false })
-}
-
 fn canonical() -> Vec<u8> {
     let mut text = Vec::new();
     common::write_records(&mut text, RECORDS, 1000).unwrap();
     text
-}
-
-fn block(text: Vec<u8>) -> Block {
-    Block { bytes: Bytes::from(text), ..Block::default() }
 }
 
 /// The same records with their fields in the order of the alphabet and an escape in each: no short cut fits.
@@ -87,29 +78,6 @@ fn decoding(c: &mut Criterion) {
         group.bench_function(name, |b| b.iter(|| black_box(decoder.block(&block, Timestamp::MAX))));
     }
     group.finish();
-}
-
-/// Every fixture of a format or wrapper, repeated: those of its lines that are read without a fault.
-fn fixtures(plan: &Plan) -> Vec<(String, Block)> {
-    const BYTES: usize = 1 << 20;
-    let mut directories: Vec<_> =
-        std::fs::read_dir("tests/formats").unwrap().map(|entry| entry.unwrap().path()).collect();
-    directories.sort();
-    let fixture = |directory: std::path::PathBuf| {
-        let text = std::fs::read(directory.join("in")).unwrap();
-        let header = text.split(|&byte| byte == b'\n').next().and_then(Header::read).map(Arc::new);
-        let is_sound = |line: &&[u8]| {
-            let block = Block { header: header.clone(), ..block(line.to_vec()) };
-            let batch = decoder(plan).block(&block, Timestamp::MAX);
-            !batch.records.is_empty() && batch.rejected.iter().sum::<u32>() == 0
-        };
-        let sound: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').filter(is_sound).collect();
-        let sound = sound.concat();
-        let repeated = sound.repeat(BYTES.div_ceil(sound.len().max(1)));
-        let name = directory.file_name().unwrap().to_string_lossy().into_owned();
-        (name, Block { header, ..block(repeated) })
-    };
-    directories.into_iter().map(fixture).collect()
 }
 
 fn skipping(c: &mut Criterion) {

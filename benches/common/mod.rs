@@ -7,6 +7,7 @@
     reason = "shared by two benchmarks, each using some of it"
 )]
 
+pub mod decode;
 pub mod reference;
 
 use std::fmt::Write as _;

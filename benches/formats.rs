@@ -1,0 +1,66 @@
+//! How fast each format is decoded and normalised, as a multiple of our own: `cargo bench --bench formats`, with a number
+//! behind `--` for that many rounds instead of fifteen.
+//!
+//! All take turns, and of each the fastest pass over a megabyte counts. So a machine that others use as well slows down all
+//! of them alike, and the multiples stay.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+
+mod common;
+
+use common::decode::{block, decoder, fixtures};
+use keyhound::config::Plan;
+use keyhound::decode::Decoder;
+use keyhound::frame::Block;
+use keyhound::time::Timestamp;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// One format, and its fastest pass so far.
+struct Race {
+    name: String,
+    block: Block,
+    decoder: Decoder,
+    fastest: Duration,
+    records: usize,
+}
+
+impl Race {
+    fn pass(&mut self) {
+        let start = Instant::now();
+        let batch = black_box(self.decoder.block(&self.block, Timestamp::MAX));
+        self.fastest = self.fastest.min(start.elapsed());
+        self.records = batch.records.len();
+    }
+
+    /// Bytes a microsecond, which are megabytes a second.
+    #[allow(clippy::cast_precision_loss)]
+    fn speed(&self) -> f64 {
+        self.block.bytes.len() as f64 / self.fastest.as_secs_f64() / 1e6
+    }
+}
+
+fn main() {
+    let plan = Plan::default_plan().unwrap();
+    let rounds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(15);
+    let mut text = Vec::new();
+    common::write_records(&mut text, 4000, 1000).unwrap();
+    let ours = ("canonical, generated".to_owned(), block(text));
+    let race =
+        |(name, block)| Race { name, block, decoder: decoder(&plan), fastest: Duration::MAX, records: 0 };
+    let mut races: Vec<Race> = std::iter::once(ours).chain(fixtures(&plan)).map(race).collect();
+    for _ in 0..rounds {
+        for race in &mut races {
+            // The first of two finds the caches full of the one before.
+            race.pass();
+            race.pass();
+        }
+    }
+    let ours = races[0].speed();
+    races.sort_by(|one, other| one.speed().total_cmp(&other.speed()));
+    for race in &races {
+        let bytes = race.block.bytes.len() / race.records.max(1);
+        let (name, speed) = (&race.name, race.speed());
+        println!("{name:22} {speed:6.0} MB/s {:6.2} x   {bytes:5} bytes a record", speed / ours);
+    }
+}
