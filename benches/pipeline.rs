@@ -209,7 +209,7 @@ fn incidents(path: &Path, runs: u64) {
     println!("  {}", with[1].said.trim().replace('\n', "\n  "));
 }
 
-/// How long it takes to go on from the state of many keys, when nothing has come since.
+/// How long it takes to go on from the state of many keys with one more record: without any, they are not even read.
 fn restart(records: u64) {
     let keys = (records / 10).max(2_000);
     let path = generate(&format!("quiet-{keys}"), |out| common::write_quiet(out, keys));
@@ -225,6 +225,11 @@ fn restart(records: u64) {
         measure(&mut command)
     };
     run();
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let length = file.metadata().unwrap().len();
+    common::write_one_more(&mut file).unwrap();
     let again = run();
+    // Others measure with the same file.
+    file.set_len(length).unwrap();
     println!("going on with {keys} keys: {:.2} s by the clock, {:.2} s CPU", again.wall, again.cpu);
 }

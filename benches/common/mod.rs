@@ -90,6 +90,17 @@ pub fn write_quiet(out: &mut impl Write, keys: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// One more record of the first of them, on the last day.
+pub fn write_one_more(out: &mut impl Write) -> io::Result<()> {
+    let at = time(1_780_308_000_000 + (DAYS - 1) * 86_400_000 + 3_700_000);
+    writeln!(
+        out,
+        "{{\"timestamp\": \"{at}\", \"api_key_prefix\": \"...{:08x}\", \"model\": \"gpt-4o\", \"input_tokens\": 1000, \
+         \"output_tokens\": 100, \"source_ip\": \"10.0.0.0\", \"cost_usd\": 0.0035}}",
+        0
+    )
+}
+
 fn time(millis: u64) -> String {
     let nanos = i64::try_from(millis).unwrap_or(0).saturating_mul(1_000_000);
     let shown = keyhound::time::Timestamp(nanos).to_string();

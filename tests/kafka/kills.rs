@@ -35,9 +35,14 @@ struct Scene {
     ended: usize,
 }
 
+/// What is promised; with `at-least-once`, that this fails shows that it can see what comes twice.
+fn guarantee() -> String {
+    std::env::var("KAFKA_GUARANTEE").unwrap_or_else(|_| "exactly-once".to_owned())
+}
+
 fn configs(dir: &Path, address: &str, own: &str) -> Vec<PathBuf> {
     let one = |number: usize| {
-        let own = format!("instance_id = \"worker-{number}\"\n{own}");
+        let own = format!("instance_id = \"worker-{number}\"\nguarantee = \"{}\"\n{own}", guarantee());
         config(dir, &format!("worker-{number}.toml"), address, &own, BUSY)
     };
     (0..2).map(one).collect()
@@ -47,7 +52,6 @@ impl Scene {
     fn new(kills: usize) -> Self {
         let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
         make_topic(&broker.address, "usage", PARTITIONS, &[]);
-        // Commits are small and full of alerts, so that a kill mostly falls into one.
         // Commits are small and full of alerts, so that a kill mostly falls into one.
         let configs = configs(dir.path(), &broker.address, "commit_records = 2\ncommit_ms = 20");
         let inputs = traffic(200 + kills * 50, 16, 3, PARTITIONS);

@@ -7,6 +7,7 @@
 #   KAFKA_SPEED=1                           measures speed and the latency of alerts instead, in a release build;
 #                                           KAFKA_RATE records a second for KAFKA_SECONDS (default 5000 and 60)
 #   KAFKA_RELEASE=1                         a release build
+#   KAFKA_GUARANTEE=at-least-once           workers are killed that promise less, to see that what comes twice is seen
 #   KAFKA_ONLY=kills                        only tests of such a name
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -18,4 +19,9 @@ build=()
 [ -z "${KAFKA_SPEED:-}${KAFKA_RELEASE:-}" ] || build=(--release)
 cargo test --locked "${build[@]}" --test kafka -- --test-threads=1 --nocapture $only 2>&1 |
   grep -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost'
+if [ -z "${KAFKA_SPEED:-}" ] && [[ "${only:-steps}" == steps ]]; then
+  # Steps at which a worker can be made to end are in no other build.
+  cargo test --locked --features planted-faults --test kafka -- --nocapture steps 2>&1 |
+    grep -E '^(test |[0-9]+ |[a-z_]+: [0-9]+ end)|panicked'
+fi
 echo "ok: kafka $(sed -n 's/.*<artifactId>kafka_2.13<.*<version>\(.*\)<\/version>.*/\1/p' tests/real/kafka/pom.xml)"
