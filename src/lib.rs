@@ -35,4 +35,8 @@ pub mod encode;
 pub mod sink;
 pub mod source;
 pub mod engine;
+pub mod backtest;
+pub mod explain;
+pub mod tune;
+pub mod simulate;
 pub mod cli;

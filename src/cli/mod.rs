@@ -1,15 +1,20 @@
 //! The command line: one file per subcommand.
 
+mod backtest;
 mod check;
 mod colour;
 mod detect;
 mod discreet;
+mod explain;
 mod formats;
 mod guarantees;
 mod manual;
+mod replay;
 mod run;
 mod say;
+mod simulate;
 mod tables;
+mod tune;
 
 use crate::encode::Visible;
 use crate::record::Statement;
@@ -67,6 +72,14 @@ enum Command {
     Annotate(say::AnnotateArgs),
     /// Say what is not to be told of a key for a while
     Suppress(say::SuppressArgs),
+    /// Say how good a configuration would have been on labelled records
+    Backtest(Box<backtest::BacktestArgs>),
+    /// Say why an incident was told, to the number
+    Explain(Box<explain::ExplainArgs>),
+    /// Propose thresholds for a number of false incidents a week
+    Tune(Box<tune::TuneArgs>),
+    /// Write labelled traffic that never was, to try things with
+    Simulate(simulate::SimulateArgs),
     /// List the detectors
     Detectors,
     /// Write shell completions to standard output
@@ -117,6 +130,10 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Dismiss(args) => say::verdict(Statement::Dismiss, &args),
         Command::Annotate(args) => say::annotate(&args),
         Command::Suppress(args) => say::suppress(&args),
+        Command::Backtest(args) => backtest::main(&args),
+        Command::Explain(args) => explain::main(&args),
+        Command::Tune(args) => tune::main(&args),
+        Command::Simulate(args) => simulate::main(&args),
         Command::Detectors => print(&tables::detectors()),
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),

@@ -125,7 +125,7 @@ impl From<FailOn> for Severity {
 }
 
 /// The place of the format of this name.
-fn format(name: &str, formats: &Formats) -> Result<usize, Failure> {
+pub(super) fn format(name: &str, formats: &Formats) -> Result<usize, Failure> {
     formats.find(name).ok_or_else(|| {
         let known = formats.iter().map(|format| &*format.name).collect::<Vec<_>>().join(", ");
         Failure::new(exit::USAGE, anyhow!("no format is called `{name}`; there are {known}"))
@@ -272,7 +272,7 @@ fn kafka(_: &RunArgs, _: Plan) -> Result<ExitCode, Failure> {
 }
 
 /// Runs something to its end.
-fn block_on(run: impl Future<Output = Result<Outcome, RunError>>) -> Result<Outcome, Failure> {
+pub(super) fn block_on<T>(run: impl Future<Output = Result<T, RunError>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

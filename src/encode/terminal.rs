@@ -30,6 +30,16 @@ impl Palette {
         self.paint("1", text)
     }
 
+    /// Something that is as it should be, or better than before.
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// Something that is not.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
     fn severity(self, severity: Severity, text: &str) -> String {
         let code = match severity {
             Severity::Low => "36",

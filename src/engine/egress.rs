@@ -3,6 +3,7 @@
 use super::checkpoint::{Checkpoint, Keeper, Kept, Unkept, Written, length};
 use super::outbox::Outbox;
 use super::progress::Progress;
+use super::run::Told;
 use super::sequence::Loaded;
 use super::shards::{Move, Report};
 use super::totals::Totals;
@@ -76,6 +77,8 @@ pub struct Egress {
     pub sink: AnySink,
     /// Its name in messages.
     pub sink_name: String,
+    /// Another part of this program that is told everything instead, if there is one.
+    pub memory: Option<mpsc::Sender<Told>>,
     /// Where alerts wait that are posted besides, and its name in messages.
     pub outbox: Option<(Outbox, String)>,
     /// How many alerts the outbox of an earlier run had seen, where this one has none.
@@ -219,19 +222,22 @@ impl Egress {
         }
     }
 
-    async fn carry_out(&mut self, moved: &Move, told: &[Output]) -> Result<(), EgressError> {
+    async fn carry_out(&mut self, moved: &Arc<Move>, told: &[Output]) -> Result<(), EgressError> {
         for Output { event, .. } in told {
             self.totals.count_event(event);
             self.worst = self.worst.max(event.severity());
         }
-        if !told.is_empty() {
+        if let Some(memory) = &self.memory {
+            let told = Told { moved: Arc::clone(moved), outputs: told.to_vec() };
+            memory.send(told).await.map_err(|_| EgressError::ReaderGone)?;
+        } else if !told.is_empty() {
             self.progress.hide();
             let written = self.write(told).await;
             self.progress.show();
             written.map_err(|error| failed(&self.sink_name, error))?;
             self.post(told).await?;
         }
-        match moved {
+        match &**moved {
             Move::EndOfHistory | Move::End => self.totals.ready = true,
             Move::Checkpoint(_) | Move::Epoch => {}
             Move::Failed => self.totals.failed_inputs += 1,

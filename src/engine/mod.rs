@@ -30,6 +30,6 @@ pub use egress::{EgressError, Rendering};
 pub use feed::Inputs;
 pub use memory::peak_bytes;
 pub use progress::Progress;
-pub use run::{Options, Outcome, Output, RunError, run};
+pub use run::{Options, Outcome, Output, RunError, Told, run};
 pub use summary::summary;
 pub use totals::{KafkaTotals, Totals};

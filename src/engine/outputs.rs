@@ -32,10 +32,11 @@ async fn open(path: &Path, resumed: Option<Resumed>, room: Room) -> Result<AnySi
 /// Which files are written to.
 pub(super) fn files(options: &Options) -> Vec<FileId> {
     let alerts = match &options.output {
-        Output::Stdout => Path::new("/dev/stdout"),
-        Output::File(path) => path,
+        Output::Stdout => Some(Path::new("/dev/stdout")),
+        Output::File(path) => Some(path.as_path()),
+        Output::Memory(_) => None,
     };
-    let paths = options.rejects.iter().map(PathBuf::as_path).chain([alerts]);
+    let paths = options.rejects.iter().map(PathBuf::as_path).chain(alerts);
     let files = paths.filter_map(|path| std::fs::metadata(path).ok()).filter(Metadata::is_file);
     files.map(|metadata| file_id(&metadata)).collect()
 }
@@ -70,6 +71,7 @@ pub(super) async fn egress(
     let (alerts, rejects) = written.as_ref().map_or((None, None), |w| (w.alerts, w.rejects));
     let (sink, sink_name) = match &options.output {
         Output::Stdout => (AnySink::Stdout(StdoutSink::new()), "stdout".to_owned()),
+        Output::Memory(_) => (AnySink::Nothing, "memory".to_owned()),
         Output::File(path) => {
             (open(path, resumed(alerts), totals.rooms.place()).await?, path.display().to_string())
         }
@@ -87,9 +89,14 @@ pub(super) async fn egress(
     totals.checkpoints = state.store.is_some().then(Default::default);
     let keeper = state.store.map(|store| Keeper::new(store, state.origin, state.pace, totals.rooms.place()));
     published.send_replace(Arc::new(totals.clone()));
+    let memory = match &options.output {
+        Output::Memory(told) => Some(told.clone()),
+        Output::Stdout | Output::File(_) => None,
+    };
     let egress = Egress {
         sink,
         sink_name,
+        memory,
         outbox,
         outbox_left,
         rejects,

@@ -17,6 +17,8 @@ use crate::decode::Settings;
 use crate::detect::Severity;
 use crate::incident::Epochs;
 use crate::join::Join;
+use crate::record::Run;
+use crate::shard as told;
 use crate::sink::http::TrustError;
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +28,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +42,25 @@ pub enum Output {
     Stdout,
     /// A file that is appended to.
     File(PathBuf),
+    /// Another part of this program, which is given the records, too.
+    Memory(mpsc::Sender<Told>),
+}
+
+/// What is told where alerts stay in memory: records as they were judged, and what came of them.
+pub struct Told {
+    pub(super) moved: Arc<Move>,
+    /// What came of them, in order.
+    pub outputs: Vec<told::Output>,
+}
+
+impl Told {
+    /// The records, in order.
+    pub fn runs(&self) -> &[Run] {
+        match &*self.moved {
+            Move::Step { step, .. } => &step.runs,
+            _ => &[],
+        }
+    }
 }
 
 /// What a run is to do.

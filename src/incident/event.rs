@@ -179,6 +179,13 @@ impl Incident {
     }
 }
 
+impl Incident {
+    /// Whether it is of a key that is known by its habits alone.
+    pub fn is_by_habits(&self) -> bool {
+        self.ledger.iter().any(Term::is_of_habits)
+    }
+}
+
 /// The id of an incident: of a key, and of the consumer who came as this number at this time, in seconds.
 pub fn incident_id(key: KeyId, first: i64, number: u32) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-22 incident id");

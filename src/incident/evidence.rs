@@ -26,9 +26,24 @@ pub struct Term {
 impl Term {
     /// What it means, in a few words.
     pub fn meaning(&self) -> &'static str {
-        let mut all = TERMS.iter().chain(habits::TERMS);
-        all.find(|(name, _)| *name == self.name).map_or("", |(_, meaning)| *meaning)
+        meaning(self.name)
     }
+
+    /// Whether it is one of a key that is known by its habits alone.
+    pub fn is_of_habits(&self) -> bool {
+        is_of_habits(self.name)
+    }
+}
+
+/// What the term of this name means, in a few words.
+pub fn meaning(name: &str) -> &'static str {
+    let mut all = TERMS.iter().chain(habits::TERMS);
+    all.find(|(known, _)| *known == name).map_or("", |(_, meaning)| *meaning)
+}
+
+/// Whether the term of this name is one of a key that is known by its habits alone.
+pub fn is_of_habits(name: &str) -> bool {
+    habits::TERMS.iter().any(|(known, _)| *known == name)
 }
 
 macro_rules! terms {

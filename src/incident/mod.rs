@@ -22,7 +22,7 @@ mod statements;
 mod watch;
 
 pub use event::{Incident, Phase};
-pub use evidence::{TERMS, Term};
+pub use evidence::{TERMS, Term, is_of_habits, meaning};
 pub use fleet::Fleet;
 
 use crate::address::Address;

@@ -68,6 +68,8 @@ pub enum AnySink {
     Stdout(StdoutSink),
     /// A file.
     File(FileSink),
+    /// Nothing is carried anywhere.
+    Nothing,
 }
 
 impl AnySink {
@@ -75,7 +77,7 @@ impl AnySink {
     pub fn file(&mut self) -> Option<&mut FileSink> {
         match self {
             Self::File(sink) => Some(sink),
-            Self::Pipe(_) | Self::Stdout(_) => None,
+            Self::Pipe(_) | Self::Stdout(_) | Self::Nothing => None,
         }
     }
 }
@@ -86,6 +88,7 @@ impl Sink for AnySink {
             Self::Pipe(sink) => sink.write(lines).await,
             Self::Stdout(sink) => sink.write(lines).await,
             Self::File(sink) => sink.write(lines).await,
+            Self::Nothing => Ok(()),
         }
     }
 }

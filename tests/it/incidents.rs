@@ -43,7 +43,7 @@ pub fn bare(key: i64, at: i64, who: &Caller) -> (i64, String) {
 
 /// Seven keys at work for weeks, and as many that tell neither address nor client. One thief uses the first for an hour,
 /// and an hour later the second, but little; and one of those.
-fn text() -> String {
+pub fn text() -> String {
     let mut lines = Vec::new();
     for key in 0..KEYS {
         for day in 0..37 {

@@ -6,12 +6,14 @@
 mod parts;
 mod support;
 
+mod backtest;
 mod bad_inputs;
 mod buckets;
 mod carries;
 mod cases;
 mod commands;
 mod cut_off;
+mod explain;
 mod formats;
 mod halves;
 mod incidents;
@@ -28,9 +30,11 @@ mod receiver;
 mod reports;
 mod samples;
 mod secrets;
+mod simulate;
 mod state;
 mod statements;
 mod tidy;
 mod tokens;
 mod tokens_cloud;
+mod tune;
 mod vectors;
