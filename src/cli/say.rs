@@ -122,6 +122,19 @@ struct Line<'a> {
     reason: Option<&'a str>,
 }
 
+impl<'a> Line<'a> {
+    /// About a key, and why.
+    fn of(statement: Statement, key: &'a Key, reason: Option<&'a str>) -> Self {
+        Self {
+            statement: statement.label(),
+            api_key_prefix: key.key.as_deref(),
+            key_id: key.key_id.map(|id| id.to_string()),
+            reason,
+            ..Self::default()
+        }
+    }
+}
+
 /// What of an incident as it was told is needed.
 #[derive(Deserialize)]
 struct Told {
@@ -149,14 +162,10 @@ pub(super) fn verdict(statement: Statement, args: &VerdictArgs) -> Result<ExitCo
 
 pub(super) fn annotate(args: &AnnotateArgs) -> Result<ExitCode, Failure> {
     let line = Line {
-        statement: Statement::Annotate.label(),
-        api_key_prefix: args.key.key.as_deref(),
-        key_id: args.key.key_id.map(|id| id.to_string()),
         change: Some(&args.change),
         source_ip: args.source_ip.map(|address| address.to_string()),
         user_agent: args.user_agent.as_deref(),
-        reason: args.reason.as_deref(),
-        ..Line::default()
+        ..Line::of(Statement::Annotate, &args.key, args.reason.as_deref())
     };
     say(line, Some(args.span), &args.common)
 }
@@ -168,14 +177,8 @@ pub(super) fn suppress(args: &SuppressArgs) -> Result<ExitCode, Failure> {
         let error = anyhow!("{} is nothing that is told; expected: {}", args.what, known.join(", "));
         return Err(Failure::new(exit::USAGE, error));
     }
-    let line = Line {
-        statement: Statement::Suppress.label(),
-        api_key_prefix: args.key.key.as_deref(),
-        key_id: args.key.key_id.map(|id| id.to_string()),
-        what: Some(&args.what),
-        reason: args.reason.as_deref(),
-        ..Line::default()
-    };
+    let line =
+        Line { what: Some(&args.what), ..Line::of(Statement::Suppress, &args.key, args.reason.as_deref()) };
     say(line, Some(args.span), &args.common)
 }
 

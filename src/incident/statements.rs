@@ -109,7 +109,7 @@ impl Said {
         })
     }
 
-    /// Why an incident was said to be none, before it was told.
+    /// Whether an incident was said to be none.
     pub fn is_dismissed(&self, incident: &str) -> bool {
         self.verdict(incident).is_some_and(|verdict| !verdict.is_theft)
     }

@@ -109,6 +109,8 @@ impl Shard {
         state.resume(&settings.keys, |place| places.now(place));
         let id = state.profile.id;
         self.closings.extend(state.ends().map(|(end, day)| Reverse((end, id, day))));
+        let due = settings.incidents.as_ref().and_then(|incidents| state.watch.due(incidents.quiet_seconds));
+        self.settlements.extend(due.map(|due| Reverse((due, id))));
         self.keys.put_back(state, is_newcomer);
     }
 }

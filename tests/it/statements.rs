@@ -64,6 +64,22 @@ fn assert_same_for_all(dir: &Path) {
     assert_eq!(events(dir, &["said", "log"], b""), expected, "said first");
 }
 
+/// In two runs, the second of which begins while the incident is open.
+fn assert_same_over_a_restart(dir: &Path) {
+    let whole = std::fs::read_to_string(dir.join("log")).unwrap();
+    events(dir, &["--state", "whole", "-o", "whole.jsonl", "log"], b"");
+    let open = START + 37 * DAY;
+    let first: String = log(line).into_iter().filter(|(at, _)| *at < open).map(|(_, line)| line).collect();
+    assert!(whole.starts_with(&first));
+    std::fs::write(dir.join("log"), first).unwrap();
+    events(dir, &["--state", "parts", "-o", "parts.jsonl", "log"], b"");
+    std::fs::write(dir.join("log"), whole).unwrap();
+    events(dir, &["--state", "parts", "-o", "parts.jsonl", "--threads", "3", "log"], b"");
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    assert!(read("whole.jsonl").contains("resolved"));
+    assert!(read("parts.jsonl") == read("whole.jsonl"), "a restart while it is open");
+}
+
 #[test]
 fn an_incident_is_over_when_nobody_comes_again_and_goes_on_when_he_does() {
     let dir = tempfile::tempdir().unwrap();
@@ -77,6 +93,7 @@ fn an_incident_is_over_when_nobody_comes_again_and_goes_on_when_he_does() {
     assert!(over.starts_with("2026-07-08T11:59:20"), "a day after his last request: {over}");
     assert_eq!(last["requests"], 270);
     assert_same_for_all(dir);
+    assert_same_over_a_restart(dir);
     std::fs::write(dir.join("on.toml"), "[incidents]\nenabled = true\nquiet_hours = 20\n").unwrap();
     let again = self::told(dir);
     assert_eq!(statuses(&again), ["open", "resolved", "open", "resolved", "open", "resolved"]);
@@ -166,6 +183,11 @@ fn what_is_suppressed_is_not_told_until_that_is_over() {
     say(dir, &["suppress", "unknown_source_ip", "--key", "...key0", "--for", "30d", "--at", &at(33, 0)], "");
     let without = events(dir, &["log", "said"], b"");
     assert_eq!(kinds(&without, "unknown_source_ip"), 0);
+    // It holds where nobody looks for incidents, too.
+    std::fs::write(dir.join("off.toml"), "").unwrap();
+    let ran = run_in(dir, &["run", "--quiet", "-c", "off.toml", "log", "said"], b"");
+    assert_eq!((kinds(&ran.stdout, "unknown_source_ip"), kinds(&ran.stdout, "incident")), (0, 0));
+    assert!(kinds(&ran.stdout, "unknown_model") > 0);
     assert_eq!(kinds(&without, "unknown_model"), kinds(&all, "unknown_model"));
     assert_eq!(kinds(&without, "incident"), kinds(&all, "incident"));
     say(dir, &["suppress", "unknown_source_ip", "--key", "...key0", "--for", "0s", "--at", &at(34, 0)], "");
