@@ -361,29 +361,38 @@ fn own_topics_that_do_not_fit_are_refused() {
     let address = &broker.address;
     make_topic(address, "usage", PARTITIONS, &[]);
     let started = |own: &str| Worker::start(&config(dir.path(), "w.toml", address, own, BUSY));
-    let refused = |own: &str, told: &str| {
+    // A topic that does not fit is a service that does not (69); a state that does not is data that does not (65).
+    let refused = |own: &str, code: i32, told: &str| {
         let worker = started(own);
         let log = worker.log_path();
-        assert_eq!(worker.wait(), Some(69));
+        let ended = worker.wait();
         let log = std::fs::read_to_string(log).unwrap();
-        assert!(log.contains(told), "{told}: {log}");
+        assert!(ended == Some(code) && log.contains(told), "{told}: {ended:?} for {code}: {log}");
     };
     make_topic(address, "p-repartition", 2, &[]);
     let own = "repartition = true\nchangelog_prefix = \"p\"\nrepartition_partitions = 3";
-    refused(own, "topic `p-repartition` has 2 partitions, but `kafka.repartition_partitions` is 3");
+    refused(own, 69, "topic `p-repartition` has 2 partitions, but `kafka.repartition_partitions` is 3");
     make_topic(address, "q-repartition", 2, &[("cleanup.policy", "compact")]);
-    refused("repartition = true\nchangelog_prefix = \"q\"", "`cleanup.policy=compact`; it needs `delete`");
+    refused(
+        "repartition = true\nchangelog_prefix = \"q\"",
+        69,
+        "`cleanup.policy=compact`; it needs `delete`",
+    );
     let worker = started(STAGED);
     eventually("it has begun", || lag(address, "keyhound", "usage", PARTITIONS) == 0);
     assert_eq!(worker.stop(), Some(0));
-    refused("", "it holds the state of `input that is repartitioned`, and this is `input keyed by API key`");
+    refused(
+        "",
+        65,
+        "it holds the state of `input that is repartitioned`, and this is `input keyed by API key`",
+    );
     let odd = Input { partition: 1, key: String::new(), line: "not ours".to_owned() };
     produce(address, "keyhound-repartition", &[odd]);
-    refused(STAGED, "keyhound-repartition[1]@0 cannot be gone on with: it was not written by keyhound");
+    refused(STAGED, 65, "keyhound-repartition[1]@0 cannot be gone on with: it was not written by keyhound");
     let (admin, runtime) = crate::positions::admin(address);
     let more = [rdkafka::admin::NewPartitions::new("keyhound-repartition", 4)];
     runtime.block_on(admin.create_partitions(&more, &rdkafka::admin::AdminOptions::new())).unwrap();
-    refused(STAGED, "has 4 partitions, but the state in `keyhound-repartition-changelog` is of 3");
+    refused(STAGED, 69, "has 4 partitions, but the state in `keyhound-repartition-changelog` is of 3");
 }
 
 /// Records a second that one worker judges, the first tenth left out.

@@ -17,8 +17,12 @@ only="${KAFKA_ONLY:-}"
 [ -z "${KAFKA_SPEED:-}" ] || only="${only:-measured}"
 build=()
 [ -z "${KAFKA_SPEED:-}${KAFKA_RELEASE:-}" ] || build=(--release)
-cargo test --locked "${build[@]}" --test kafka -- --test-threads=1 --nocapture $only 2>&1 |
-  grep -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost'
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+cargo test --locked "${build[@]}" --test kafka -- --test-threads=1 --nocapture $only 2>&1 | tee "$log" |
+  grep -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost' ||
+  # What it says of a failure, the workers' logs among it, may be long; without it nobody knows why.
+  { grep -A 40 panicked "$log" | cut -c 1-1000 | head -400 >&2; exit 1; }
 if [ -z "${KAFKA_SPEED:-}" ] && [[ "${only:-steps}" == steps ]]; then
   # Steps at which a worker can be made to end are in no other build.
   cargo test --locked --features planted-faults --test kafka -- --nocapture steps 2>&1 |
