@@ -13,6 +13,11 @@ pub struct Unreadable;
 pub struct Writer(Vec<u8>);
 
 impl Writer {
+    /// One that needs no more memory for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Appends a value.
     pub fn put(&mut self, value: &(impl Serialize + ?Sized)) {
         // Memory that is there can be written to, and every type of ours knows its lengths beforehand.
@@ -23,12 +28,17 @@ impl Writer {
     /// Appends what `write` appends, with its length in front, so that it can be passed over.
     pub fn sized(&mut self, write: impl FnOnce(&mut Self)) {
         let start = self.0.len();
-        self.0.extend_from_slice(&[0; 8]);
+        self.put_length(0);
         write(self);
         let length = (self.0.len() - start - 8) as u64;
         if let Some(place) = self.0.get_mut(start..start + 8) {
             place.copy_from_slice(&length.to_le_bytes());
         }
+    }
+
+    /// Appends what stands in front of so many bytes that whoever reads may pass over.
+    pub fn put_length(&mut self, bytes: usize) {
+        self.0.extend_from_slice(&(bytes as u64).to_le_bytes());
     }
 
     /// Appends bytes with their length in front.
@@ -47,13 +57,22 @@ struct Appending<'a>(&'a mut Vec<u8>);
 impl Flavor for Appending<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        // Most are numbers of a few bytes: where it is known how many, they are stored, and not copied by a call.
+        match *bytes {
+            [a] => self.0.push(a),
+            [a, b] => self.0.extend_from_slice(&[a, b]),
+            [a, b, c] => self.0.extend_from_slice(&[a, b, c]),
+            [a, b, c, d] => self.0.extend_from_slice(&[a, b, c, d]),
+            _ => self.0.extend_from_slice(bytes),
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::fault::{scatter, step};
 use crate::record::Reason;
 use crate::shard::{Gauges, Output};
 use crate::sink::{AnySink, Sink};
+use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -184,7 +185,7 @@ impl Egress {
     }
 
     /// Saves everything as it is now.
-    async fn keep(&mut self, feed: Vec<u8>, shards: Vec<Vec<u8>>) -> Result<(), EgressError> {
+    async fn keep(&mut self, feed: Vec<u8>, shards: Vec<Bytes>) -> Result<(), EgressError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         let rejects = self.rejects.as_mut().map(|(sink, _)| sink);
         let files = [Some(&mut self.sink), rejects].map(|sink| sink.and_then(AnySink::file));

@@ -4,6 +4,7 @@ use super::sequence::Step;
 use crate::incident::Fleet;
 use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
 use crate::time::Timestamp;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread;
@@ -46,7 +47,7 @@ pub struct Report {
     /// What the shard holds now.
     pub gauges: Gauges,
     /// What the shard remembers, where that was asked for.
-    pub saved: Option<Vec<u8>>,
+    pub saved: Option<Bytes>,
 }
 
 /// The way to all shards and to the egress.
@@ -69,27 +70,29 @@ impl Fanout {
         settings: &Arc<ShardSettings>,
         count: usize,
         learning: bool,
-        saved: &Arc<[Vec<u8>]>,
+        saved: &Arc<[Bytes]>,
     ) -> std::io::Result<(Self, Fanin)> {
         let (egress, moves) = mpsc::channel(MOVES_MAX);
         let mut fanout = Self { shards: Vec::new(), egress };
-        let mut reports = Vec::new();
+        let (mut reports, mut first) = (Vec::new(), None);
         for (number, others) in Others::all(count.max(1)).into_iter().enumerate() {
             let (sender, inputs) = mpsc::channel(MOVES_MAX);
             let (outputs, answers) = mpsc::channel(MOVES_MAX);
             let (settings, saved) = (Arc::clone(settings), Arc::clone(saved));
-            thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-                let mut shard = Shard::new(settings, number, count, learning);
-                let restored = shard.restore(saved.iter().map(Vec::as_slice));
-                drop(saved);
-                match restored {
-                    Ok(()) => serve(shard, inputs, &outputs, &others),
-                    // Its checksum was right, so this is a mistake of ours: the run ends as if the thread had died.
-                    Err(error) => tracing::error!("the state cannot be taken up: {error}"),
-                }
-            })?;
+            let take_up = move || taken_up(Shard::new(settings, number, count, learning), &saved);
             fanout.shards.push(sender);
             reports.push(answers);
+            if number == 0 {
+                first = Some((take_up, inputs, outputs, others));
+                continue;
+            }
+            start(number, move || serve(take_up(), inputs, &outputs, &others))?;
+        }
+        // The first is taken up here, while the others are by their threads. The C library gives memory to the thread that
+        // a process begins with in large pieces, to others page by page with a call for each: most runs have one shard.
+        if let Some((take_up, inputs, outputs, others)) = first {
+            let shard = take_up();
+            start(0, move || serve(shard, inputs, &outputs, &others))?;
         }
         Ok((fanout, Fanin { moves, reports }))
     }
@@ -101,6 +104,22 @@ impl Fanout {
             shard.send(Arc::clone(&moved)).await.ok()?;
         }
         self.egress.send(moved).await.ok()
+    }
+}
+
+fn start(number: usize, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(format!("shard-{number}")).spawn(work).map(|_| ())
+}
+
+/// A shard with what shards have saved. Its checksum was right, so where that cannot be read it is a mistake of ours: the
+/// run ends as if the shard's thread had died.
+fn taken_up(mut shard: Shard, saved: &[Bytes]) -> Option<Shard> {
+    match shard.restore(saved.iter().map(Bytes::as_ref)) {
+        Ok(()) => Some(shard),
+        Err(error) => {
+            tracing::error!("the state cannot be taken up: {error}");
+            None
+        }
     }
 }
 
@@ -148,11 +167,12 @@ impl Others {
 }
 
 fn serve(
-    mut shard: Shard,
+    shard: Option<Shard>,
     mut inputs: mpsc::Receiver<Arc<Move>>,
     answers: &mpsc::Sender<Report>,
     others: &Others,
 ) {
+    let Some(mut shard) = shard else { return };
     while let Some(moved) = inputs.blocking_recv() {
         let (outputs, counts) = if matches!(&*moved, Move::Epoch) {
             let Some(news) = others.exchange(shard.take_fleet_news()) else { return };
@@ -160,7 +180,7 @@ fn serve(
         } else {
             shard.apply(&input(&moved))
         };
-        let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save());
+        let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save().into());
         let report =
             Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges(), saved };
         if answers.blocking_send(report).is_err() {

@@ -4,6 +4,7 @@ use super::checkpoint::{Checkpoint, Due, Origin, Pace, Store, StoreError};
 use super::resume::Standing;
 use crate::config::{CheckpointConfig, Plan};
 use crate::join::Join;
+use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ impl State {
     }
 
     /// What the shards remembered.
-    pub fn take_shards(&mut self) -> Arc<[Vec<u8>]> {
+    pub fn take_shards(&mut self) -> Arc<[Bytes]> {
         self.earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.shards)).unwrap_or_default().into()
     }
 

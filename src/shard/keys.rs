@@ -288,10 +288,10 @@ impl Keys {
     }
 
     /// Puts a key back that was saved.
-    pub(super) fn put_back(&mut self, state: KeyState, is_newcomer: bool) {
+    pub(super) fn put_back(&mut self, state: Box<KeyState>, is_newcomer: bool) {
         let Ok(slot) = u32::try_from(self.states.len()).map(Slot) else { return };
         self.table.insert(state.profile.id, slot);
-        self.states.push(Some(Box::new(state)));
+        self.states.push(Some(state));
         if is_newcomer {
             self.newcomers.push_back(slot);
         }

@@ -67,7 +67,8 @@ impl KeyRules {
 
     /// What is known of a key besides its use.
     fn profile(&self, id: KeyId, hint: &str, alias: &str) -> KeyProfile {
-        let fingerprint = id.to_string();
+        // Most have no settings of their own, and fingerprints as text take their time.
+        let fingerprint = if self.list.is_empty() { String::new() } else { id.to_string() };
         let is_meant = |rule: &&KeyRule| rule.key == hint || rule.key == alias || rule.key == fingerprint;
         let rule = self.list.iter().find(is_meant);
         KeyProfile {

@@ -67,7 +67,7 @@ impl Shard {
         &mut self,
         pieces: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<(), Unreadable> {
-        let mut keys: Vec<(u64, KeyState)> = Vec::new();
+        let mut keys: Vec<(u64, Box<KeyState>)> = Vec::new();
         let mut places = None;
         for (name, value) in pieces {
             let mut value = Reader::new(value);

@@ -29,7 +29,8 @@ pub(super) struct Rest<'a> {
 impl Shard {
     /// Everything that it remembers.
     pub fn save(&self) -> Vec<u8> {
-        let mut out = Writer::default();
+        // About half of what it takes in memory; what is not written to costs nothing.
+        let mut out = Writer::with_capacity(self.keys.bytes() / 2);
         out.put(&self.rest());
         self.dedup.save(&mut out);
         self.restated.save(&mut out);
@@ -104,7 +105,7 @@ impl Shard {
         }
     }
 
-    pub(super) fn put_back(&mut self, mut state: KeyState, is_newcomer: bool, places: &Places) {
+    pub(super) fn put_back(&mut self, mut state: Box<KeyState>, is_newcomer: bool, places: &Places) {
         let settings: &ShardSettings = &self.settings;
         state.resume(&settings.keys, |place| places.now(place));
         let id = state.profile.id;

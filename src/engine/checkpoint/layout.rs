@@ -94,7 +94,7 @@ fn anywhere(found: Checkpoint) -> Checkpoint {
 #[test]
 fn what_is_saved_does_not_change_within_a_version() {
     let dir = tempfile::tempdir().unwrap();
-    let saved = anywhere(left(dir.path())).save();
+    let saved = anywhere(left(dir.path())).save().concat();
     let (version, hash) = (super::store::VERSION, blake3::hash(&saved).to_hex());
     assert_eq!(
         SAVED,

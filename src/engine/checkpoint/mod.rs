@@ -15,6 +15,7 @@ use crate::fault::{Mistake, planted};
 use crate::save::{Reader, Unreadable, Writer};
 use crate::shard::{Counts, Unpriced};
 use crate::source::FileId;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,7 +29,7 @@ pub struct Checkpoint {
     /// Where the feed stands.
     pub feed: Vec<u8>,
     /// What each shard remembers.
-    pub shards: Vec<Vec<u8>>,
+    pub shards: Vec<Bytes>,
     /// What was written and counted.
     pub egress: Written,
 }
@@ -67,24 +68,29 @@ pub struct Length {
 }
 
 impl Checkpoint {
-    /// As bytes.
-    fn save(&self) -> Vec<u8> {
+    /// As bytes, in pieces that follow each other: most of it is what shards remember, which is not copied.
+    fn save(&self) -> Vec<Bytes> {
         let mut out = Writer::default();
         out.put(&self.origin);
         out.put(&self.egress);
         out.put_bytes(&self.feed);
         out.put(&self.shards.len());
-        self.shards.iter().for_each(|shard| out.put_bytes(shard));
-        out.into_bytes()
+        let mut pieces = Vec::new();
+        for shard in &self.shards {
+            out.put_length(shard.len());
+            pieces.extend([std::mem::take(&mut out).into_bytes().into(), shard.clone()]);
+        }
+        pieces.push(out.into_bytes().into());
+        pieces
     }
 
-    /// From bytes.
-    fn restore(bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// From bytes, of which those of shards are kept as they are.
+    fn restore(bytes: &Bytes) -> Result<Self, Unreadable> {
         let mut saved = Reader::new(bytes);
         let (origin, egress) = (saved.take()?, saved.take()?);
         let feed = saved.sized()?.rest().to_vec();
         let count: usize = saved.take()?;
-        let shards = (0..count).map(|_| saved.sized().map(|shard| shard.rest().to_vec()));
+        let shards = (0..count).map(|_| saved.sized().map(|shard| bytes.slice_ref(shard.rest())));
         let shards = shards.collect::<Result<_, _>>()?;
         if saved.is_empty() { Ok(Self { origin, feed, shards, egress }) } else { Err(Unreadable) }
     }

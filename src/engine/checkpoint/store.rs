@@ -8,6 +8,7 @@
 use super::Checkpoint;
 use crate::fault::{Mistake, planted, step};
 use crate::sink::force_name;
+use bytes::Bytes;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -122,7 +123,7 @@ impl Store {
         }
         for (number, path) in paths {
             let bytes = fs::read(&path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
-            match unpack(&bytes) {
+            match unpack(&bytes.into()) {
                 Ok(checkpoint) => {
                     self.whole = number;
                     return Ok(Some(checkpoint));
@@ -204,14 +205,14 @@ impl Store {
 fn pack(checkpoint: &Checkpoint, out: &mut impl Write) -> io::Result<u64> {
     let state = checkpoint.save();
     let mut hasher = blake3::Hasher::new();
-    let head = format!("{MAGIC}{VERSION}\n");
-    let length = (state.len() as u64).to_le_bytes();
-    for part in [head.as_bytes(), &length, &state] {
+    let length: usize = state.iter().map(Bytes::len).sum();
+    let head = [format!("{MAGIC}{VERSION}\n").as_bytes(), &(length as u64).to_le_bytes()].concat();
+    for part in [&head[..]].into_iter().chain(state.iter().map(Bytes::as_ref)) {
         hasher.update(part);
         out.write_all(part)?;
     }
     out.write_all(hasher.finalize().as_bytes())?;
-    Ok((head.len() + length.len() + state.len() + HASH_BYTES) as u64)
+    Ok((head.len() + length + HASH_BYTES) as u64)
 }
 
 enum Broken {
@@ -219,7 +220,7 @@ enum Broken {
     Damaged(&'static str),
 }
 
-fn unpack(bytes: &[u8]) -> Result<Checkpoint, Broken> {
+fn unpack(bytes: &Bytes) -> Result<Checkpoint, Broken> {
     let damaged = Broken::Damaged;
     let Some((whole, hash)) = bytes.split_at_checked(bytes.len().saturating_sub(HASH_BYTES)) else {
         return Err(damaged("is cut off"));
@@ -239,7 +240,7 @@ fn unpack(bytes: &[u8]) -> Result<Checkpoint, Broken> {
     if u64::from_le_bytes(*length) != state.len() as u64 {
         return Err(damaged("is cut off"));
     }
-    Checkpoint::restore(state).map_err(|_| damaged("cannot be understood"))
+    Checkpoint::restore(&bytes.slice_ref(state)).map_err(|_| damaged("cannot be understood"))
 }
 
 #[cfg(test)]
@@ -247,12 +248,13 @@ mod tests {
     use super::*;
 
     fn checkpoint(text: &str) -> Checkpoint {
-        Checkpoint { feed: text.as_bytes().to_vec(), shards: vec![vec![1, 2, 3]], ..Checkpoint::default() }
+        let shards = vec![Bytes::from_static(&[1, 2, 3]), Bytes::from_static(&[4])];
+        Checkpoint { feed: text.as_bytes().to_vec(), shards, ..Checkpoint::default() }
     }
 
     fn feed(dir: &Path) -> Option<String> {
         let found = Store::open(dir).unwrap().1?;
-        assert_eq!(found.shards, [[1, 2, 3]]);
+        assert_eq!(found.shards, [&[1, 2, 3][..], &[4]]);
         Some(String::from_utf8(found.feed).unwrap())
     }
 
