@@ -1,6 +1,7 @@
 //! Disks that are full for a while: small file systems of their own, filled up and freed while a run waits.
 
 use super::faults::Place;
+use super::post::{name, receiver};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +14,7 @@ use std::time::Duration;
 const PATIENCE_S: u32 = 60;
 
 /// Checks something with a small file system in this folder.
-fn on_a_small_disk(folder: &Path, room: &str, check: impl FnOnce()) {
+pub(super) fn on_a_small_disk(folder: &Path, room: &str, check: impl FnOnce()) {
     fs::create_dir_all(folder).unwrap();
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", room, "keyhound-test"])
@@ -58,7 +59,7 @@ fn fill_and_free(place: &Place) {
 #[test]
 fn reading_stops_while_there_is_no_room_for_the_state() {
     let place = Place::new(3000);
-    on_a_small_disk(&place.path("run/state"), "size=1m", || fill_and_free_the_state(&place, fill));
+    on_a_small_disk(&place.path("run/state"), "size=1m", || fill_and_free_one(&place, "run/state", fill));
 }
 
 /// Room for what files hold is not all that a file needs: the next checkpoint cannot even be begun.
@@ -66,10 +67,24 @@ fn reading_stops_while_there_is_no_room_for_the_state() {
 fn reading_stops_while_there_is_room_for_no_further_file() {
     let place = Place::new(3000);
     let room = "size=1m,nr_inodes=32";
-    on_a_small_disk(&place.path("run/state"), room, || fill_and_free_the_state(&place, fill_with_names));
+    on_a_small_disk(&place.path("run/state"), room, || {
+        fill_and_free_one(&place, "run/state", fill_with_names)
+    });
 }
 
-fn fill_and_free_the_state(place: &Place, fill: impl Fn(&Path)) {
+/// There is room for outputs and state, and none for what is to be posted: neither for what a file of it holds nor for a
+/// file at all.
+#[test]
+fn reading_stops_while_there_is_no_room_for_the_outbox() {
+    for (room, fill) in [("size=1m", fill as fn(&Path)), ("size=1m,nr_inodes=32", fill_with_names)] {
+        let place = Place::new(3000);
+        let outbox = "run/state/outbox";
+        on_a_small_disk(&place.path(outbox), room, || fill_and_free_one(&place, outbox, fill));
+    }
+}
+
+/// Fills up one folder of a run and frees it again: the run says so, waits and goes on.
+fn fill_and_free_one(place: &Place, folder: &str, fill: impl Fn(&Path)) {
     let log = fs::read(place.path("log")).unwrap();
     fs::write(place.path("log"), "").unwrap();
     let config = "[checkpoint]\ninterval_ms = 1\ntime_percent_max = 100\n[input]\npoll_ms = 2\n";
@@ -77,9 +92,13 @@ fn fill_and_free_the_state(place: &Place, fill: impl Fn(&Path)) {
     let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut child = place.command(&[], "run");
     child.args(["--follow", "--metrics", &metrics]).stderr(File::create(place.path("errors")).unwrap());
+    let (receiver, posted) = receiver(None);
+    if folder.ends_with("outbox") {
+        child.arg(format!("--post=http://{receiver}/"));
+    }
     let mut child = child.spawn().unwrap();
     wait_for("the first checkpoint", || place.path("run/state/checkpoint-0000000001").exists());
-    let ballast = place.path("run/state/ballast");
+    let ballast = place.path(folder).join("ballast");
     fill(&ballast);
     let mut grows = OpenOptions::new().append(true).open(place.path("log")).unwrap();
     for piece in log.chunks(10_000) {
@@ -87,7 +106,8 @@ fn fill_and_free_the_state(place: &Place, fill: impl Fn(&Path)) {
         thread::sleep(Duration::from_millis(10));
     }
     let told = || fs::read_to_string(place.path("errors")).unwrap();
-    wait_for("the word that the disk is full", || told().contains("run/state: the disk is full"));
+    let says = |line: &str| line.contains(folder) && line.contains(": the disk is full");
+    wait_for("the word that the disk is full", || told().lines().any(says));
     let is_full = |page: &str| page.lines().any(|line| line == "keyhound_disk_full 1");
     let lines = |page: &str| {
         page.lines().find(|line| line.starts_with("keyhound_source_lines_total")).map(str::to_owned)
@@ -105,6 +125,10 @@ fn fill_and_free_the_state(place: &Place, fill: impl Fn(&Path)) {
     assert!(child.wait().unwrap().success(), "{}", told());
     place.expect_whole(&place.path("run"), "no room for the state");
     assert_eq!(told().matches("the disk is full").count(), 1, "{}", told());
+    if folder.ends_with("outbox") {
+        let alerts = fs::read_to_string(place.path("run/alerts")).unwrap();
+        assert!(posted.try_iter().eq(alerts.lines().map(name)), "posted is not what was written");
+    }
 }
 
 /// Takes all the room there is.
@@ -129,7 +153,7 @@ fn page(address: &str) -> String {
     answer
 }
 
-fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+pub(super) fn wait_for(what: &str, is_there: impl Fn() -> bool) {
     for _ in 0..PATIENCE_S * 20 {
         if is_there() {
             return;

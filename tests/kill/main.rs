@@ -8,6 +8,7 @@
 
 mod faults;
 mod full;
+mod outbox;
 mod post;
 mod power;
 mod records;

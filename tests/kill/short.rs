@@ -5,7 +5,7 @@ use super::faults::{Place, has_strace};
 use std::fs;
 
 /// Calls of which less came through than was asked for.
-fn short_writes(trace: &str) -> usize {
+pub(super) fn short_writes(trace: &str) -> usize {
     let is_short = |line: &&str| {
         let (asked, done) = line.rsplit_once(") ")?.0.rsplit_once(", ").zip(line.rsplit_once("= "))?;
         let (asked, done): (u64, u64) = (asked.1.parse().ok()?, done.1.trim().parse().ok()?);
