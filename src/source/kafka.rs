@@ -465,16 +465,4 @@ impl Fetched {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reading goes on behind the last record, not at it.
-    #[test]
-    fn what_comes_next_stands_behind_what_was_fetched() {
-        let place = Place { topic: 0, partition: 0 };
-        let mut fetched = Fetched::new(place, 7, false);
-        fetched.push(7, b"one");
-        fetched.push(9, b"two");
-        assert_eq!((&fetched.positions[..], fetched.next), (&[7, 9][..], 10));
-    }
-}
+mod tests;

@@ -62,3 +62,20 @@ fn a_commit_of_unknown_outcome_sends_everything_back() {
         assert!(worker.state.under_way.is_none());
     }
 }
+
+/// Which is sooner: so many records, or so long since the first of them.
+#[test]
+fn a_commit_is_due_by_its_records_or_by_time() {
+    let (worker, _) = waiting();
+    let (plan, mut outbox) = (worker.plan, worker.state.outbox);
+    assert_eq!((plan.commit_records, plan.commit_within), (5000, Duration::from_millis(200)));
+    let [at_once, late] = [Duration::ZERO, Duration::from_secs(3600)]
+        .map(|commit_within| KafkaPlan { commit_within, ..plan.clone() });
+    assert!(!outbox.is_due(&at_once), "nothing waits");
+    outbox.touch();
+    assert!(outbox.is_due(&at_once) && !outbox.is_due(&late));
+    outbox.records = 4999;
+    assert!(!outbox.is_due(&late));
+    outbox.records = 5000;
+    assert!(outbox.is_due(&late));
+}
