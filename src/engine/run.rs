@@ -173,8 +173,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
     let standing = state.standing(&mut join)?;
     let epochs = options.plan.shard.incidents.as_ref().map(|_| Epochs::at(standing.watermark()));
-    let (fanout, fanin) =
-        Fanout::start(&options.plan.shard, options.shards, learning, &shards).map_err(RunError::Start)?;
+    let (fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, &shards);
     drop(shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
     let server = serve(options.metrics, totals).await?;

@@ -54,6 +54,22 @@ pub struct Report {
 pub struct Fanout {
     shards: Vec<mpsc::Sender<Arc<Move>>>,
     egress: mpsc::Sender<Arc<Move>>,
+    /// Shards that have not been told anything yet. Until they are, nothing that was saved is taken up: there may be
+    /// nothing new.
+    waiting: Vec<Waiting>,
+}
+
+/// A shard that is still to be started.
+struct Waiting {
+    settings: Arc<ShardSettings>,
+    /// Which, and of how many.
+    number: usize,
+    count: usize,
+    learning: bool,
+    saved: Arc<[Bytes]>,
+    inputs: mpsc::Receiver<Arc<Move>>,
+    answers: mpsc::Sender<Report>,
+    others: Others,
 }
 
 /// The ways from the shards to the egress.
@@ -65,60 +81,71 @@ pub struct Fanin {
 }
 
 impl Fanout {
-    /// Starts `count` shards; `learning` where a history is given first, with what shards have `saved`.
-    pub fn start(
+    /// The ways to and from `count` shards, which are started when they are told something; `learning` where a history
+    /// is given first, with what shards have `saved`.
+    pub fn new(
         settings: &Arc<ShardSettings>,
         count: usize,
         learning: bool,
         saved: &Arc<[Bytes]>,
-    ) -> std::io::Result<(Self, Fanin)> {
+    ) -> (Self, Fanin) {
         let (egress, moves) = mpsc::channel(MOVES_MAX);
-        let mut fanout = Self { shards: Vec::new(), egress };
-        let (mut reports, mut first) = (Vec::new(), None);
+        let mut fanout = Self { shards: Vec::new(), egress, waiting: Vec::new() };
+        let mut reports = Vec::new();
         for (number, others) in Others::all(count.max(1)).into_iter().enumerate() {
             let (sender, inputs) = mpsc::channel(MOVES_MAX);
-            let (outputs, answers) = mpsc::channel(MOVES_MAX);
+            let (answers, receiver) = mpsc::channel(MOVES_MAX);
             let (settings, saved) = (Arc::clone(settings), Arc::clone(saved));
-            let take_up = move || taken_up(Shard::new(settings, number, count, learning), &saved);
+            let waiting = Waiting { settings, number, count, learning, saved, inputs, answers, others };
             fanout.shards.push(sender);
-            reports.push(answers);
-            if number == 0 {
-                first = Some((take_up, inputs, outputs, others));
-                continue;
-            }
-            start(number, move || serve(take_up(), inputs, &outputs, &others))?;
+            fanout.waiting.push(waiting);
+            reports.push(receiver);
         }
-        // The first is taken up here, while the others are by their threads. The C library gives memory to the thread that
-        // a process begins with in large pieces, to others page by page with a call for each: most runs have one shard.
-        if let Some((take_up, inputs, outputs, others)) = first {
-            let shard = take_up();
-            start(0, move || serve(shard, inputs, &outputs, &others))?;
-        }
-        Ok((fanout, Fanin { moves, reports }))
+        (fanout, Fanin { moves, reports })
     }
 
     /// Tells all shards; `None` when the egress has ended.
-    pub async fn tell(&self, moved: Move) -> Option<()> {
+    pub async fn tell(&mut self, moved: Move) -> Option<()> {
+        if let Err(error) = self.start() {
+            tracing::error!("cannot start: {error}");
+        }
         let moved = Arc::new(moved);
         for shard in &self.shards {
-            shard.send(Arc::clone(&moved)).await.ok()?;
+            // The egress hears nothing of one that has ended, and ends the run.
+            let _ = shard.send(Arc::clone(&moved)).await;
         }
         self.egress.send(moved).await.ok()
     }
+
+    fn start(&mut self) -> std::io::Result<()> {
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        let first = waiting.next();
+        for other in waiting {
+            spawn(other.number, move || other.take_up().into_iter().for_each(Started::serve))?;
+        }
+        // The first is taken up here, while the others are by their threads: the C library gives memory to the thread
+        // that a process begins with in large pieces, to others page by page with a call for each, and most runs have
+        // one shard.
+        first.and_then(Waiting::take_up).map_or(Ok(()), |first| spawn(0, move || first.serve()))
+    }
 }
 
-fn start(number: usize, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+fn spawn(number: usize, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     thread::Builder::new().name(format!("shard-{number}")).spawn(work).map(|_| ())
 }
 
-/// A shard with what shards have saved. Its checksum was right, so where that cannot be read it is a mistake of ours: the
-/// run ends as if the shard's thread had died.
-fn taken_up(mut shard: Shard, saved: &[Bytes]) -> Option<Shard> {
-    match shard.restore(saved.iter().map(Bytes::as_ref)) {
-        Ok(()) => Some(shard),
-        Err(error) => {
-            tracing::error!("the state cannot be taken up: {error}");
-            None
+impl Waiting {
+    /// With what shards have saved. Its checksum was right, so where that cannot be read it is a mistake of ours: the run
+    /// ends as if the shard's thread had died.
+    fn take_up(self) -> Option<Started> {
+        let Self { settings, number, count, learning, saved, inputs, answers, others } = self;
+        let mut shard = Shard::new(settings, number, count, learning);
+        match shard.restore(saved.iter().map(Bytes::as_ref)) {
+            Ok(()) => Some(Started { shard, inputs, answers, others }),
+            Err(error) => {
+                tracing::error!("the state cannot be taken up: {error}");
+                None
+            }
         }
     }
 }
@@ -166,25 +193,58 @@ impl Others {
     }
 }
 
-fn serve(
-    shard: Option<Shard>,
-    mut inputs: mpsc::Receiver<Arc<Move>>,
-    answers: &mpsc::Sender<Report>,
-    others: &Others,
-) {
-    let Some(mut shard) = shard else { return };
-    while let Some(moved) = inputs.blocking_recv() {
-        let (outputs, counts) = if matches!(&*moved, Move::Epoch) {
-            let Some(news) = others.exchange(shard.take_fleet_news()) else { return };
-            shard.apply(&Input::Fleet(&news))
-        } else {
-            shard.apply(&input(&moved))
-        };
-        let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save().into());
-        let report =
-            Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges(), saved };
-        if answers.blocking_send(report).is_err() {
-            return;
+/// A shard and its ways.
+struct Started {
+    shard: Shard,
+    inputs: mpsc::Receiver<Arc<Move>>,
+    answers: mpsc::Sender<Report>,
+    others: Others,
+}
+
+impl Started {
+    fn serve(self) {
+        let Self { mut shard, mut inputs, answers, others } = self;
+        while let Some(moved) = inputs.blocking_recv() {
+            let (outputs, counts) = if matches!(&*moved, Move::Epoch) {
+                let Some(news) = others.exchange(shard.take_fleet_news()) else { return };
+                shard.apply(&Input::Fleet(&news))
+            } else {
+                shard.apply(&input(&moved))
+            };
+            let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save().into());
+            let report =
+                Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges(), saved };
+            if answers.blocking_send(report).is_err() {
+                return;
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Plan};
+
+    fn fanout(saved: &'static [u8]) -> (Fanout, Fanin) {
+        let plan = Plan::new(&Config::parse("c", "").unwrap(), "c", "").unwrap();
+        let saved: Arc<[Bytes]> = [Bytes::from_static(saved)].into();
+        Fanout::new(&plan.shard, 1, false, &saved)
+    }
+
+    /// The egress is told of a move and hears nothing from the shard, so the run does not end as if all were well.
+    #[tokio::test]
+    async fn state_that_cannot_be_taken_up_is_noticed() {
+        let (mut fanout, mut fanin) = fanout(b"?");
+        assert!(fanout.tell(Move::End).await.is_some());
+        assert!(fanin.moves.recv().await.is_some() && fanin.reports[0].recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn without_anything_new_nothing_is_taken_up() {
+        let (fanout, mut fanin) = fanout(b"?");
+        assert_eq!(fanout.waiting.len(), 1);
+        drop(fanout);
+        assert!(fanin.moves.recv().await.is_none());
     }
 }

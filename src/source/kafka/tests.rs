@@ -66,7 +66,7 @@ fn without_room_the_partitions_are_paused() {
     let ways = (events_in, steers);
     let mut source = KafkaSource::subscribe(&config, DefaultClientContext, topics, ways, AT_ONCE).unwrap();
 
-    let listener = thread::spawn(|| listen(events, |seen| seen.is_empty()));
+    let listener = thread::spawn(|| listen(events, BTreeMap::is_empty));
     while !listener.is_finished() {
         source.turn().unwrap();
     }
