@@ -117,8 +117,9 @@ impl Place {
 
     /// Leaves the folder for whoever looks for the mistake.
     fn keep(&self) -> String {
-        let kept = std::env::temp_dir().join(format!("keyhound-kill-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&kept);
+        // Several may be kept at once.
+        let name = self.dir.path().file_name().unwrap().to_string_lossy().replace('.', "");
+        let kept = std::env::temp_dir().join(format!("keyhound-kill-{}-{name}", std::process::id()));
         let copied = Command::new("cp").arg("-r").arg(self.dir.path()).arg(&kept).status().unwrap();
         assert!(copied.success());
         kept.display().to_string()

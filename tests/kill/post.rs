@@ -112,9 +112,14 @@ fn every_alert_is_posted_however_often_the_run_is_killed() {
                 first.push(name.clone());
             }
         }
+        let other = first.iter().zip(&written).position(|(posted, written)| posted != written);
         assert!(
             !written.is_empty() && first == written,
-            "posted is not what was written: see {}",
+            "posted is not what was written: {} and {}, others from {other:?} on: {:?} and {:?}; see {}",
+            first.len(),
+            written.len(),
+            other.and_then(|at| first.get(at..first.len().min(at + 10))),
+            other.and_then(|at| written.get(at..written.len().min(at + 10))),
             place.keep()
         );
         again += posted.len() - written.len();
