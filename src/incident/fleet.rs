@@ -32,6 +32,9 @@ pub struct Fleet {
     pub sizes: Everybody,
     keys: u32,
     networks: BTreeMap<u32, u32>,
+    /// Networks that one key uses alone, and uses of networks by keys in all, when they were last counted.
+    #[serde(skip)]
+    lone: [u32; 2],
     clients: BTreeMap<u64, u32>,
     strangers: BTreeMap<Address, Stranger>,
 }
@@ -94,6 +97,19 @@ impl Fleet {
         self.share(self.networks.get(&place.network).copied())
     }
 
+    /// How likely it was that none uses this network, by chance; 1 where one does, or nobody knows.
+    ///
+    /// Of an owner's new network it is about as likely as that a use of one, of all that keys have, is the only one of
+    /// its network (the estimate of what is unseen by Good, 1953, and Turing): likely in a small fleet, and in one of
+    /// people at home.
+    pub fn chance_of_unused(&self, place: &Place) -> f64 {
+        let [lone, uses] = self.lone.map(f64::from);
+        if self.networks.len() >= NETWORKS_MAX || self.networks.contains_key(&place.network) {
+            return 1.0;
+        }
+        (lone + 1.0) / (uses + 1.0).max(lone + 1.0)
+    }
+
     /// The part of the keys that use this client.
     pub fn client_share(&self, client: u64) -> f64 {
         self.share(self.clients.get(&client).copied())
@@ -120,6 +136,13 @@ impl Fleet {
         for (address, stranger) in &news.strangers {
             self.strangers.entry(*address).and_modify(|known| known.add(stranger)).or_insert(*stranger);
         }
+    }
+
+    /// Counts what [`Fleet::chance_of_unused`] is taken from; of what is judged by, not of what is added to it.
+    pub fn count_lone(&mut self) {
+        let lone = self.networks.values().filter(|keys| **keys == 1).count();
+        let uses = self.networks.values().fold(0_u32, |sum, keys| sum.saturating_add(*keys));
+        self.lone = [u32::try_from(lone).unwrap_or(u32::MAX), uses];
     }
 
     /// What has been added since it was `before`.

@@ -8,6 +8,7 @@
 //! One pass in the order of arrival, by event time. Nothing looks ahead, and every key has a bounded state, which is kept
 //! with the rest of the key's. What is usual among all keys (`fleet`) is told every quarter of an hour.
 
+mod case;
 mod cohort;
 mod evidence;
 mod event;
@@ -19,10 +20,11 @@ mod novelty;
 mod owner;
 mod shape;
 mod statements;
+mod table;
 mod watch;
 
 pub use event::{Incident, Phase};
-pub use evidence::{TERMS, Term, is_of_habits, meaning};
+pub use evidence::{IDENTITY, TERMS, Term, is_of_habits, meaning};
 pub use fleet::Fleet;
 
 use crate::address::Address;
@@ -64,7 +66,7 @@ pub struct IncidentConfig {
 
 impl Default for IncidentConfig {
     fn default() -> Self {
-        Self { enabled: false, threshold_nats: 11.5, habits_threshold_nats: 2.2, quiet_hours: 24 }
+        Self { enabled: false, threshold_nats: 7.8, habits_threshold_nats: 2.2, quiet_hours: 24 }
     }
 }
 
@@ -224,7 +226,7 @@ impl Observer {
         }
         let consumers = consumers.get_or_insert_with(|| {
             news.add_key();
-            Box::new(Watch::new(seconds(record.time.at), &identity))
+            Box::new(Watch::new(record.time.at, &identity))
         });
         let seat = seat(settings.threshold_nats);
         consumers.take(&act(record, batch, &identity), &seat, &mut Around { known, news })
@@ -301,12 +303,14 @@ impl Observer {
     /// All keys have added this; the watermark has come so far.
     pub fn learn(&mut self, news: &Fleet, watermark: Timestamp) {
         self.known.add_all(news);
+        self.known.count_lone();
         self.known.forget(watermark);
     }
 
     /// Takes up what was saved: what is usual among all keys, and what these had added since.
     pub fn resume(&mut self, known: Fleet, news: &Fleet) {
         self.known = known;
+        self.known.count_lone();
         self.news.add_all(news);
     }
 

@@ -316,11 +316,6 @@ impl Owner {
         (1.0 - f64::from(self.active_days) / days).clamp(0.01, 0.95)
     }
 
-    /// Dollars of a day in use.
-    pub fn daily_cost(&self) -> f64 {
-        self.spent / f64::from(self.active_days).max(1.0)
-    }
-
     /// Logarithm of how likely the owner sends a request of this size: ever, and of late.
     pub fn ln_likelihoods(&self, size: Size, everybody: &Shape) -> [f64; 2] {
         let mut recent = self.block[1].clone();

@@ -1,9 +1,11 @@
 //! One key: its owner, and everybody else who uses it.
 
+use super::case::Case;
 use super::cohort::{Act, Cohort, Name};
 use super::event::{Incident, Phase, Scene, Told, incident_id, is_news};
-use super::evidence::{Case, Ledger, weigh};
+use super::evidence::{Ledger, weigh};
 use super::fleet::{Around, Fleet};
+use super::habits::Habits;
 use super::identity::Identity;
 use super::novelty::{Kind, rate};
 use super::owner::{Owner, Seen, seconds};
@@ -33,6 +35,8 @@ const EVERY: (u32, u32) = (60, 20);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Watch {
     owner: Owner,
+    /// How the owner uses it.
+    habits: Habits,
     cohorts: Vec<Cohort>,
     /// How many cohorts there have been.
     numbered: u32,
@@ -75,9 +79,11 @@ impl Seat<'_> {
 
 impl Watch {
     /// A key at its first record.
-    pub fn new(at: i64, identity: &Identity) -> Self {
+    pub fn new(time: Timestamp, identity: &Identity) -> Self {
+        let at = seconds(time);
         Self {
             owner: Owner::new(at, identity.place.as_ref()),
+            habits: Habits::new(time),
             cohorts: Vec::new(),
             numbered: OWNER,
             latest: (OWNER, at, None),
@@ -88,6 +94,7 @@ impl Watch {
     pub fn bytes(&self) -> usize {
         heap::vector::<Self>(1)
             + self.owner.heap_bytes()
+            + self.habits.heap_bytes()
             + heap::vector::<Cohort>(self.cohorts.capacity())
             + self.cohorts.iter().map(Cohort::heap_bytes).sum::<usize>()
     }
@@ -99,18 +106,18 @@ impl Watch {
         let client = self.owner.knows_client(act.identity);
         let is_beginning = act.at - self.owner.first < BEGINNING.0 || self.owner.records < BEGINNING.1;
         if network && block && client || is_beginning {
-            self.take_own(act, fleet);
+            self.take_own(act, seat.time.at, fleet);
             return None;
         }
         let name = self.name(act.identity, [!network, !block, !client], fleet.known);
-        if seat.expects(act.identity) && self.welcome(name, act, fleet) {
+        if seat.expects(act.identity) && self.welcome(name, act, seat.time.at, fleet) {
             return None;
         }
         let place = match self.cohorts.iter().position(|cohort| cohort.name == name) {
             Some(place) => place,
             None => self.begin(name, act, [!network, network && !block, !client]),
         };
-        self.take_other(place, act, fleet);
+        self.take_other(place, act, seat.time.at, fleet);
         let before = self.cohorts.len();
         let found = self.judge(place, seat, fleet);
         if self.cohorts.len() == before {
@@ -120,17 +127,18 @@ impl Watch {
     }
 
     /// Takes somebody who was announced as the owner's, with all that he did before; not whoever was told as a thief.
-    fn welcome(&mut self, name: Name, act: &Act<'_>, fleet: &mut Around<'_>) -> bool {
+    fn welcome(&mut self, name: Name, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) -> bool {
         match self.cohorts.iter().position(|cohort| cohort.name == name) {
             Some(place) if self.cohorts[place].incident.is_some() => return false,
             Some(place) => self.adopt(place, act.at, fleet),
             None => {}
         }
-        self.take_own(act, fleet);
+        self.take_own(act, time, fleet);
         true
     }
 
-    fn take_own(&mut self, act: &Act<'_>, fleet: &mut Around<'_>) {
+    fn take_own(&mut self, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) {
+        self.habits.take_own(time, act, &mut fleet.news.sizes);
         let is_new = self.owner.accept(act.at, act.identity);
         fleet.news.add(act.identity, is_new);
         let size = act.size();
@@ -189,7 +197,7 @@ impl Watch {
         self.cohorts.len() - 1
     }
 
-    fn take_other(&mut self, place: usize, act: &Act<'_>, fleet: &mut Around<'_>) {
+    fn take_other(&mut self, place: usize, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) {
         let (latest, seen, other) = self.latest;
         let number = self.cohorts[place].number;
         let before = if latest == number { other } else { Some(seen) };
@@ -198,6 +206,7 @@ impl Watch {
             && self.rate_of_blocks(act.identity, fleet.known) > 0.37;
         let cohort = &mut self.cohorts[place];
         cohort.take(act, &self.owner, &fleet.known.shape, before);
+        cohort.compare(act, time, &self.habits, &fleet.known.sizes);
         self.note(number, act.at);
         if roams {
             self.owner.learn_time(act.at, act.identity.place.as_ref().map_or(0, |place| place.fine));
@@ -217,7 +226,7 @@ impl Watch {
         let ledger = self.weigh(cohort, fleet.known, seat.load_tools);
         let may_be_told = seat.threshold.is_finite();
         match cohort.incident {
-            None if ledger.score() >= seat.threshold && ledger.may_be_theft(cohort) => {}
+            None if ledger.score() >= seat.threshold => {}
             Some(told)
                 if may_be_told && is_news(cohort.requests.len(), cohort.records, cohort.spent, told) => {}
             _ => return None,
@@ -272,8 +281,12 @@ impl Watch {
     }
 
     fn weigh(&self, cohort: &Cohort, fleet: &Fleet, load_tools: &[u64]) -> Ledger {
+        weigh(&self.case(cohort, fleet, load_tools))
+    }
+
+    fn case<'a>(&'a self, cohort: &'a Cohort, fleet: &'a Fleet, load_tools: &[u64]) -> Case<'a> {
         let is_load_tool = load_tools.contains(&cohort.identity.client);
-        weigh(&Case { owner: &self.owner, cohort, fleet, is_load_tool })
+        Case { owner: &self.owner, cohort, fleet, is_load_tool }
     }
 
     fn tell(&mut self, place: usize, seat: &Seat<'_>, ledger: &Ledger, at: Stamp, phase: Phase) -> Incident {
@@ -296,10 +309,7 @@ impl Watch {
         let age = at - cohort.first;
         let is_young = self.owner.age_days(at) < YOUNG.1 && age > YOUNG.0;
         let is_settled = age >= SETTLED.1 && cohort.days >= SETTLED.0;
-        if is_young
-            || is_settled
-                && self.weigh(cohort, fleet.known, seat.load_tools).sum(&["additive", "independent"]) < -2.0
-        {
+        if is_young || is_settled && self.case(cohort, fleet.known, seat.load_tools).is_owner_moved() {
             self.adopt(place, at, fleet);
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! One incident a day and key: while it is open, what looks like the thief's is added to it.
 
+use super::evidence::weigh;
+use super::sums::Sums;
 use super::{Everybody, Habits, Look};
 use crate::heap;
 use crate::incident::cohort::Act;
@@ -23,6 +25,7 @@ const SUSPECTS_MAX: usize = 100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Regular {
     habits: Habits,
+    sums: Sums,
     suspects: VecDeque<Suspect>,
     /// The open incident, and how many there have been.
     theft: Option<Theft>,
@@ -54,6 +57,7 @@ impl Regular {
     pub fn new(at: Timestamp) -> Self {
         Self {
             habits: Habits::new(at),
+            sums: Sums::new(),
             suspects: VecDeque::new(),
             theft: None,
             numbered: 0,
@@ -71,9 +75,9 @@ impl Regular {
     ) -> Option<Incident> {
         let at = act.at;
         let is_own = at < self.pardoned || self.theft.is_none() && seat.expects(act.identity);
-        let look = self.habits.take(seat.time.at, act, is_own, known, news);
+        let look = self.look(act, seat.time.at, is_own, known, news);
         if is_own {
-            self.habits.forgive();
+            self.sums.forgive();
             self.suspects.clear();
             return None;
         }
@@ -105,8 +109,28 @@ impl Regular {
         }
     }
 
+    fn look(
+        &mut self,
+        act: &Act<'_>,
+        at: Timestamp,
+        is_own: bool,
+        known: &Everybody,
+        news: &mut Everybody,
+    ) -> Look {
+        if self.habits.begins_day(act.at) {
+            self.sums.end_day(self.habits.days);
+        }
+        let pause = self.habits.last.pause(at);
+        if pause > 0.0 {
+            self.sums.fade(pause);
+        }
+        let added = self.habits.take(at, act, is_own, known, news);
+        self.sums.add(&added);
+        Look::of(&added)
+    }
+
     fn judge(&mut self, at: i64, seat: &Seat<'_>) -> Option<Incident> {
-        if self.habits.weigh().score() < seat.threshold {
+        if weigh(&self.habits, &self.sums).score() < seat.threshold {
             return None;
         }
         let records = u32::try_from(self.suspects.len()).unwrap_or(u32::MAX);
@@ -137,7 +161,7 @@ impl Regular {
     fn pardon(&mut self, at: i64) {
         self.theft = None;
         self.suspects.clear();
-        self.habits.forgive();
+        self.sums.forgive();
         self.pardoned = at + PARDON;
     }
 
@@ -189,7 +213,7 @@ impl Regular {
         let Theft { first, last, records, spent, .. } = *theft;
         let requests = self.suspects.drain(..).map(|suspect| suspect.request).collect();
         let consumer = Consumer { number, first, last, records, spent, place: None, addresses: Vec::new() };
-        let ledger = self.habits.weigh();
+        let ledger = weigh(&self.habits, &self.sums);
         let Seat { key, networks, time, said, .. } = *seat;
         let scene = Scene { key, consumer, ledger: &ledger, told, at: time, networks, said };
         Some(Incident::new(&scene, requests))
@@ -206,8 +230,9 @@ impl Regular {
     pub fn bytes(&self) -> usize {
         let requests =
             self.suspects.iter().map(|suspect| heap::allocated(suspect.request.len())).sum::<usize>();
-        heap::vector::<Self>(1) - heap::vector::<Habits>(1)
-            + self.habits.bytes()
+        heap::vector::<Self>(1)
+            + self.habits.heap_bytes()
+            + self.sums.heap_bytes()
             + heap::vector::<Suspect>(self.suspects.capacity())
             + requests
     }
