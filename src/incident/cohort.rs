@@ -1,5 +1,6 @@
 //! A consumer of a key that is not known: what it does is kept apart, and teaches nothing.
 
+use super::budget::Highest;
 use super::event::{ADDRESSES_MAX, Consumer, Phase, Told};
 use super::habits::{Everybody, Habits, Last, Of};
 use super::identity::{Identity, Place};
@@ -92,6 +93,8 @@ pub struct Cohort {
     day: i64,
     /// The last ids of its requests, and how many there were.
     pub requests: Vec<Box<str>>,
+    /// Its highest score, until it was told.
+    pub highest: Highest,
     /// What has been told of it.
     pub incident: Option<Told>,
 }
@@ -178,6 +181,7 @@ impl Cohort {
             days: 0,
             day: i64::MIN,
             requests: Vec::new(),
+            highest: Highest::default(),
             incident: None,
         }
     }

@@ -3,6 +3,7 @@
 //! Shards, and processes, tell each other from time to time what their keys have added, and judge by what was known then:
 //! so it does not matter who owns which key. All that is added are counts, so the order in which it is does not matter.
 
+use super::budget::Tally;
 use super::habits::Everybody;
 use super::identity::{Identity, Place};
 use super::novelty::Fellows;
@@ -28,8 +29,10 @@ pub struct Fleet {
     pub fellows: [Fellows; 2],
     /// Sizes of all trusted requests.
     pub shape: Shape,
-    /// Sizes of all requests that tell neither address nor client.
+    /// Sizes of all requests, in doublings.
     pub sizes: Everybody,
+    /// How often newcomers and days that are no theft look like one.
+    pub tally: Tally,
     keys: u32,
     networks: BTreeMap<u32, u32>,
     /// Networks that one key uses alone, and uses of networks by keys in all, when they were last counted.
@@ -62,6 +65,11 @@ impl Fleet {
     /// A key is used for the first time.
     pub fn add_key(&mut self) {
         self.keys += 1;
+    }
+
+    /// How many keys there are.
+    pub const fn keys(&self) -> u32 {
+        self.keys
     }
 
     /// A key has a network or a client that it had not.
@@ -126,6 +134,7 @@ impl Fleet {
         }
         self.shape.add_all(&news.shape);
         self.sizes.add_all(&news.sizes);
+        self.tally.add_all(&news.tally);
         self.keys = self.keys.saturating_add(news.keys);
         for (network, keys) in &news.networks {
             count(&mut self.networks, *network, *keys, NETWORKS_MAX);
@@ -155,6 +164,7 @@ impl Fleet {
         }
         news.shape.subtract(&before.shape);
         news.sizes.subtract(&before.sizes);
+        news.tally.subtract(&before.tally);
         news.keys = self.keys.saturating_sub(before.keys);
         subtract(&mut news.networks, &before.networks);
         subtract(&mut news.clients, &before.clients);
@@ -164,6 +174,7 @@ impl Fleet {
 
     /// Forgets addresses that have not been there for long, and the oldest where there are too many.
     pub fn forget(&mut self, now: Timestamp) {
+        self.tally.forget();
         let now = seconds(now);
         self.strangers.retain(|_, stranger| now - stranger.last <= STRANGER_SECONDS);
         if let Some(excess) = self.strangers.len().checked_sub(STRANGERS_MAX).filter(|excess| *excess > 0) {

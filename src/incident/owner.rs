@@ -129,6 +129,11 @@ impl Owner {
         }
     }
 
+    /// Dollars that it spends on a day of use.
+    pub fn daily_spend(&self) -> f64 {
+        self.spent / f64::from(self.active_days.max(1.0))
+    }
+
     /// Whether the client is known: a version below the lowest is not, one above is an upgrade.
     pub fn knows_client(&self, identity: &Identity) -> bool {
         identity.client == 0

@@ -9,6 +9,7 @@ mod support;
 mod backtest;
 mod bad_inputs;
 mod buckets;
+mod budget;
 mod carries;
 mod cases;
 mod commands;

@@ -150,6 +150,11 @@ impl Habits {
         }
     }
 
+    /// Whether there was no record.
+    const fn is_first(&self) -> bool {
+        self.requests == 0
+    }
+
     /// Whether a record of this time begins a day.
     const fn begins_day(&self, at: i64) -> bool {
         day(at) > self.day
