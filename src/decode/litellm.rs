@@ -74,7 +74,7 @@ impl<'a> Reading<'a> {
             b"completion_tokens" => draft.tokens.output = draft::count("completion_tokens", value)?,
             b"call_type" => self.call_type = draft::text("call_type", value)?,
             b"status" => self.failed = is(value, b"failure"),
-            b"cache_hit" => self.cache_hit = value == Value::Bool(true) || is(value, b"True"),
+            b"cache_hit" => self.cache_hit = value == Value::True || is(value, b"True"),
             b"requester_ip_address" => {
                 first(&mut draft.source_ip, draft::text("requester_ip_address", value)?);
             }
