@@ -195,7 +195,11 @@ impl<'a> Reading<'a> {
     /// that hung up is a success with code 499.
     fn status(&self) -> u16 {
         let of = |text: Str<'_>| {
-            let digits = text.as_plain()?.get(..3)?;
+            let (digits, behind) = text.as_plain()?.split_at_checked(3)?;
+            // A longer number is no status.
+            if behind.first().is_some_and(u8::is_ascii_digit) {
+                return None;
+            }
             std::str::from_utf8(digits).ok()?.parse().ok().filter(|code| (100..=599).contains(code))
         };
         let told = of(self.error_code).or_else(|| of(self.normalized_error));
