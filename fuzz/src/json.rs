@@ -50,7 +50,8 @@ fn depth(text: &str) -> u32 {
 fn tree(reader: &mut Reader<'_>) -> Option<Tree> {
     Some(match reader.value()? {
         Value::Null => Tree::Null,
-        Value::Bool(flag) => Tree::Bool(flag),
+        Value::True => Tree::Bool(true),
+        Value::False => Tree::Bool(false),
         Value::Number(digits) => serde_json::from_slice(digits).ok()?,
         Value::Str(text) => Tree::String(string(text)),
         Value::Array => {

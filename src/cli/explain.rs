@@ -91,7 +91,8 @@ pub(super) fn main(args: &ExplainArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(exit::DATA, error));
     };
     let [consumers, habits] = setup.thresholds();
-    let threshold = if Case::is_by_habits(&revisions[at].ledger) { habits } else { consumers };
+    let set = if Case::is_by_habits(&revisions[at].ledger) { habits } else { consumers };
+    let threshold = revisions[at].threshold.unwrap_or(set);
     report(args, &Case { revisions, at, threshold, requests, differences })
 }
 

@@ -42,6 +42,7 @@ impl Setup {
 
     /// The same with other thresholds.
     pub(super) fn set_thresholds(&mut self, [consumers, habits]: [f64; 2]) {
+        self.config.incidents.false_per_week = 0.0;
         self.config.incidents.threshold_nats = consumers;
         self.config.incidents.habits_threshold_nats = habits;
     }

@@ -71,6 +71,7 @@ impl Plan {
         let incidents = IncidentSettings {
             threshold_nats: config.incidents.threshold_nats,
             habits_threshold_nats: config.incidents.habits_threshold_nats,
+            false_per_week: Some(config.incidents.false_per_week).filter(|budget| *budget > 0.0),
             quiet_seconds: i64::from(config.incidents.quiet_hours) * 3600,
             networks: Arc::clone(&networks),
         };
@@ -134,6 +135,13 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
             let message = format!("`incidents.{name}` is {nats}; a number above nought is expected");
             return Err(ConfigError::setting(&["incidents", name], message));
         }
+    }
+    let budget = config.incidents.false_per_week;
+    if !budget.is_finite() || budget < 0.0 {
+        let message = format!(
+            "`incidents.false_per_week` is {budget}; nought (thresholds are fixed) or more is expected"
+        );
+        return Err(ConfigError::setting(&["incidents", "false_per_week"], message));
     }
     Ok(())
 }

@@ -129,7 +129,7 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
 
 fn action(kind: &[u8], flag: Option<Value<'_>>) -> Action {
     if let Some((_, off)) = SWITCHES.iter().find(|(name, _)| *name == kind) {
-        return if flag == Some(Value::Bool(true)) { Action::Other } else { *off };
+        return if flag == Some(Value::True) { Action::Other } else { *off };
     }
     ACTIONS.iter().find(|(ending, _)| kind.ends_with(ending)).map_or(Action::Other, |(_, action)| *action)
 }

@@ -55,8 +55,8 @@ fn sniff(shape: &Shape<'_>) -> bool {
 
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
     // An answer from the gateway's cache costs nothing, and says so.
-    draft.zero_is_meant = extras[0] == Some(Value::Bool(true));
-    if extras[1] == Some(Value::Bool(false)) && draft.status == 200 {
+    draft.zero_is_meant = extras[0] == Some(Value::True);
+    if extras[1] == Some(Value::False) && draft.status == 200 {
         draft.status = 500;
     }
     Ok(())

@@ -174,7 +174,7 @@ fn switches_off(event: &[u8], setting: Option<Value<'_>>, setting_too: Option<Va
     match event {
         // Without a place to put it nothing is logged.
         b"PutModelInvocationLoggingConfiguration" => plain(setting).is_empty(),
-        b"UpdateTrail" => [setting, setting_too].contains(&Some(Value::Bool(false))),
+        b"UpdateTrail" => [setting, setting_too].contains(&Some(Value::False)),
         b"PutEventSelectors" => {
             let mut scratch = Vec::new();
             let mut written = |value: Option<Value<'_>>, test: fn(&[u8]) -> bool| match value {
@@ -195,7 +195,7 @@ fn selects_calls(list: &[u8]) -> bool {
         members(selector, |name, reader| {
             let value = reader.scalar();
             is_whole &= match name {
-                b"includeManagementEvents" => value != Some(Value::Bool(false)),
+                b"includeManagementEvents" => value != Some(Value::False),
                 b"readWriteType" => !matches!(plain(value), b"WriteOnly" | b"None"),
                 _ => true,
             };
@@ -225,7 +225,7 @@ fn grants_models(policy: Option<Value<'_>>) -> bool {
 fn caller(draft: &mut Draft<'_>, bearer: Option<Value<'_>>) {
     let user = draft.key_alias.as_plain().unwrap_or_default();
     // The user that an API key of Bedrock was made with is there for that key alone.
-    if matches!(bearer, Some(Value::Bool(true))) && user.starts_with(b"BedrockAPIKey-") {
+    if matches!(bearer, Some(Value::True)) && user.starts_with(b"BedrockAPIKey-") {
         draft.key = draft.key_alias;
     }
     // A service of AWS that called for somebody is no address of theirs.

@@ -51,7 +51,7 @@ impl Constant {
         let value = match &self.value {
             Fixed::Text(text) => Value::Str(Str::plain(text)),
             Fixed::Number(digits) => Value::Number(digits),
-            Fixed::Flag(flag) => Value::Bool(*flag),
+            Fixed::Flag(flag) => Value::flag(*flag),
         };
         match self.unit {
             Unit::Tens(tens) => assign_in(draft, self.field, value, tens),

@@ -50,18 +50,17 @@ fn decode(frame: &Frame<'_>, _: &Shape<'_>, emit: Emit<'_>) {
         return emit(Err(Fault::new(Reason::BadCsv, "", frame.text, message)));
     };
     // Most rows have no quotes in them, and are cut at their commas.
-    if memchr::memchr2(b'"', b'\r', frame.text).is_none()
-        && frame.text.len() <= ROW_BYTES_MAX
-        && let Some(draft) = usual(frame.text, header)
-    {
-        return emit(complete(&draft).map(|()| &draft));
+    if memchr::memchr2(b'"', b'\r', frame.text).is_none() && frame.text.len() <= ROW_BYTES_MAX {
+        let mut draft = Draft::default();
+        if usual(&mut draft, frame.text, header).is_some() {
+            return emit(complete(&draft).map(|()| &draft));
+        }
     }
     CELLS.with_borrow_mut(|cells| quoted(cells, frame, header, emit));
 }
 
 /// Reads a row of as many cells as the header has, none of them unusual.
-fn usual<'a>(text: &'a [u8], header: &Header) -> Option<Draft<'a>> {
-    let mut draft = Draft::default();
+fn usual<'a>(draft: &mut Draft<'a>, text: &'a [u8], header: &Header) -> Option<()> {
     let mut rest = Some(text);
     for field in &header.columns {
         let text = rest?;
@@ -70,10 +69,10 @@ fn usual<'a>(text: &'a [u8], header: &Header) -> Option<Draft<'a>> {
         let (cell, behind) = text.split_at(end.unwrap_or(text.len()));
         rest = end.and_then(|_| behind.get(1..));
         if let (Some(field), false) = (*field, cell.is_empty()) {
-            take_cell(&mut draft, field, cell)?;
+            take_cell(draft, field, cell)?;
         }
     }
-    rest.is_none().then_some(draft)
+    rest.is_none().then_some(())
 }
 
 /// Reads a row in which there may be quotes, or anything else that is unusual.
@@ -106,7 +105,7 @@ fn row<'a>(
         let Some(field) = *field else { continue };
         let value = match (field, cell) {
             (_, b"") => Value::Null,
-            (Field::Batch, flag) => Value::Bool(flag.eq_ignore_ascii_case(b"true") || flag == b"1"),
+            (Field::Batch, flag) => Value::flag(flag.eq_ignore_ascii_case(b"true") || flag == b"1"),
             (_, text) => Value::Str(Str::plain(text)),
         };
         if let Err(fault) = assign(&mut draft, field, value) {

@@ -222,7 +222,7 @@ impl Fault {
     fn wrong_type(field: &'static str, value: Value<'_>, wanted: &'static str) -> Self {
         let (kind, text) = match value {
             Value::Null => ("null", &b""[..]),
-            Value::Bool(_) => ("a boolean", &b""[..]),
+            Value::True | Value::False => ("a boolean", &b""[..]),
             Value::Number(text) => ("a number", text),
             Value::Str(text) => ("a text", text.as_plain().unwrap_or(b"")),
             Value::Object => ("an object", &b""[..]),

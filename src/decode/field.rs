@@ -240,7 +240,7 @@ pub fn assign<'a>(draft: &mut Draft<'a>, field: Field, value: Value<'a>) -> Read
             draft.tier = Tier::parse(tier.as_plain().unwrap_or_default());
         }
         Field::Batch => {
-            if value == Value::Bool(true) {
+            if value == Value::True {
                 draft.tier = Tier::Batch;
             }
         }

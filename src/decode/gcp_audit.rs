@@ -105,7 +105,7 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     draft.status = STATUSES.get(usize::from(draft.status)).copied().unwrap_or(draft.status);
     draft.endpoint = after_last_dot(draft.endpoint);
     let action = action(service, draft.endpoint, audit_config.is_some());
-    let is_rest = last == Some(Value::Bool(true)) && first != Some(Value::Bool(true));
+    let is_rest = last == Some(Value::True) && first != Some(Value::True);
     if action.is_none() && !is_use || action.is_some() && is_rest {
         draft.foreign = true;
         return Ok(());

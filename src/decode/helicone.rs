@@ -1,5 +1,5 @@
 //! `helicone`: requests as Helicone's API and exports give them. `prompt_tokens` leaves out what a cache had to do
-//! with.
+//! with, and, like `completion_tokens`, what was sound.
 
 use super::draft::{self, Draft, Read};
 use super::field::Field;
@@ -7,6 +7,7 @@ use super::map::{Extras, Map, at};
 use super::{Format, How};
 use crate::frame::shape::Shape;
 use crate::json::Value;
+use crate::record::Count;
 
 pub(super) fn format() -> Format {
     let places = [
@@ -27,6 +28,8 @@ pub(super) fn format() -> Format {
         at("/prompt_cache_write_tokens", Field::CacheWrite),
         at("/completion_tokens", Field::OutputTokens),
         at("/reasoning_tokens", Field::Reasoning),
+        at("/prompt_audio_tokens", Field::AudioInput),
+        at("/completion_audio_tokens", Field::AudioOutput),
         // `cost` is in another unit in some exports; it is computed instead.
         at("/costUSD", Field::Cost),
         at("/cost_usd", Field::Cost),
@@ -54,5 +57,14 @@ fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
         Some(value) => draft::status("status_code", value)?,
         None => draft.status,
     };
+    // Sound stands beside the sums, as what was cached does.
+    let audio = draft.media.audio;
+    for (sum, beside) in
+        [(&mut draft.tokens.input_uncached, audio.input), (&mut draft.tokens.output, audio.output)]
+    {
+        if beside > 0 {
+            *sum = Count::of(sum.or_zero().saturating_add(beside).min(Count::MAX));
+        }
+    }
     Ok(())
 }

@@ -53,7 +53,7 @@ fn steps(text: &[u8]) -> Option<Steps<'_, Option<Field>>> {
         let is_usual = match value {
             Value::Str(text) => text.as_plain().is_some(),
             Value::Number(_) | Value::Null => true,
-            Value::Bool(_) | Value::Object | Value::Array => false,
+            Value::True | Value::False | Value::Object | Value::Array => false,
         };
         if field.is_some() && !is_usual {
             return None;

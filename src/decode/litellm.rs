@@ -74,7 +74,7 @@ impl<'a> Reading<'a> {
             b"completion_tokens" => draft.tokens.output = draft::count("completion_tokens", value)?,
             b"call_type" => self.call_type = draft::text("call_type", value)?,
             b"status" => self.failed = is(value, b"failure"),
-            b"cache_hit" => self.cache_hit = value == Value::Bool(true) || is(value, b"True"),
+            b"cache_hit" => self.cache_hit = value == Value::True || is(value, b"True"),
             b"requester_ip_address" => {
                 first(&mut draft.source_ip, draft::text("requester_ip_address", value)?);
             }
@@ -195,7 +195,11 @@ impl<'a> Reading<'a> {
     /// that hung up is a success with code 499.
     fn status(&self) -> u16 {
         let of = |text: Str<'_>| {
-            let digits = text.as_plain()?.get(..3)?;
+            let (digits, behind) = text.as_plain()?.split_at_checked(3)?;
+            // A longer number is no status.
+            if behind.first().is_some_and(u8::is_ascii_digit) {
+                return None;
+            }
             std::str::from_utf8(digits).ok()?.parse().ok().filter(|code| (100..=599).contains(code))
         };
         let told = of(self.error_code).or_else(|| of(self.normalized_error));

@@ -54,6 +54,18 @@ fn is_day(text: &[u8]) -> bool {
         && first_member(text, "breakdown").is_some()
 }
 
+/// Whether a text that may go on begins like such an answer: with its first day.
+pub(super) fn begins(text: &[u8]) -> bool {
+    let mut reader = Reader::new(text);
+    reader.enter_object();
+    let is_list =
+        reader.key().is_some_and(|name| name.as_plain() == Some(b"results")) && reader.enter_array();
+    if !is_list || !reader.element() || !reader.enter_object() {
+        return false;
+    }
+    reader.key().is_some_and(|name| name.as_plain() == Some(b"date"))
+}
+
 fn decode(_: &Frame<'_>, shape: &Shape<'_>, emit: Emit<'_>) {
     let Some((Value::Array, list)) = shape.member("results") else {
         return emit(Err(Fault::new(Reason::BadField, "results", b"", "is no list of days")));

@@ -56,6 +56,8 @@ pub struct Map {
     constants: Vec<Constant>,
     last_step: Finish,
     besides: Option<Besides>,
+    /// The member of a frame whose value a bare list stands for.
+    list: Option<&'static str>,
 }
 
 /// The list at the top level of a frame whose elements are the records.
@@ -78,7 +80,7 @@ impl Map {
             let is_last = !pointer.contains('*');
             node.leaf.get_or_insert(Leaf { field: *field, unit: *unit, rank, is_last, is_vague: false });
         }
-        Self { root, each: None, constants: Vec::new(), last_step, besides: None }
+        Self { root, each: None, constants: Vec::new(), last_step, besides: None, list: None }
     }
 
     /// The same with values of fields for records in which no place holds one.
@@ -115,6 +117,12 @@ impl Map {
         Self { besides: Some(besides), ..self }
     }
 
+    /// The same, where a frame that is a list is read as one in which this member is that list.
+    #[must_use]
+    pub(super) fn or_list(self, name: &'static str) -> Self {
+        Self { list: Some(name), ..self }
+    }
+
     /// The fields that it gives places.
     pub(super) fn fields(&self) -> Fields {
         let fixed = self.constants.iter().fold(Fields::NONE, |fields, fixed| fields.with(fixed.field()));
@@ -137,6 +145,17 @@ impl Map {
         emit: super::Emit<'_>,
     ) {
         let (mut scratches, mut shared) = (Self::scratches(), Found::default());
+        if let (Some(name), Some(text)) = (self.list, shape.text())
+            && text.starts_with(b"[")
+        {
+            let mut reader = Reader::new(text);
+            reader.skip();
+            if let Err(error) = reader.finish() {
+                return emit(Err(Fault::not_json(error, text)));
+            }
+            shared.named(&self.root, Str::plain(name.as_bytes()), (Value::Array, text));
+            return self.finish(&mut shared, &mut scratches, emit);
+        }
         if !shape.is_object() {
             let error = Reader::new(shape.whole()).not_an_object();
             return emit(Err(Fault::not_json(error, shape.whole())));
@@ -154,7 +173,7 @@ impl Map {
             for (name, member) in shape.members() {
                 if self.root.member(Str::plain(name)).is_none() {
                     let known = each.element.member(Str::plain(name));
-                    shared.of_element(known.map(|node| &**node), name, member);
+                    shared.of_element(known.map(|node| &**node), name, member.0.into(), member.1);
                 }
             }
         }
@@ -193,7 +212,7 @@ impl Map {
         (format, layouts): (usize, &mut Layouts),
         fixed: impl FnOnce() -> u64,
     ) {
-        if self.each.is_none() && !shape.has_odd_names() {
+        if self.each.is_none() && shape.is_object() && !shape.has_odd_names() {
             layouts.learn(format, shape.whole(), &self.root, fixed);
         }
     }

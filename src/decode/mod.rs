@@ -63,6 +63,7 @@ pub use settings::{Frame, Settings};
 pub use table::{Emit, Format, Formats, How, Sniff};
 pub use text::trim;
 pub use trace::{Leaf, NOBODY, Trace};
+pub(crate) use vertex_log::is_answer;
 
 use crate::frame::Block;
 use crate::frame::shape::{Room, Shape};
@@ -168,7 +169,7 @@ impl Decoder {
 
     #[cold]
     fn oversize(&self, text: &[u8], batch: &mut Batch) {
-        reject(&self.settings, oversize(self.settings.frame_bytes_max), text, batch);
+        reject(&self.settings, oversize(self.settings.frame_bytes_max, text), text, batch);
     }
 
     fn line(&mut self, frame: Frame<'_>, valid: bool, now: Timestamp, batch: &mut Batch) {

@@ -35,12 +35,12 @@ pub(super) fn format() -> Format {
 }
 
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
-    if extras[0] == Some(Value::Bool(true)) {
+    if extras[0] == Some(Value::True) {
         draft.status = draft::HUNG_UP;
     }
     draft.zero_is_meant = true;
     // What a provider bills for use under a key of one's own stands apart.
-    if let (Some(Value::Bool(true)), Some(own)) = (extras[1], extras[2]) {
+    if let (Some(Value::True), Some(own)) = (extras[1], extras[2]) {
         let own = draft::cost("upstream_inference_cost", own)?;
         draft.cost = [draft.cost, own].into_iter().flatten().reduce(|sum, cost| sum + cost);
     }

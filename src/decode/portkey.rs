@@ -59,7 +59,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
 fn finish(draft: &mut Draft<'_>, extras: &Extras<'_>) -> Read<()> {
     let is = |value: Option<Value<'_>>, word: &[u8]| value == Some(Value::Str(Str::plain(word)));
     draft.zero_is_meant = is(extras[0], b"HIT") || is(extras[0], b"SEMANTIC HIT");
-    let failed = matches!(extras[1], Some(Value::Bool(false) | Value::Number(b"0")));
+    let failed = matches!(extras[1], Some(Value::False | Value::Number(b"0")));
     if failed && draft.status == 200 {
         draft.status = 500;
     }

@@ -3,6 +3,7 @@
 use super::Settings;
 use super::draft::{Fault, FaultParts};
 use super::excerpt::Excerpt;
+use super::litellm_activity;
 use crate::record::{Batch, Reason, Reject};
 
 /// Rejects kept of one block to be told; the rest is counted.
@@ -42,10 +43,19 @@ pub(super) fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mu
     batch.reject(Reject { reason, field, value, message, line: batch.lines, frame });
 }
 
-pub(super) fn oversize(limit: usize) -> Fault {
-    let message = format!(
-        "longer than {limit} bytes; raise `input.frame_bytes_max` if such records are real, or write each record of a \
-         list on a line of its own (`jq -c '.[]'`)"
-    );
+/// A frame over the limit, of which this much is there.
+pub(super) fn oversize(limit: usize, start: &[u8]) -> Fault {
+    let message = if litellm_activity::begins(start) {
+        // Which page of several it is stands behind its days, so they cannot be given out as they come.
+        format!(
+            "a page of LiteLLM's daily activity that is longer than {limit} bytes; ask for smaller ones, always of the \
+             same size (`page_size=100`), or raise `input.frame_bytes_max`"
+        )
+    } else {
+        format!(
+            "longer than {limit} bytes; raise `input.frame_bytes_max` if such records are real, or write each record \
+             of a list on a line of its own (`jq -c '.[]'`)"
+        )
+    };
     Fault::new(Reason::Oversize, "", b"", message)
 }

@@ -41,6 +41,7 @@ pub enum Sniff {
 }
 
 /// How a frame is read.
+#[allow(clippy::large_enum_variant, reason = "some thirty of them, in one table")]
 pub enum How {
     /// By code, which hands every record of the frame, or what is wrong with it, to its second argument.
     By(fn(&Frame<'_>, &Shape<'_>, Emit<'_>)),

@@ -12,13 +12,16 @@ use super::draft::{self, Draft, Fault, Read};
 use super::field::Field;
 use super::map::{Extras, Map, Place, Unit, at};
 use super::{Format, How};
-use crate::frame::shape::{Shape, members};
+use crate::frame::shape::{Shape, first_member, members};
 use crate::json::{Reader, Value};
 use crate::normalise::{Media, Sides};
 use crate::record::{Count, Part};
 
 const PROJECT: Field = Field::Extra(0);
 const TOOLS: Field = Field::Extra(1);
+/// Of a response alone: something of an answer, and why it ended.
+const CONTENT: Field = Field::Extra(5);
+const ENDED: Field = Field::Extra(6);
 /// Of what the input, the output and the cached part were made, by kind.
 const DETAILS: [(Field, [&str; 2]); 3] = [
     (Field::Extra(2), ["usage_metadata/prompt_tokens_details", "usageMetadata/promptTokensDetails"]),
@@ -84,19 +87,56 @@ pub(super) fn format() -> Format {
         .flat_map(|(name, field)| FROM.map(|from| (format!("{from}{name}"), field)))
         .collect();
     places.extend(details.iter().map(|(pointer, field)| Place(pointer, *field, Unit::Written)));
+    places.push(Place("/candidates/*/content", CONTENT, Unit::Written));
+    places.extend(["/candidates/*/finishReason", "/candidates/*/finish_reason"].map(|end| at(end, ENDED)));
     let summary =
         "Vertex AI request-response logs, responses of Gemini: tokens; joined with gcp_audit by request id";
-    Format::new("vertex_log", summary, sniff, How::Map(Map::new(&places, finish).streamed()))
-        .carrying(&[Field::Key])
-        .counting(&[Counts::Requests, Counts::Usage])
-        .told_by(&["full_response", "logging_time", "usageMetadata", "createTime", "modelVersion"])
+    Format::new(
+        "vertex_log",
+        summary,
+        sniff,
+        How::Map(Map::new(&places, finish).streamed().or_list("full_response")),
+    )
+    .carrying(&[Field::Key])
+    .counting(&[Counts::Requests, Counts::Usage])
+    .told_by(&["full_response", "logging_time", "usageMetadata", "createTime", "modelVersion"])
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {
     is_log(shape)
+        // Every other list is a wrapper, and has been asked for.
+        || shape.text().is_some_and(begins_answer)
         || shape.has_any(&["usageMetadata", "usage_metadata"])
             && shape.has_any(&["createTime", "create_time"])
             && shape.has_any(&["modelVersion", "model_version"])
+}
+
+/// Whether a text begins like the list of such pieces.
+fn begins_answer(list: &[u8]) -> bool {
+    let piece = list.strip_prefix(b"[").unwrap_or_default().trim_ascii_start();
+    piece.starts_with(b"{")
+        && ["responseId", "response_id"].iter().any(|name| first_member(piece, name).is_some())
+}
+
+/// Whether a list is one answer in pieces, as Gemini streams them: each counts all that came before it as well.
+pub(crate) fn is_answer(list: &[u8]) -> bool {
+    if !begins_answer(list) {
+        return false;
+    }
+    let mut reader = Reader::new(list);
+    reader.enter_array();
+    let (mut id, mut pieces) = (None, 0);
+    while reader.element() {
+        let piece = reader.raw();
+        let own = ["responseId", "response_id"].iter().find_map(|name| first_member(piece, name));
+        let is_usage = ["usageMetadata", "usage_metadata", "candidates"];
+        let Some((Value::Str(own), _)) = own else { return false };
+        if *id.get_or_insert(own) != own || !is_usage.iter().any(|name| first_member(piece, name).is_some()) {
+            return false;
+        }
+        pieces += 1;
+    }
+    pieces > 1
 }
 
 fn is_log(shape: &Shape<'_>) -> bool {
@@ -104,7 +144,12 @@ fn is_log(shape: &Shape<'_>) -> bool {
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
-    let [project, tools, prompt, answer, cached, ..] = *extras;
+    let [project, tools, prompt, answer, cached, content, ended, _] = *extras;
+    if content.is_some() && ended.is_none() {
+        // A piece of an answer that goes on: the last one tells what all took.
+        draft.foreign = true;
+        return Ok(());
+    }
     draft.media = media(draft, [prompt, answer, cached])?;
     draft.key = part_after(text("model", project)?, "projects");
     draft.model = last_part(draft.model);

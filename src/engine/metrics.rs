@@ -3,7 +3,7 @@
 use super::outbox::{Attempt, Traffic};
 use super::totals::{KafkaTotals, Totals};
 use crate::detect::{self, Severity, Status};
-use crate::incident::Phase;
+use crate::incident::{Outlook, Phase, Way};
 use crate::record::{Action, CostSource, Reason, Statement};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
@@ -244,7 +244,28 @@ impl Page {
             events.with_label_values(&[phase.label()]).inc_by(count);
         }
         self.registry.register(Box::new(events))?;
+        if let Some(outlook) = totals.gauges.outlook {
+            self.budget(&outlook)?;
+        }
         self.statements(totals)
+    }
+
+    /// False incidents, promised and realised.
+    fn budget(&self, outlook: &Outlook) -> Result<(), prometheus::Error> {
+        let help = "What the evidence of an incident must come to now, of a key that spends what keys spend on average.";
+        let gauges = GaugeVec::new(Opts::new("keyhound_incident_threshold_nats", help), &["by"])?;
+        for (way, nats) in Way::ALL.iter().zip(outlook.thresholds) {
+            gauges.with_label_values(&[way.label()]).set(nats);
+        }
+        self.registry.register(Box::new(gauges))?;
+        let help = "False incidents a week of all keys: promised (`incidents.false_per_week`), expected with the \
+                    thresholds that hold, and realised: said to be none, over all the time that was looked at.";
+        let gauges = GaugeVec::new(Opts::new("keyhound_false_incidents_per_week", help), &["kind"])?;
+        let counted = [("expected", outlook.expected), ("realised", outlook.realised)];
+        for (kind, count) in outlook.promised.map(|count| ("promised", count)).into_iter().chain(counted) {
+            gauges.with_label_values(&[kind]).set(count);
+        }
+        self.registry.register(Box::new(gauges))
     }
 
     fn statements(&self, totals: &Totals) -> Result<(), prometheus::Error> {

@@ -12,11 +12,15 @@ pub fn reading(entry: &Entry) -> String {
         "network" | "client" => {
             format!("{}; such a newcomer comes on {} of the key's days", n("visit", "visits"), percent(usual))
         }
-        "both" | "load_tool" | "fleet" => String::new(),
+        "load_tool" | "fleet" | "server" => String::new(),
         "client_rare" => {
             format!("used by {} of the fleet; from {} on it counts as usual", percent(seen), percent(usual))
         }
-        "place" => format!("its network has {} of the fleet's use", percent(seen)),
+        "place" if usual > 0.0 => {
+            format!("no key uses its network; by chance that would be so for {}", percent(usual))
+        }
+        "place" => format!("{} of all keys use its network", percent(seen)),
+        "country" => n("country", "countries"),
         "identity_cap" => format!("it comes to {seen:.3} nats, of which {usual} count"),
         "fan_out" => format!("{} of them; {} are usual in as long", number(seen), number(usual)),
         "probe" | "model" => n("model", "models"),
@@ -26,7 +30,6 @@ pub fn reading(entry: &Entry) -> String {
         "refused_key" => format!("{} refused", n("request", "requests")),
         "dormant" => format!("{} days of pause; the longest before was {}", number(seen), number(usual)),
         "dear" => format!("${} a request; the owner's cost ${}", number(seen), number(usual)),
-        "spend" => format!("${}; the owner spends ${} in as long", number(seen), number(usual)),
         "tokens" => {
             format!("{seen:+.1} nats against all sizes of the owner's, {usual:+.1} against those of late")
         }
@@ -34,11 +37,10 @@ pub fn reading(entry: &Entry) -> String {
         "independent" => {
             format!("both at work in {} of {} stretches of five minutes", number(seen), number(usual))
         }
-        "additive" => format!(
-            "{} of the owner meanwhile; {} were to be expected",
-            n("request", "requests"),
-            number(usual)
-        ),
+        "own_sizes" => {
+            format!("{} of {} are as the owner's", number(seen), counted(usual, "request", "requests"))
+        }
+        "habits" => format!("{seen:+.1} nats, over all of its requests"),
         "usual" => format!("{} days of use, or requests a day", number(seen)),
         name if incident::is_of_habits(name) => {
             format!("its weightiest sum is {}; {} is usual", number(seen), number(usual))

@@ -56,6 +56,9 @@ pub struct Revision {
     pub severity: String,
     /// The sum of the ledger.
     pub score: f64,
+    /// What it had to come to; of older versions it is not known.
+    #[serde(default)]
+    pub threshold: Option<f64>,
     /// What speaks for and against it.
     pub ledger: Vec<Entry>,
     /// One sentence.

@@ -1,14 +1,13 @@
 //! What it would have taken not to tell an incident: which terms, were they not there, leave too little.
 
 use super::revision::{Entry, MilliNats, milli};
+use crate::incident::IDENTITY;
 use serde::Serialize;
 
 /// Sets that are told.
 const SETS_TOLD: usize = 6;
 /// Sets are looked for up to this size.
 const SIZE_MAX: usize = 5;
-/// Terms that the cap of identity limits.
-const IDENTITY: [&str; 5] = ["network", "client", "both", "client_rare", "place"];
 
 /// The smallest sets of terms without which there is too little.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -21,20 +20,14 @@ pub struct Without {
     pub sets: Vec<Vec<String>>,
 }
 
-/// What is left of a ledger without these terms. Terms that follow from others follow from those that are left: new
-/// software and a new place are one surprise only where both are there, and the cap takes away what is above it.
+/// What is left of a ledger without these terms. The cap of identity takes away what is above it of those that are left.
 fn left(ledger: &[Entry], gone: &[&str]) -> MilliNats {
     let is_gone = |name: &str| gone.contains(&name);
-    let nats_of = |name: &str| ledger.iter().find(|entry| entry.term == name).map_or(0, Entry::milli);
-    let both_gone = is_gone("network") || is_gone("client");
-    let mut identity_gone: MilliNats =
-        IDENTITY.iter().filter(|name| is_gone(name)).map(|name| nats_of(name)).sum();
-    if both_gone && !is_gone("both") {
-        identity_gone += nats_of("both");
-    }
+    let is_of_identity_gone =
+        |entry: &&Entry| is_gone(&entry.term) && IDENTITY.contains(&entry.term.as_str());
+    let identity_gone: MilliNats = ledger.iter().filter(is_of_identity_gone).map(Entry::milli).sum();
     let of = |entry: &Entry| match entry.term.as_str() {
         name if is_gone(name) => 0,
-        "both" if both_gone => 0,
         "identity_cap" => (milli(entry.expected) - milli(entry.observed) + identity_gone).min(0),
         _ => entry.milli(),
     };
@@ -101,16 +94,16 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_follow_from_others_go_with_them() {
+    fn what_is_capped_is_so_by_what_is_left() {
         let ledger = ledger(&[
             ("network", 8.0, 1.0, 0.0),
             ("client", 6.0, 1.0, 0.0),
-            ("both", -2.4, 0.0, 0.0),
-            ("identity_cap", -0.6, 11.6, 11.0),
+            ("identity_cap", -3.0, 14.0, 11.0),
             ("tokens", 3.0, 0.0, 0.0),
         ]);
         assert_eq!(left(&ledger, &[]), 14_000);
-        assert_eq!(left(&ledger, &["network"]), 9_000, "nothing is shared or capped any more");
+        assert_eq!(left(&ledger, &["network"]), 9_000, "nothing is capped any more");
+        assert_eq!(left(&ledger, &["client"]), 11_000);
         assert_eq!(left(&ledger, &["tokens"]), 11_000);
     }
 }

@@ -20,6 +20,8 @@ pub struct Shape<'a> {
     has_odd_names: bool,
     /// Of which members somebody has looked at more than the names, a bit for each.
     looked_into: Cell<u64>,
+    /// It is no object, and somebody has found all of it to be JSON.
+    is_checked: Cell<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +69,7 @@ impl<'a> Shape<'a> {
                 members: Vec::new(),
                 has_odd_names: false,
                 looked_into: Cell::default(),
+                is_checked: Cell::default(),
             });
         }
         let mut members = room.take();
@@ -82,7 +85,8 @@ impl<'a> Shape<'a> {
                 members.push((name.unwrap_or_default(), member));
             }
         }
-        let shape = Self { text, kind: Kind::Object, members, has_odd_names, looked_into: Cell::default() };
+        let (looked_into, is_checked) = (Cell::default(), Cell::default());
+        let shape = Self { text, kind: Kind::Object, members, has_odd_names, looked_into, is_checked };
         if let Err(error) = reader.finish() {
             room.give_back(shape);
             return Err(error);
@@ -105,11 +109,18 @@ impl<'a> Shape<'a> {
         self.text
     }
 
-    /// Whether `part` is a stretch of this object as it is written. If it begins like an object then, it is one and has
-    /// been checked: in a text that stands there without escapes there are no quotes, and so no members.
+    /// Whether `part` is a stretch of this object, or of what is JSON otherwise, as it is written. If it begins like an
+    /// object then, it is one and has been checked: in a text that stands there without escapes there are no quotes, and
+    /// so no members.
     pub fn holds(&self, part: &[u8]) -> bool {
         let (whole, part) = (self.text.as_ptr_range(), part.as_ptr_range());
-        self.kind == Kind::Object && whole.start <= part.start && part.end <= whole.end
+        let is_json = self.kind == Kind::Object || self.is_checked.get();
+        is_json && whole.start <= part.start && part.end <= whole.end
+    }
+
+    /// Says that the whole frame, which is no object, was found to be JSON: what is inside need not be checked again.
+    pub fn found_sound(&self) {
+        self.is_checked.set(true);
     }
 
     /// The members of an object, in order; one that stands twice is there twice.

@@ -1,6 +1,8 @@
 //! A consumer of a key that is not known: what it does is kept apart, and teaches nothing.
 
+use super::budget::Highest;
 use super::event::{ADDRESSES_MAX, Consumer, Phase, Told};
+use super::habits::{Everybody, Habits, Last, Of};
 use super::identity::{Identity, Place};
 use super::known::Known;
 use super::novelty::level;
@@ -8,6 +10,7 @@ use super::owner::{Owner, SESSION};
 use super::shape::{Shape, Size};
 use crate::address::Address;
 use crate::heap;
+use crate::time::{SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Most of anything that is kept of one consumer.
@@ -63,6 +66,13 @@ pub struct Cohort {
     /// Whether another key has seen one of its addresses as new.
     pub is_shared: bool,
     shape: Shape,
+    /// What it did last.
+    pub last_act: Last,
+    /// Against the owner's habits: requests of usual sizes; by how much all are likelier somebody else's; the same if only
+    /// some of them are.
+    pub typical: f64,
+    pub joint: f64,
+    pub mixture: f64,
     /// By how much its sizes are likelier its own than the owner's: ever, and of late.
     pub gains: [f64; 2],
     /// How often it came back while others used the key.
@@ -83,6 +93,8 @@ pub struct Cohort {
     day: i64,
     /// The last ids of its requests, and how many there were.
     pub requests: Vec<Box<str>>,
+    /// Its highest score, until it was told.
+    pub highest: Highest,
     /// What has been told of it.
     pub incident: Option<Told>,
 }
@@ -127,6 +139,7 @@ impl Act<'_> {
 impl Cohort {
     /// At its first record.
     pub fn new(name: Name, number: u32, act: &Act<'_>, is_new: [bool; 3], owner: &Owner) -> Self {
+        let time = Timestamp(act.at * SECOND);
         Self {
             name,
             number,
@@ -150,6 +163,10 @@ impl Cohort {
             endpoints: Known::default(),
             is_shared: false,
             shape: Shape::default(),
+            last_act: Last::new(time),
+            typical: 0.0,
+            joint: 0.0,
+            mixture: 0.0,
             gains: [0.0; 2],
             visits: 1,
             visited: act.at,
@@ -164,6 +181,7 @@ impl Cohort {
             days: 0,
             day: i64::MIN,
             requests: Vec::new(),
+            highest: Highest::default(),
             incident: None,
         }
     }
@@ -192,6 +210,19 @@ impl Cohort {
             self.shape.add(size);
         }
         self.take_time(act.at, owner, other);
+    }
+
+    /// Compares a record with the owner's habits.
+    pub fn compare(&mut self, act: &Act<'_>, at: Timestamp, habits: &Habits, everybody: &Everybody) {
+        let added = habits.compare(at, act, &mut self.last_act, everybody);
+        let sums = [
+            (&mut self.typical, Of::Typical),
+            (&mut self.joint, Of::Joint),
+            (&mut self.mixture, Of::Mixture),
+        ];
+        for (sum, of) in sums {
+            *sum += f64::from(added.get(of));
+        }
     }
 
     fn count(&mut self, act: &Act<'_>) {

@@ -78,6 +78,8 @@ pub struct Incident {
     pub updated_at: Stamp,
     /// The sum of the ledger, in nats.
     pub score: f64,
+    /// What it had to come to, in nats.
+    pub threshold: f64,
     /// What speaks for and against it, the weightiest first.
     pub ledger: Vec<Term>,
     /// Requests and dollars so far.
@@ -99,14 +101,20 @@ pub struct Told {
     pub records: u32,
     pub spent: f64,
     pub detected: i64,
+    /// What the score had to come to, in nats.
+    pub threshold: f64,
     pub phase: Phase,
 }
 
 impl Told {
+    /// What is told of an incident for the first time.
+    pub const fn first((records, spent): (u32, f64), at: Timestamp, threshold: f64) -> Self {
+        Self { revision: 0, records, spent, detected: at.0, threshold, phase: Phase::Open }
+    }
+
     /// What is told of an incident that has come so far, after what was told before.
-    pub fn after(before: Option<Self>, (records, spent): (u32, f64), at: Timestamp, phase: Phase) -> Self {
-        let revision = before.map_or(0, |told| told.revision + 1);
-        Self { revision, records, spent, detected: before.map_or(at.0, |told| told.detected), phase }
+    pub fn after(before: Self, (records, spent): (u32, f64), phase: Phase) -> Self {
+        Self { revision: before.revision + 1, records, spent, phase, ..before }
     }
 }
 
@@ -169,6 +177,7 @@ impl Incident {
             detected_at: stamp(told.detected),
             updated_at: scene.at,
             score: ledger.score(),
+            threshold: told.threshold,
             ledger: terms,
             requests: consumer.records,
             cost_usd: consumer.spent,

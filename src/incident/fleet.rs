@@ -3,6 +3,7 @@
 //! Shards, and processes, tell each other from time to time what their keys have added, and judge by what was known then:
 //! so it does not matter who owns which key. All that is added are counts, so the order in which it is does not matter.
 
+use super::budget::Tally;
 use super::habits::Everybody;
 use super::identity::{Identity, Place};
 use super::novelty::Fellows;
@@ -28,10 +29,15 @@ pub struct Fleet {
     pub fellows: [Fellows; 2],
     /// Sizes of all trusted requests.
     pub shape: Shape,
-    /// Sizes of all requests that tell neither address nor client.
+    /// Sizes of all requests, in doublings.
     pub sizes: Everybody,
+    /// How often newcomers and days that are no theft look like one.
+    pub tally: Tally,
     keys: u32,
     networks: BTreeMap<u32, u32>,
+    /// Networks that one key uses alone, and uses of networks by keys in all, when they were last counted.
+    #[serde(skip)]
+    lone: [u32; 2],
     clients: BTreeMap<u64, u32>,
     strangers: BTreeMap<Address, Stranger>,
 }
@@ -59,6 +65,11 @@ impl Fleet {
     /// A key is used for the first time.
     pub fn add_key(&mut self) {
         self.keys += 1;
+    }
+
+    /// How many keys there are.
+    pub const fn keys(&self) -> u32 {
+        self.keys
     }
 
     /// A key has a network or a client that it had not.
@@ -94,6 +105,19 @@ impl Fleet {
         self.share(self.networks.get(&place.network).copied())
     }
 
+    /// How likely it was that none uses this network, by chance; 1 where one does, or nobody knows.
+    ///
+    /// Of an owner's new network it is about as likely as that a use of one, of all that keys have, is the only one of
+    /// its network (the estimate of what is unseen by Good, 1953, and Turing): likely in a small fleet, and in one of
+    /// people at home.
+    pub fn chance_of_unused(&self, place: &Place) -> f64 {
+        let [lone, uses] = self.lone.map(f64::from);
+        if self.networks.len() >= NETWORKS_MAX || self.networks.contains_key(&place.network) {
+            return 1.0;
+        }
+        (lone + 1.0) / (uses + 1.0).max(lone + 1.0)
+    }
+
     /// The part of the keys that use this client.
     pub fn client_share(&self, client: u64) -> f64 {
         self.share(self.clients.get(&client).copied())
@@ -110,6 +134,7 @@ impl Fleet {
         }
         self.shape.add_all(&news.shape);
         self.sizes.add_all(&news.sizes);
+        self.tally.add_all(&news.tally);
         self.keys = self.keys.saturating_add(news.keys);
         for (network, keys) in &news.networks {
             count(&mut self.networks, *network, *keys, NETWORKS_MAX);
@@ -122,6 +147,13 @@ impl Fleet {
         }
     }
 
+    /// Counts what [`Fleet::chance_of_unused`] is taken from; of what is judged by, not of what is added to it.
+    pub fn count_lone(&mut self) {
+        let lone = self.networks.values().filter(|keys| **keys == 1).count();
+        let uses = self.networks.values().fold(0_u32, |sum, keys| sum.saturating_add(*keys));
+        self.lone = [u32::try_from(lone).unwrap_or(u32::MAX), uses];
+    }
+
     /// What has been added since it was `before`.
     #[cfg(feature = "kafka")]
     #[must_use]
@@ -132,6 +164,7 @@ impl Fleet {
         }
         news.shape.subtract(&before.shape);
         news.sizes.subtract(&before.sizes);
+        news.tally.subtract(&before.tally);
         news.keys = self.keys.saturating_sub(before.keys);
         subtract(&mut news.networks, &before.networks);
         subtract(&mut news.clients, &before.clients);
@@ -141,6 +174,7 @@ impl Fleet {
 
     /// Forgets addresses that have not been there for long, and the oldest where there are too many.
     pub fn forget(&mut self, now: Timestamp) {
+        self.tally.forget();
         let now = seconds(now);
         self.strangers.retain(|_, stranger| now - stranger.last <= STRANGER_SECONDS);
         if let Some(excess) = self.strangers.len().checked_sub(STRANGERS_MAX).filter(|excess| *excess > 0) {

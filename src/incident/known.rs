@@ -22,11 +22,6 @@ impl<K: Ord + Copy> Known<K> {
         self.entries.binary_search_by_key(&value, |entry| entry.0).is_ok()
     }
 
-    /// Whether it is empty.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -73,6 +68,6 @@ mod tests {
             known.see(value, at, 2);
         }
         assert_eq!(known.values().collect::<Vec<_>>(), [5, 9]);
-        assert!(known.has(5) && !known.has(3) && known.len() == 2 && !known.is_empty());
+        assert!(known.has(5) && !known.has(3) && known.len() == 2);
     }
 }

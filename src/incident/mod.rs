@@ -8,6 +8,8 @@
 //! One pass in the order of arrival, by event time. Nothing looks ahead, and every key has a bounded state, which is kept
 //! with the rest of the key's. What is usual among all keys (`fleet`) is told every quarter of an hour.
 
+mod budget;
+mod case;
 mod cohort;
 mod evidence;
 mod event;
@@ -19,10 +21,12 @@ mod novelty;
 mod owner;
 mod shape;
 mod statements;
+mod table;
 mod watch;
 
+pub use budget::{Outlook, Way};
 pub use event::{Incident, Phase};
-pub use evidence::{TERMS, Term, is_of_habits, meaning};
+pub use evidence::{IDENTITY, TERMS, Term, is_of_habits, meaning};
 pub use fleet::Fleet;
 
 use crate::address::Address;
@@ -31,6 +35,7 @@ use crate::networks::Networks;
 use crate::normalise::clients::{Client, client};
 use crate::record::{Batch, Kind, Part, Statement, UsageRecord};
 use crate::time::{MINUTE, SECOND, Stamp, Timestamp};
+use budget::Bar;
 use cohort::Act;
 use fleet::Around;
 use habits::Regular;
@@ -58,13 +63,22 @@ pub struct IncidentConfig {
     pub threshold_nats: f64,
     /// The same for keys whose records tell neither address nor client, which are known by their habits alone.
     pub habits_threshold_nats: f64,
+    /// How many false incidents a week all keys together may raise; the thresholds follow. 0: the thresholds are those
+    /// above.
+    pub false_per_week: f64,
     /// After how many hours without the consumer an incident is over.
     pub quiet_hours: u32,
 }
 
 impl Default for IncidentConfig {
     fn default() -> Self {
-        Self { enabled: false, threshold_nats: 11.5, habits_threshold_nats: 2.2, quiet_hours: 24 }
+        Self {
+            enabled: false,
+            threshold_nats: 7.8,
+            habits_threshold_nats: 2.2,
+            false_per_week: 0.0,
+            quiet_hours: 24,
+        }
     }
 }
 
@@ -75,6 +89,8 @@ pub struct IncidentSettings {
     pub threshold_nats: f64,
     /// The same for keys that are known by their habits alone.
     pub habits_threshold_nats: f64,
+    /// How many false incidents a week all keys together may raise, if the thresholds follow that.
+    pub false_per_week: Option<f64>,
     /// After how many seconds without the consumer an incident is over.
     pub quiet_seconds: i64,
     /// Which network an address belongs to.
@@ -178,6 +194,8 @@ pub struct Observer {
     /// What is usual among all keys, as it was told last, and what these keys have added since.
     known: Fleet,
     news: Fleet,
+    /// What scores must come to, by what is known.
+    bars: [Bar; 2],
     places: HashMap<Address, Place, ahash::RandomState>,
     clients: HashMap<u64, Client, ahash::RandomState>,
 }
@@ -185,14 +203,28 @@ pub struct Observer {
 impl Observer {
     /// Nothing is known yet.
     pub fn new(settings: &IncidentSettings) -> Self {
-        Self {
+        let mut observer = Self {
             settings: settings.clone(),
+            bars: [Bar::SILENT; 2],
             load_tools: LOAD_TOOLS.iter().map(|name| client(name).family).collect(),
             known: Fleet::default(),
             news: Fleet::default(),
             places: HashMap::default(),
             clients: HashMap::default(),
-        }
+        };
+        observer.set_bars();
+        observer
+    }
+
+    fn set_bars(&mut self) {
+        let Self { settings, known, .. } = self;
+        let fixed = [settings.threshold_nats, settings.habits_threshold_nats].map(Bar::fixed);
+        self.bars = settings.false_per_week.map_or(fixed, |budget| known.tally.bars(budget, known.keys()));
+    }
+
+    /// How many false incidents a week are to be expected, how many there were, and the thresholds that hold.
+    pub fn outlook(&self) -> Outlook {
+        self.known.tally.outlook(self.settings.false_per_week, self.bars, self.known.keys())
     }
 
     /// Takes a record of this key; what follows from it, unless everything is only learned from.
@@ -212,22 +244,24 @@ impl Observer {
         let Watched { consumers, regular, said } = watch;
         let said = said.as_deref();
         let is_silent = learning || said.is_some_and(|said| said.is_quiet(INCIDENT, seconds(record.time.at)));
-        let Self { settings, load_tools, known, news, .. } = self;
-        let seat = |threshold: f64| {
-            let threshold = if is_silent { f64::INFINITY } else { threshold };
-            Seat { key, time: record.time, threshold, load_tools, networks: &settings.networks, said }
+        let Self { settings, load_tools, known, news, bars, .. } = self;
+        let seat = |way: Way| {
+            let bar = if is_silent { Bar::SILENT } else { bars[way as usize] };
+            Seat { key, time: record.time, bar, load_tools, networks: &settings.networks, said }
         };
         if record.address.is_none() && record.user_agent.is_none() {
             let regular = regular.get_or_insert_with(|| Box::new(Regular::new(record.time.at)));
-            let seat = seat(settings.habits_threshold_nats);
-            return regular.take(&act(record, batch, &identity), &seat, &known.sizes, &mut news.sizes);
+            return regular.take(
+                &act(record, batch, &identity),
+                &seat(Way::Habits),
+                &mut Around { known, news },
+            );
         }
         let consumers = consumers.get_or_insert_with(|| {
             news.add_key();
-            Box::new(Watch::new(seconds(record.time.at), &identity))
+            Box::new(Watch::new(record.time.at, &identity))
         });
-        let seat = seat(settings.threshold_nats);
-        consumers.take(&act(record, batch, &identity), &seat, &mut Around { known, news })
+        consumers.take(&act(record, batch, &identity), &seat(Way::Consumer), &mut Around { known, news })
     }
 
     /// Takes what an operator says of a key; what follows from it.
@@ -249,11 +283,11 @@ impl Observer {
         let said = said.as_deref();
         let Self { settings, load_tools, known, news, .. } = self;
         let networks = &settings.networks;
-        let threshold = f64::INFINITY;
-        let seat = Seat { key, time: record.time, threshold, load_tools, networks, said };
-        let of_habits = regular.as_mut().and_then(|regular| regular.hear(&about, &seat));
+        let seat = Seat { key, time: record.time, bar: Bar::SILENT, load_tools, networks, said };
+        let around = &mut Around { known, news };
+        let of_habits = regular.as_mut().and_then(|regular| regular.hear(&about, &seat, around));
         let consumers = consumers.as_mut().filter(|_| of_habits.is_none());
-        of_habits.or_else(|| consumers?.hear(&about, &seat, &mut Around { known, news }))
+        of_habits.or_else(|| consumers?.hear(&about, &seat, around))
     }
 
     /// Tells of the open incidents of a key that are over by `now`, and when the next will be.
@@ -265,9 +299,8 @@ impl Observer {
     ) -> (Vec<Incident>, Option<Timestamp>) {
         let Self { settings, load_tools, known, .. } = self;
         let Watched { consumers, regular, said } = watch;
-        let (networks, threshold) = (&settings.networks, f64::INFINITY);
-        let seat =
-            Seat { key, time: Stamp::utc(now), threshold, load_tools, networks, said: said.as_deref() };
+        let (networks, bar) = (&settings.networks, Bar::SILENT);
+        let seat = Seat { key, time: Stamp::utc(now), bar, load_tools, networks, said: said.as_deref() };
         let mut over: Vec<Incident> =
             regular.as_mut().and_then(|regular| regular.settle(&seat)).into_iter().collect();
         if let Some(consumers) = consumers {
@@ -281,8 +314,8 @@ impl Observer {
         let Self { settings, load_tools, known, .. } = self;
         let Watched { consumers, regular, said } = watch;
         let time = Stamp::utc(Timestamp::MIN);
-        let (networks, threshold) = (&settings.networks, f64::INFINITY);
-        let seat = Seat { key, time, threshold, load_tools, networks, said: said.as_deref() };
+        let (networks, bar) = (&settings.networks, Bar::SILENT);
+        let seat = Seat { key, time, bar, load_tools, networks, said: said.as_deref() };
         let mut rest = consumers.as_mut().map_or_else(Vec::new, |consumers| consumers.rest(&seat, known));
         rest.extend(regular.as_mut().and_then(|regular| regular.rest(&seat)));
         rest
@@ -301,12 +334,16 @@ impl Observer {
     /// All keys have added this; the watermark has come so far.
     pub fn learn(&mut self, news: &Fleet, watermark: Timestamp) {
         self.known.add_all(news);
+        self.known.count_lone();
         self.known.forget(watermark);
+        self.set_bars();
     }
 
     /// Takes up what was saved: what is usual among all keys, and what these had added since.
     pub fn resume(&mut self, known: Fleet, news: &Fleet) {
         self.known = known;
+        self.known.count_lone();
+        self.set_bars();
         self.news.add_all(news);
     }
 

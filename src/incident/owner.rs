@@ -129,6 +129,11 @@ impl Owner {
         }
     }
 
+    /// Dollars that it spends on a day of use.
+    pub fn daily_spend(&self) -> f64 {
+        self.spent / f64::from(self.active_days.max(1.0))
+    }
+
     /// Whether the client is known: a version below the lowest is not, one above is an upgrade.
     pub fn knows_client(&self, identity: &Identity) -> bool {
         identity.client == 0
@@ -314,11 +319,6 @@ impl Owner {
         #[allow(clippy::cast_precision_loss, reason = "days of a life")]
         let days = (self.last - self.first) as f64 / 86_400.0 + 1.0;
         (1.0 - f64::from(self.active_days) / days).clamp(0.01, 0.95)
-    }
-
-    /// Dollars of a day in use.
-    pub fn daily_cost(&self) -> f64 {
-        self.spent / f64::from(self.active_days).max(1.0)
     }
 
     /// Logarithm of how likely the owner sends a request of this size: ever, and of late.

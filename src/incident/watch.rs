@@ -1,9 +1,12 @@
 //! One key: its owner, and everybody else who uses it.
 
+use super::budget::{Bar, Way};
+use super::case::Case;
 use super::cohort::{Act, Cohort, Name};
 use super::event::{Incident, Phase, Scene, Told, incident_id, is_news};
-use super::evidence::{Case, Ledger, weigh};
+use super::evidence::{Ledger, weigh};
 use super::fleet::{Around, Fleet};
+use super::habits::Habits;
 use super::identity::Identity;
 use super::novelty::{Kind, rate};
 use super::owner::{Owner, Seen, seconds};
@@ -33,6 +36,8 @@ const EVERY: (u32, u32) = (60, 20);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Watch {
     owner: Owner,
+    /// How the owner uses it.
+    habits: Habits,
     cohorts: Vec<Cohort>,
     /// How many cohorts there have been.
     numbered: u32,
@@ -47,7 +52,8 @@ const OWNER: u32 = 0;
 pub struct Seat<'a> {
     pub key: &'a KeyProfile,
     pub time: Stamp,
-    pub threshold: f64,
+    /// What a score must come to.
+    pub bar: Bar,
     /// Families of clients that make load tests.
     pub load_tools: &'a [u64],
     pub networks: &'a Networks,
@@ -75,9 +81,11 @@ impl Seat<'_> {
 
 impl Watch {
     /// A key at its first record.
-    pub fn new(at: i64, identity: &Identity) -> Self {
+    pub fn new(time: Timestamp, identity: &Identity) -> Self {
+        let at = seconds(time);
         Self {
             owner: Owner::new(at, identity.place.as_ref()),
+            habits: Habits::new(time),
             cohorts: Vec::new(),
             numbered: OWNER,
             latest: (OWNER, at, None),
@@ -88,6 +96,7 @@ impl Watch {
     pub fn bytes(&self) -> usize {
         heap::vector::<Self>(1)
             + self.owner.heap_bytes()
+            + self.habits.heap_bytes()
             + heap::vector::<Cohort>(self.cohorts.capacity())
             + self.cohorts.iter().map(Cohort::heap_bytes).sum::<usize>()
     }
@@ -99,18 +108,18 @@ impl Watch {
         let client = self.owner.knows_client(act.identity);
         let is_beginning = act.at - self.owner.first < BEGINNING.0 || self.owner.records < BEGINNING.1;
         if network && block && client || is_beginning {
-            self.take_own(act, fleet);
+            self.take_own(act, seat.time.at, fleet);
             return None;
         }
         let name = self.name(act.identity, [!network, !block, !client], fleet.known);
-        if seat.expects(act.identity) && self.welcome(name, act, fleet) {
+        if seat.expects(act.identity) && self.welcome(name, act, seat.time.at, fleet) {
             return None;
         }
         let place = match self.cohorts.iter().position(|cohort| cohort.name == name) {
             Some(place) => place,
-            None => self.begin(name, act, [!network, network && !block, !client]),
+            None => self.begin(name, act, [!network, network && !block, !client], fleet),
         };
-        self.take_other(place, act, fleet);
+        self.take_other(place, act, seat.time.at, fleet);
         let before = self.cohorts.len();
         let found = self.judge(place, seat, fleet);
         if self.cohorts.len() == before {
@@ -120,17 +129,18 @@ impl Watch {
     }
 
     /// Takes somebody who was announced as the owner's, with all that he did before; not whoever was told as a thief.
-    fn welcome(&mut self, name: Name, act: &Act<'_>, fleet: &mut Around<'_>) -> bool {
+    fn welcome(&mut self, name: Name, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) -> bool {
         match self.cohorts.iter().position(|cohort| cohort.name == name) {
             Some(place) if self.cohorts[place].incident.is_some() => return false,
             Some(place) => self.adopt(place, act.at, fleet),
             None => {}
         }
-        self.take_own(act, fleet);
+        self.take_own(act, time, fleet);
         true
     }
 
-    fn take_own(&mut self, act: &Act<'_>, fleet: &mut Around<'_>) {
+    fn take_own(&mut self, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) {
+        self.habits.take_own(time, act, &mut fleet.news.sizes);
         let is_new = self.owner.accept(act.at, act.identity);
         fleet.news.add(act.identity, is_new);
         let size = act.size();
@@ -143,7 +153,9 @@ impl Watch {
             cost: act.cost,
         };
         self.owner.lists |= act.is_list;
+        fleet.news.tally.spend(act.cost);
         if self.owner.learn(&seen, &fleet.known.shape) {
+            fleet.news.tally.use_on(Way::Consumer, act.at.div_euclid(86_400));
             fleet.news.fellows[usize::from(self.owner.born_on_server)].active += 1.0;
         }
         if let Some(size) = size {
@@ -178,18 +190,21 @@ impl Watch {
         rate(own, self.owner.active_days, fellows, Kind::Block, 0)
     }
 
-    fn begin(&mut self, name: Name, act: &Act<'_>, is_new: [bool; 3]) -> usize {
+    fn begin(&mut self, name: Name, act: &Act<'_>, is_new: [bool; 3], fleet: &mut Around<'_>) -> usize {
         if self.cohorts.len() >= COHORTS_MAX {
             let oldest = (0..self.cohorts.len())
                 .min_by_key(|&place| (self.cohorts[place].incident.is_some(), self.cohorts[place].last));
-            self.cohorts.remove(oldest.unwrap_or(0));
+            let oldest = self.cohorts.remove(oldest.unwrap_or(0));
+            if oldest.incident.is_none() {
+                fleet.news.tally.end(Way::Consumer, oldest.highest);
+            }
         }
         self.numbered += 1;
         self.cohorts.push(Cohort::new(name, self.numbered, act, is_new, &self.owner));
         self.cohorts.len() - 1
     }
 
-    fn take_other(&mut self, place: usize, act: &Act<'_>, fleet: &mut Around<'_>) {
+    fn take_other(&mut self, place: usize, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) {
         let (latest, seen, other) = self.latest;
         let number = self.cohorts[place].number;
         let before = if latest == number { other } else { Some(seen) };
@@ -198,6 +213,7 @@ impl Watch {
             && self.rate_of_blocks(act.identity, fleet.known) > 0.37;
         let cohort = &mut self.cohorts[place];
         cohort.take(act, &self.owner, &fleet.known.shape, before);
+        cohort.compare(act, time, &self.habits, &fleet.known.sizes);
         self.note(number, act.at);
         if roams {
             self.owner.learn_time(act.at, act.identity.place.as_ref().map_or(0, |place| place.fine));
@@ -213,22 +229,31 @@ impl Watch {
             fleet.news.meet(address, seat.key.id, cohort.last);
             cohort.is_shared |= fleet.known.is_met_elsewhere(address, seat.key.id, cohort.last);
         }
-        let cohort = &self.cohorts[place];
-        let ledger = self.weigh(cohort, fleet.known, seat.load_tools);
-        let may_be_told = seat.threshold.is_finite();
-        match cohort.incident {
-            None if ledger.score() >= seat.threshold && ledger.may_be_theft(cohort) => {}
-            Some(told)
-                if may_be_told && is_news(cohort.requests.len(), cohort.records, cohort.spent, told) => {}
-            _ => return None,
+        let ledger = self.weigh(&self.cohorts[place], fleet.known, seat.load_tools);
+        let (score, dollars) = (ledger.score(), self.owner.daily_spend());
+        let cohort = &mut self.cohorts[place];
+        if cohort.incident.is_none() {
+            fleet.news.tally.reach(Way::Consumer, &mut cohort.highest, seat.bar.level(score, dollars));
         }
+        let worth = (cohort.records, cohort.spent);
+        let told = match cohort.incident {
+            None if score >= seat.bar.of(dollars) => {
+                fleet.news.tally.tell(Way::Consumer, &mut cohort.highest, seat.bar.nats);
+                Told::first(worth, seat.time.at, seat.bar.of(dollars))
+            }
+            Some(told) if seat.bar.is_heard() && is_news(cohort.requests.len(), worth.0, worth.1, told) => {
+                Told::after(told, worth, told.phase)
+            }
+            _ => return None,
+        };
         let id = self.id(place, seat);
         if seat.is_dismissed(&id) {
             // Said before it was told: when records are read again, or statements in another order.
+            fleet.news.tally.decide(Way::Consumer, &mut self.cohorts[place].highest, false);
             self.adopt(place, seconds(seat.time.at), fleet);
             return None;
         }
-        Some(self.tell(place, seat, &ledger, seat.time, seat.phase(&id)))
+        Some(self.tell(place, seat, &ledger, seat.time, Told { phase: seat.phase(&id), ..told }))
     }
 
     fn id(&self, place: usize, seat: &Seat<'_>) -> String {
@@ -243,10 +268,13 @@ impl Watch {
         let is_dismissed = seat.is_dismissed(id);
         let phase = if is_dismissed { Phase::Dismissed } else { seat.phase(id) };
         let ledger = self.weigh(&self.cohorts[place], fleet.known, seat.load_tools);
-        let incident = self.tell(place, seat, &ledger, seat.time, phase);
+        let incident = self.go_on(place, seat, &ledger, seat.time, phase)?;
         if is_dismissed {
+            fleet.news.tally.decide(Way::Consumer, &mut self.cohorts[place].highest, false);
             self.cohorts[place].incident = None;
             self.adopt(place, seconds(seat.time.at), fleet);
+        } else if phase == Phase::Confirmed {
+            fleet.news.tally.decide(Way::Consumer, &mut self.cohorts[place].highest, true);
         }
         Some(incident)
     }
@@ -265,20 +293,37 @@ impl Watch {
             if cohort.is_open() && cohort.last + quiet <= now {
                 let at = Stamp::utc(Timestamp((cohort.last + quiet) * SECOND));
                 let ledger = self.weigh(cohort, fleet, seat.load_tools);
-                over.push(self.tell(place, seat, &ledger, at, Phase::Resolved));
+                over.extend(self.go_on(place, seat, &ledger, at, Phase::Resolved));
             }
         }
         over
     }
 
     fn weigh(&self, cohort: &Cohort, fleet: &Fleet, load_tools: &[u64]) -> Ledger {
-        let is_load_tool = load_tools.contains(&cohort.identity.client);
-        weigh(&Case { owner: &self.owner, cohort, fleet, is_load_tool })
+        weigh(&self.case(cohort, fleet, load_tools))
     }
 
-    fn tell(&mut self, place: usize, seat: &Seat<'_>, ledger: &Ledger, at: Stamp, phase: Phase) -> Incident {
+    fn case<'a>(&'a self, cohort: &'a Cohort, fleet: &'a Fleet, load_tools: &[u64]) -> Case<'a> {
+        let is_load_tool = load_tools.contains(&cohort.identity.client);
+        Case { owner: &self.owner, cohort, fleet, is_load_tool }
+    }
+
+    /// Tells of one that has been told what has become of it.
+    fn go_on(
+        &mut self,
+        place: usize,
+        seat: &Seat<'_>,
+        ledger: &Ledger,
+        at: Stamp,
+        phase: Phase,
+    ) -> Option<Incident> {
+        let cohort = &self.cohorts[place];
+        let told = Told::after(cohort.incident?, (cohort.records, cohort.spent), phase);
+        Some(self.tell(place, seat, ledger, at, told))
+    }
+
+    fn tell(&mut self, place: usize, seat: &Seat<'_>, ledger: &Ledger, at: Stamp, told: Told) -> Incident {
         let cohort = &mut self.cohorts[place];
-        let told = Told::after(cohort.incident, (cohort.records, cohort.spent), at.at, phase);
         cohort.incident = Some(told);
         let requests = std::mem::take(&mut cohort.requests);
         let Seat { key, networks, said, .. } = *seat;
@@ -296,10 +341,7 @@ impl Watch {
         let age = at - cohort.first;
         let is_young = self.owner.age_days(at) < YOUNG.1 && age > YOUNG.0;
         let is_settled = age >= SETTLED.1 && cohort.days >= SETTLED.0;
-        if is_young
-            || is_settled
-                && self.weigh(cohort, fleet.known, seat.load_tools).sum(&["additive", "independent"]) < -2.0
-        {
+        if is_young || is_settled && self.case(cohort, fleet.known, seat.load_tools).is_owner_moved() {
             self.adopt(place, at, fleet);
         }
     }
@@ -326,6 +368,7 @@ impl Watch {
         if cohort.incident.is_some() {
             return;
         }
+        fleet.news.tally.end(Way::Consumer, cohort.highest);
         let kinds = [Kind::Network, Kind::Block, Kind::Client];
         for (kind, _) in kinds.into_iter().zip(cohort.is_new).filter(|(_, is_new)| *is_new) {
             let client = if cohort.is_new[2] { 0 } else { cohort.identity.client };
@@ -343,7 +386,7 @@ impl Watch {
                 let at = Stamp::utc(Timestamp(cohort.last * SECOND));
                 let ledger = self.weigh(cohort, fleet, seat.load_tools);
                 let phase = seat.phase(&self.id(place, seat));
-                rest.push(self.tell(place, seat, &ledger, at, phase));
+                rest.extend(self.go_on(place, seat, &ledger, at, phase));
             }
         }
         rest

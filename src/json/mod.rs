@@ -121,8 +121,10 @@ impl<'a> Str<'a> {
 pub enum Value<'a> {
     /// `null`
     Null,
-    /// `true` or `false`
-    Bool(bool),
+    /// `true`. It and its opposite need no byte of their own: beside that, texts would be copied from an odd address.
+    True,
+    /// `false`
+    False,
     /// A number as written.
     Number(&'a [u8]),
     /// A string.
@@ -131,4 +133,78 @@ pub enum Value<'a> {
     Object,
     /// `[`, not yet consumed.
     Array,
+}
+
+impl Value<'_> {
+    /// One of the two.
+    pub const fn flag(flag: bool) -> Self {
+        if flag { Self::True } else { Self::False }
+    }
+}
+
+/// What a value is, and its text where it has one: all that [`Value`] says, but in parts that stay in registers. What
+/// keeps its text at the place of others goes through memory, and is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Plain<'a> {
+    kind: Kind,
+    text: &'a [u8],
+}
+
+/// What a value is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Null,
+    True,
+    False,
+    Number,
+    Str,
+    Object,
+    Array,
+}
+
+impl<'a> Plain<'a> {
+    /// `null`
+    pub const NULL: Self = Self { kind: Kind::Null, text: b"" };
+
+    /// The value.
+    #[inline(always)]
+    pub const fn value(self) -> Value<'a> {
+        match self.kind {
+            Kind::Null => Value::Null,
+            Kind::True => Value::True,
+            Kind::False => Value::False,
+            Kind::Number => Value::Number(self.text),
+            Kind::Str => Value::Str(Str(self.text)),
+            Kind::Object => Value::Object,
+            Kind::Array => Value::Array,
+        }
+    }
+
+    /// Whether it is an object or a list.
+    #[inline(always)]
+    pub const fn is_nested(self) -> bool {
+        matches!(self.kind, Kind::Object | Kind::Array)
+    }
+
+    /// The text that it is.
+    #[inline(always)]
+    pub fn as_text(self) -> Option<Str<'a>> {
+        (self.kind == Kind::Str).then_some(Str(self.text))
+    }
+}
+
+impl<'a> From<Value<'a>> for Plain<'a> {
+    #[inline(always)]
+    fn from(value: Value<'a>) -> Self {
+        let (kind, text) = match value {
+            Value::Null => (Kind::Null, &b""[..]),
+            Value::True => (Kind::True, &b""[..]),
+            Value::False => (Kind::False, &b""[..]),
+            Value::Number(text) => (Kind::Number, text),
+            Value::Str(text) => (Kind::Str, text.0),
+            Value::Object => (Kind::Object, &b""[..]),
+            Value::Array => (Kind::Array, &b""[..]),
+        };
+        Self { kind, text }
+    }
 }

@@ -3,7 +3,7 @@
 use super::balance::sound_end;
 use super::scan::{self, find_special};
 use super::skip::nested_end;
-use super::{DEPTH_MAX, Error, Str, TOO_DEEP, Value, number_length, same};
+use super::{DEPTH_MAX, Error, Kind, Plain, Str, TOO_DEEP, Value, number_length, same};
 
 /// Reads one JSON text from left to right.
 ///
@@ -221,8 +221,8 @@ impl<'a> Reader<'a> {
             b'[' => Some(Value::Array),
             b'-' | b'0'..=b'9' => self.number().map(Value::Number),
             b'n' => self.literal(b"null", Value::Null),
-            b't' => self.literal(b"true", Value::Bool(true)),
-            b'f' => self.literal(b"false", Value::Bool(false)),
+            b't' => self.literal(b"true", Value::True),
+            b'f' => self.literal(b"false", Value::False),
             _ => self.fail("expected a value"),
         }
     }
@@ -271,6 +271,46 @@ impl<'a> Reader<'a> {
             }
         }
         Some((value, &self.text[start..self.at]))
+    }
+
+    /// The same for those who keep values.
+    #[inline(always)]
+    pub fn plain_member(&mut self) -> Option<(Plain<'a>, &'a [u8])> {
+        let byte = self.space();
+        if self.error.is_some() {
+            return None;
+        }
+        let start = self.at;
+        let (kind, text) = match byte {
+            b'"' => {
+                let rest = &self.text[start + 1..];
+                let length = find_special(rest);
+                if rest.get(length) == Some(&b'"') {
+                    self.at += length + 2;
+                    self.fresh = false;
+                    (Kind::Str, &rest[..length])
+                } else {
+                    (Kind::Str, self.quoted_with_escapes(length)?.0)
+                }
+            }
+            b'{' | b'[' => {
+                self.skip_nested();
+                if self.error.is_some() {
+                    return None;
+                }
+                (if byte == b'{' { Kind::Object } else { Kind::Array }, &b""[..])
+            }
+            b'-' | b'0'..=b'9' => (Kind::Number, self.number()?),
+            _ => {
+                let kind = match self.value()? {
+                    Value::True => Kind::True,
+                    Value::False => Kind::False,
+                    _ => Kind::Null,
+                };
+                (kind, &b""[..])
+            }
+        };
+        Some((Plain { kind, text }, &self.text[start..self.at]))
     }
 
     /// Passes over a nested value.

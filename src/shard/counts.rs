@@ -1,5 +1,6 @@
 //! What shards count: what became of records, what they cost, and how much is held.
 
+use crate::incident::Outlook;
 use crate::money::NanoUsd;
 use crate::record::{Action, CostSource, Statement};
 use crate::signal::Signals;
@@ -62,7 +63,7 @@ impl Counts {
 }
 
 /// How much a shard holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Gauges {
     /// Keys in memory.
     pub keys: u64,
@@ -78,6 +79,8 @@ pub struct Gauges {
     pub buckets_forgotten: u64,
     /// Keys by all that their records ever told, in the order of [`Signals::sets`].
     pub by_signals: [u64; Signals::SETS],
+    /// False incidents a week, and the thresholds that hold, where incidents are looked for; the same for all shards.
+    pub outlook: Option<Outlook>,
 }
 
 impl Gauges {
@@ -92,6 +95,7 @@ impl Gauges {
         for (sum, count) in self.by_signals.iter_mut().zip(other.by_signals) {
             *sum += count;
         }
+        self.outlook = self.outlook.or(other.outlook);
     }
 
     /// Keys that a detector with these needs cannot see.

@@ -204,6 +204,7 @@ impl Shard {
             bucket_entries: self.restated.len() as u64,
             buckets_forgotten: self.restated.forgotten,
             by_signals: self.keys.by_signals(),
+            outlook: self.observer.as_ref().map(Observer::outlook),
         }
     }
 

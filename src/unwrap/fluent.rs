@@ -33,7 +33,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
 
 fn sniff(shape: &Shape<'_>) -> bool {
     match shape.text() {
-        Some(text) => record(text).is_some(),
+        Some(text) => record(text, Reader::new).is_some(),
         None if shape.has_any(&["log", "log_processed"]) => {
             shape.has_only(BESIDE) || shape.has("date") || shape.has("kubernetes")
         }
@@ -42,7 +42,9 @@ fn sniff(shape: &Shape<'_>) -> bool {
 }
 
 fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    if let Some(record) = shape.text().and_then(record) {
+    // Whoever claimed it has checked it.
+    if let Some(record) = shape.text().and_then(|text| record(text, Reader::sound)) {
+        shape.found_sound();
         // What Fluentd read without a parser is a line beside nothing.
         let Some(line) = only_line(record) else {
             inner(record);
@@ -68,11 +70,11 @@ fn only_line(record: &[u8]) -> Option<Member<'_>> {
 }
 
 /// The record of `[time, {…}]`, `[[time, {metadata}], {…}]`, `[tag, time, {…}]` or of a line of Fluentd's `out_file`.
-fn record(text: &[u8]) -> Option<&[u8]> {
+fn record<'a>(text: &'a [u8], reader: fn(&'a [u8]) -> Reader<'a>) -> Option<&'a [u8]> {
     if !text.starts_with(b"[") {
-        return of_file(text);
+        return of_file(text, reader);
     }
-    let mut reader = Reader::new(text);
+    let mut reader = reader(text);
     reader.enter_array();
     let mut next = || reader.element().then(|| reader.raw());
     let mut before = next()?;
@@ -87,13 +89,13 @@ fn record(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// The record of `time<tab>tag<tab>{…}`.
-fn of_file(text: &[u8]) -> Option<&[u8]> {
+fn of_file<'a>(text: &'a [u8], reader: fn(&'a [u8]) -> Reader<'a>) -> Option<&'a [u8]> {
     if !text.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
     let mut columns = text.splitn(3, |&byte| byte == b'\t');
     let (time, _tag, record) = (columns.next()?, columns.next()?, columns.next()?);
-    let mut reader = Reader::new(record);
+    let mut reader = reader(record);
     reader.skip();
     (record.starts_with(b"{") && parse_time(time).is_ok() && reader.finish().is_ok()).then_some(record)
 }

@@ -2,13 +2,17 @@
 
 use super::{Content, Wrapper, broken};
 use crate::decode::draft::Read;
+use crate::decode::is_answer;
 use crate::frame::shape::Shape;
 use crate::json::Reader;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "list",
     summary: "a JSON list of records, as webhooks and spend exports send them",
-    sniff: |shape| shape.text().is_some_and(|text| text.starts_with(b"[") && text.ends_with(b"]")),
+    sniff: |shape| {
+        let is_list = |text: &[u8]| text.starts_with(b"[") && text.ends_with(b"]");
+        shape.text().is_some_and(|text| is_list(text) && !is_answer(text))
+    },
     content: Content::Plain,
     peel,
 };
@@ -16,6 +20,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
 fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let text = shape.whole();
     each(Reader::new(text), &mut |_| {}).map_err(broken(text))?;
+    shape.found_sound();
     each(Reader::sound(text), inner).map_err(broken(text))
 }
 

@@ -5,7 +5,7 @@ use super::{Extras, Map, NO_KEY, VAGUE};
 use crate::decode::draft::{self, Draft, Fault, Read};
 use crate::decode::field::{Field, Unit, assign, assign_in};
 use crate::frame::shape::Member;
-use crate::json::{Reader, Str, Value};
+use crate::json::{Plain, Reader, Str, Value};
 use crate::record::Reason;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(in crate::decode) struct Found<'a> {
     /// The fields that have a value, a bit for each.
     fields: u64,
     /// Of these fields the values, and of which places. What stands elsewhere is of records before.
-    values: [(Leaf, Value<'a>); Field::COUNT],
+    values: [(Leaf, Plain<'a>); Field::COUNT],
     /// Texts with JSON in them, still to be looked into.
     pub(super) texts: Vec<(Arc<Node>, Str<'a>)>,
     /// A sum over all dimensions, so that their order does not matter.
@@ -51,11 +51,15 @@ pub(in crate::decode) struct Found<'a> {
 
 const _: () = assert!(Field::COUNT <= 64, "more fields than bits");
 
+/// No values. As a constant it is written in one stretch, and not part by part around the gaps.
+const NO_VALUES: [(Leaf, Plain<'static>); Field::COUNT] = {
+    let leaf = Leaf { field: Field::Time, unit: Unit::Usual, rank: 0, is_last: false, is_vague: false };
+    [(leaf, Plain::NULL); Field::COUNT]
+};
+
 impl Default for Found<'_> {
     fn default() -> Self {
-        let leaf = Leaf { field: Field::Time, unit: Unit::Usual, rank: 0, is_last: false, is_vague: false };
-        let nothing = (leaf, Value::Null);
-        Self { fields: 0, values: [nothing; Field::COUNT], texts: Vec::new(), dimensions: 0 }
+        Self { fields: 0, values: NO_VALUES, texts: Vec::new(), dimensions: 0 }
     }
 }
 
@@ -81,17 +85,17 @@ impl<'a> Found<'a> {
     #[inline]
     pub(super) fn named(&mut self, root: &Node, name: Str<'a>, (value, raw): Member<'a>) {
         if let Some(node) = root.member(name) {
-            self.at(node, (value, raw));
+            self.at(node, value.into(), raw);
         }
     }
 
     #[inline(always)]
-    pub(super) fn at(&mut self, node: &Node, (value, raw): Member<'a>) {
-        match value {
+    pub(super) fn at(&mut self, node: &Node, value: Plain<'a>, raw: &'a [u8]) {
+        if value.is_nested() {
             // It has been read once, so it is sound.
-            Value::Object | Value::Array => self.walk(node, &mut Reader::sound(raw)),
-            Value::Null => {}
-            _ => self.scalar(node, value),
+            self.walk(node, &mut Reader::sound(raw));
+        } else if value != Plain::NULL {
+            self.scalar(node, value);
         }
     }
 
@@ -106,7 +110,8 @@ impl<'a> Found<'a> {
                 (Some(value), known) => self.of_element(
                     known.map(|node| &**node),
                     name.as_plain().unwrap_or_default(),
-                    (value, b""),
+                    value.into(),
+                    b"",
                 ),
                 (None, _) => return,
             }
@@ -115,15 +120,15 @@ impl<'a> Found<'a> {
 
     /// Takes a member of an element, for which the map knows this node.
     #[inline(always)]
-    pub(super) fn of_element(&mut self, known: Option<&Node>, name: &[u8], member: Member<'a>) {
+    pub(super) fn of_element(&mut self, known: Option<&Node>, name: &[u8], value: Plain<'a>, raw: &'a [u8]) {
         let leaf = known.and_then(|node| node.leaf);
-        if matches!(member.0, Value::Str(_) | Value::Bool(_))
+        if matches!(value.value(), Value::Str(_) | Value::True | Value::False)
             && leaf.is_none_or(|leaf| !leaf.field.is_amount())
         {
-            self.dimension(name, member.0);
+            self.dimension(name, value.value());
         }
         if let Some(known) = known {
-            self.at(known, member);
+            self.at(known, value, raw);
         }
     }
 
@@ -132,7 +137,8 @@ impl<'a> Found<'a> {
         let (kind, text) = match value {
             Value::Str(text) if !text.is_empty() => (0, text.resolve(&mut scratch)),
             Value::Number(digits) => (1, digits),
-            Value::Bool(flag) => (2 + u8::from(flag), &b""[..]),
+            Value::False => (2, &b""[..]),
+            Value::True => (3, &b""[..]),
             Value::Str(_) | Value::Null | Value::Object | Value::Array => return,
         };
         let hash = draft::dimension([name, &[kind], text]);
@@ -166,21 +172,22 @@ impl<'a> Found<'a> {
                 reader.skip();
                 match node.leaf {
                     Some(Leaf { unit: Unit::Written, .. }) => {
-                        self.scalar(node, Value::Str(Str::plain(reader.since(start).trim_ascii_start())));
+                        let written = Str::plain(reader.since(start).trim_ascii_start());
+                        self.scalar(node, Value::Str(written).into());
                     }
                     // An amount that cannot be read must not pass for none.
-                    Some(leaf) if leaf.field.is_amount() => self.scalar(node, value),
+                    Some(leaf) if leaf.field.is_amount() => self.scalar(node, value.into()),
                     _ => {}
                 }
             }
             Value::Null => {}
-            _ => self.scalar(node, value),
+            _ => self.scalar(node, value.into()),
         }
     }
 
     #[inline(always)]
-    fn scalar(&mut self, node: &Node, value: Value<'a>) {
-        if let Value::Str(text) = value {
+    fn scalar(&mut self, node: &Node, value: Plain<'a>) {
+        if let Some(text) = value.as_text() {
             if let Some(inside) = &node.inside {
                 return self.texts.push((Arc::clone(inside), text));
             }
@@ -190,10 +197,10 @@ impl<'a> Found<'a> {
         }
         let Some(mut leaf) = node.leaf else { return };
         if leaf.field == Field::Dimension {
-            return self.dimension(&leaf.rank.to_le_bytes(), value);
+            return self.dimension(&leaf.rank.to_le_bytes(), value.value());
         }
         let (bit, place) = (1_u64 << leaf.field.index(), &mut self.values[leaf.field.index()]);
-        if leaf.is_vague && value == Value::Number(b"0") {
+        if leaf.is_vague && value.value() == Value::Number(b"0") {
             leaf.rank = VAGUE;
         }
         if self.fields & bit == 0 || leaf.rank < place.0.rank + u16::from(leaf.is_last) {
@@ -235,7 +242,7 @@ impl<'a> Found<'a> {
     pub(super) fn extras(&self) -> Extras<'a> {
         let mut extras: Extras<'a> = [None; Field::EXTRAS];
         for field in bits(self.fields & EXTRAS) {
-            extras[field - FIRST_EXTRA] = Some(self.values[field].1);
+            extras[field - FIRST_EXTRA] = Some(self.values[field].1.value());
         }
         extras
     }
@@ -245,6 +252,7 @@ impl<'a> Found<'a> {
         draft.dimensions = self.dimensions;
         for field in bits(self.fields & !EXTRAS) {
             let (leaf, value) = self.values[field];
+            let value = value.value();
             match (leaf.field, leaf.unit) {
                 (field, Unit::Usual | Unit::Written) => assign(draft, field, value)?,
                 (field, Unit::Tens(tens)) => assign_in(draft, field, value, tens)?,

@@ -93,15 +93,15 @@ impl Step {
     #[inline(always)]
     pub(super) fn take<'a>(&self, reader: &mut Reader<'a>, found: &mut Found<'a>) -> Option<()> {
         reader.set_around(self.around);
-        let member = reader.member()?;
+        let (value, raw) = reader.plain_member()?;
         if let Some(fixed) = &self.fixed
-            && **fixed != *member.1
+            && **fixed != *raw
         {
             return None;
         }
         match (&self.name, &self.node) {
-            (Some(name), node) => found.of_element(node.as_deref(), name, member),
-            (None, Some(node)) => found.at(node, member),
+            (Some(name), node) => found.of_element(node.as_deref(), name, value, raw),
+            (None, Some(node)) => found.at(node, value, raw),
             (None, None) => {}
         }
         Some(())

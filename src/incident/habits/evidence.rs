@@ -6,8 +6,9 @@
 //! never raises it. That last sign tells a surge from a theft: more of the same is no theft.
 
 use super::Habits;
-use super::sums::{Of, Span, place};
+use super::sums::{Of, Span, Sums, place};
 use crate::incident::evidence::{Ledger, Term};
+use crate::incident::table::Table;
 use std::sync::LazyLock;
 
 /// How a sum is looked at.
@@ -87,21 +88,21 @@ pub const TERMS: &[(&str, &str)] = &[
 ];
 
 impl Reading {
-    fn of(self, habits: &Habits) -> f32 {
+    fn of(self, habits: &Habits, sums: &Sums) -> f32 {
         match self {
-            Self::Ln(place) => habits.sums.ln(place),
-            Self::Surprise(place) => habits.sums.surprise(place, habits.days),
-            Self::Part(place) => habits.sums.now(place) / (habits.sums.now(ALL) + 0.5),
+            Self::Ln(place) => sums.ln(place),
+            Self::Surprise(place) => sums.surprise(place, habits.days),
+            Self::Part(place) => sums.now(place) / (sums.now(ALL) + 0.5),
             Self::Age => libm::logf(1.0 + habits.days),
             Self::Activity => libm::logf(1.0 + habits.daily),
         }
     }
 
     /// What was seen, and what is usual.
-    fn seen(self, habits: &Habits) -> (f64, f64) {
+    fn seen(self, habits: &Habits, sums: &Sums) -> (f64, f64) {
         match self {
             Self::Ln(place) | Self::Surprise(place) | Self::Part(place) => {
-                (f64::from(habits.sums.now(place)), f64::from(habits.sums.usual(place)))
+                (f64::from(sums.now(place)), f64::from(sums.usual(place)))
             }
             Self::Age => (f64::from(habits.days), 0.0),
             Self::Activity => (f64::from(habits.daily), 0.0),
@@ -114,54 +115,23 @@ const BELIEVED: &str = "usual";
 /// The sum of the day's records.
 const ALL: usize = place(Of::Records, Span::Day);
 
-/// What a comparison adds: so much from a value on.
-type Steps = Vec<(f32, f32)>;
-
-/// The table: of each comparison its steps, and what is believed before anything is seen.
-struct Weights {
-    steps: Vec<Steps>,
-    believed: f32,
-}
-
-static WEIGHTS: LazyLock<Weights> = LazyLock::new(|| read(include_str!("weights.txt")));
-
-/// Reads the table, which is a part of the program: see there.
-fn read(table: &str) -> Weights {
-    let mut weights = Weights { steps: vec![Steps::new(); READINGS.len()], believed: 0.0 };
-    for line in table.lines().filter(|line| !line.starts_with('#')) {
-        let mut words = line.split_whitespace();
-        let name = words.next().unwrap_or_default();
-        let numbers = words.map(|word| word.parse::<f32>().unwrap_or(f32::NAN));
-        let steps = numbers.clone().step_by(2).zip(numbers.skip(1).step_by(2)).collect::<Steps>();
-        if name == "believed" {
-            weights.believed = steps.first().map_or(f32::NAN, |step| step.1);
-        } else if let Some(place) = READINGS.iter().position(|(known, ..)| *known == name) {
-            weights.steps[place] = steps;
-        }
-    }
-    weights
-}
-
-/// What a comparison of this value adds.
-fn adds(steps: &Steps, value: f32) -> f32 {
-    let above = steps.partition_point(|(from, _)| *from < value);
-    above.checked_sub(1).map_or(0.0, |place| steps[place].1)
-}
+static WEIGHTS: LazyLock<Table> =
+    LazyLock::new(|| Table::read(include_str!("weights.txt"), READINGS.iter().map(|row| row.0)));
 
 /// What speaks for and against a second consumer. Of each term the weightiest comparison says what was seen.
-pub fn weigh(habits: &Habits) -> Ledger {
-    let weights = &*WEIGHTS;
-    let mut steps = weights.steps.iter();
+pub fn weigh(habits: &Habits, sums: &Sums) -> Ledger {
+    let table = &*WEIGHTS;
+    let mut steps = table.steps.iter();
     let mut terms = Vec::with_capacity(TERMS.len());
     for readings in READINGS.chunk_by(|one, other| one.1 == other.1) {
         let name = readings[0].1;
-        let mut nats = if name == BELIEVED { f64::from(weights.believed) } else { 0.0 };
+        let mut nats = if name == BELIEVED { f64::from(table.believed) } else { 0.0 };
         let (mut most, mut seen) = (0.0, (0.0, 0.0));
         for ((.., reading), steps) in readings.iter().zip(&mut steps) {
-            let adds = adds(steps, reading.of(habits));
+            let adds = steps.adds(reading.of(habits, sums));
             nats += f64::from(adds);
             if adds.abs() > most {
-                (most, seen) = (adds.abs(), reading.seen(habits));
+                (most, seen) = (adds.abs(), reading.seen(habits, sums));
             }
         }
         if nats != 0.0 {
@@ -186,7 +156,7 @@ mod tests {
             assert!(name == "believed" || READINGS.iter().any(|(known, ..)| *known == name), "{name}");
             assert_eq!(rows.iter().filter(|other| other.split_whitespace().next() == Some(name)).count(), 1);
         }
-        for steps in &WEIGHTS.steps {
+        for steps in WEIGHTS.steps.iter().map(|steps| &steps.0) {
             assert!(steps.iter().all(|(from, adds)| from.is_finite() && adds.is_finite()));
             assert!(steps.is_sorted_by(|one, other| one.0 < other.0));
         }
@@ -201,7 +171,7 @@ mod tests {
     #[test]
     fn signs_are_those_that_reason_gives() {
         for ((name, term, _), steps) in READINGS.iter().zip(&WEIGHTS.steps) {
-            let added = || std::iter::once(0.0).chain(steps.iter().map(|step| step.1));
+            let added = || std::iter::once(0.0).chain(steps.0.iter().map(|step| step.1));
             match *term {
                 "usual" | "output" => {}
                 "own_work" => assert!(added().is_sorted_by(|one, other| one >= other), "{name}"),

@@ -16,17 +16,16 @@ mod words;
 
 pub use evidence::TERMS;
 pub use sizes::Everybody;
+pub use sums::Of;
 pub use theft::Regular;
 
 use super::cohort::Act;
-use super::evidence::Ledger;
 use super::owner::{hour_of_week, seconds};
-use crate::heap;
 use crate::time::{SECOND, Timestamp};
 use rhythm::Rhythm;
 use serde::{Deserialize, Serialize};
 use sizes::{DAY_KEEPS, Own, Size};
-use sums::{Added, Of, Sums};
+use sums::Added;
 use words::Words;
 
 /// How much likelier anybody's a size must be than the key's, as a logarithm, to be foreign, or strange; how little, to
@@ -61,7 +60,8 @@ pub enum Look {
 }
 
 impl Look {
-    fn of(joint: f32, added: &Added) -> Self {
+    fn of(added: &Added) -> Self {
+        let joint = added.get(Of::Joint);
         let new = [Of::NewModel, Of::Dearer, Of::NewEndpoint, Of::Refused];
         if joint > SUSPECT || new.iter().any(|of| added.get(*of) > 0.0) {
             Self::Suspect
@@ -76,7 +76,6 @@ impl Look {
 /// What is known of the habits of one key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Habits {
-    clock: Timestamp,
     day: i64,
     /// Days of use before this one, and what they had of requests on average.
     days: f32,
@@ -84,43 +83,85 @@ pub struct Habits {
     /// Requests, and those of today.
     requests: u64,
     today: u32,
-    sums: Sums,
     sizes: Own,
     rhythm: Rhythm,
     models: Words,
     endpoints: Words,
     /// The highest price of a token that is usual.
     ceiling: f32,
+    last: Last,
+    /// How often the model changes from one request to the next, of how many.
+    changes: [f32; 2],
+}
+
+/// What a consumer did last.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Last {
+    clock: Timestamp,
+    is_known: bool,
     /// Doublings of the last foreign request.
     foreign: Option<[f32; 2]>,
-    /// The model of the last request; how often that changes, of how many.
+    /// The model of the last request that did work.
     model: Option<u64>,
-    changes: [f32; 2],
+}
+
+impl Last {
+    /// Of one who comes now.
+    pub const fn new(at: Timestamp) -> Self {
+        Self { clock: at, is_known: false, foreign: None, model: None }
+    }
+
+    /// Another record of the same one.
+    fn pass(&mut self, at: Timestamp, act: &Act<'_>) {
+        self.clock = self.clock.max(at);
+        self.is_known = true;
+        if act.is_work() {
+            self.model = Some(act.model);
+        }
+    }
+
+    /// Seconds since.
+    #[allow(clippy::cast_precision_loss, reason = "seconds between two records")]
+    fn pause(&self, at: Timestamp) -> f32 {
+        (at.0 - self.clock.0).max(0) as f32 / SECOND as f32
+    }
+}
+
+const fn one_if(is: bool) -> f32 {
+    if is { 1.0 } else { 0.0 }
 }
 
 impl Habits {
     /// A key at its first record.
     pub fn new(at: Timestamp) -> Self {
         Self {
-            clock: at,
+            last: Last::new(at),
             day: day(seconds(at)),
             days: 0.0,
             daily: 0.0,
             requests: 0,
             today: 0,
-            sums: Sums::new(),
             sizes: Own::new(),
             rhythm: Rhythm::default(),
             models: Words::default(),
             endpoints: Words::default(),
             ceiling: 0.0,
-            foreign: None,
-            model: None,
             changes: [0.0; 2],
         }
     }
 
-    /// Takes a record; what it looks like. What is known to be the owner's teaches all there is to it.
+    /// Whether there was no record.
+    const fn is_first(&self) -> bool {
+        self.requests == 0
+    }
+
+    /// Whether a record of this time begins a day.
+    const fn begins_day(&self, at: i64) -> bool {
+        day(at) > self.day
+    }
+
+    /// Compares a record with the key's habits and learns from it. What is known to be the owner's teaches all there is
+    /// to it.
     pub fn take(
         &mut self,
         at: Timestamp,
@@ -128,103 +169,98 @@ impl Habits {
         is_own: bool,
         known: &Everybody,
         news: &mut Everybody,
-    ) -> Look {
-        let (weekend, hour) = hour_of_week(act.at);
-        let day = day(act.at);
-        if day > self.day {
+    ) -> Added {
+        self.come_to(act.at);
+        let (before, mut last) = (self.last, self.last);
+        let added = self.compare(at, act, &mut last, known);
+        let is_foreign = added.get(Of::Foreign) > 0.0;
+        self.last = last;
+        self.learn(at, act, &before, if is_foreign && !is_own { FOREIGN_TEACHES } else { 1.0 }, news);
+        added
+    }
+
+    /// Learns from a record that is known to be the owner's.
+    pub fn take_own(&mut self, at: Timestamp, act: &Act<'_>, news: &mut Everybody) {
+        self.come_to(act.at);
+        let before = self.last;
+        self.last.pass(at, act);
+        self.learn(at, act, &before, 1.0, news);
+    }
+
+    fn come_to(&mut self, at: i64) {
+        if self.begins_day(at) {
             self.end_day();
-            self.day = day;
+            self.day = day(at);
         }
-        #[allow(clippy::cast_precision_loss, reason = "seconds between two records")]
-        let pause = (at.0 - self.clock.0).max(0) as f32 / SECOND as f32;
-        if pause > 0.0 {
-            self.sums.fade(pause);
-        }
+    }
+
+    /// Compares a record with the key's habits; `last` is what the same consumer did before.
+    pub fn compare(&self, at: Timestamp, act: &Act<'_>, last: &mut Last, known: &Everybody) -> Added {
         let mut added = Added::default();
         added.set(Of::Records, 1.0);
-        let mut joint = self.take_time(weekend, hour, pause, &mut added);
+        let mut joint = self.compare_time(at, act, last, &mut added);
         if act.is_work() {
-            let teaches = if is_own { 1.0 } else { FOREIGN_TEACHES };
-            joint += self.take_size(act, teaches, known, news, &mut added);
-            joint += self.take_model(act, day, &mut added);
+            joint +=
+                self.compare_size(act, last, known, &mut added) + self.compare_model(act, last, &mut added);
             added.set(Of::Mixture, libm::logf(1.0 - HIS_PART + HIS_PART * libm::expf(joint.min(6.0))));
         }
         added.set(Of::Joint, joint);
-        self.take_answer(act, day, &mut added);
-        self.sums.add(&added);
-        self.requests += 1;
-        self.today += 1;
-        self.clock = self.clock.max(at);
-        Look::of(joint, &added)
+        self.compare_answer(act, &mut added);
+        last.pass(at, act);
+        added
     }
 
-    fn take_time(&mut self, weekend: usize, hour: usize, pause: f32, added: &mut Added) -> f32 {
+    fn compare_time(&self, at: Timestamp, act: &Act<'_>, last: &Last, added: &mut Added) -> f32 {
+        let (weekend, hour) = hour_of_week(act.at);
         let odd = self.rhythm.ln_odd(weekend, hour);
         added.set(Of::OddHours, odd.max(0.0));
         added.set(Of::RareHours, libm::expf(odd).clamp(0.3, 8.0));
-        let pause = (self.requests > 0).then_some(pause);
-        added.set(Of::ShortGaps, pause.map_or(0.0, |pause| self.rhythm.ln_short(pause)));
-        self.rhythm.add(hour, pause);
+        let is_short = if last.is_known { self.rhythm.ln_short(last.pause(at)) } else { 0.0 };
+        added.set(Of::ShortGaps, is_short);
         0.5 * odd.clamp(-2.0, 2.0)
     }
 
-    fn take_size(
-        &mut self,
-        act: &Act<'_>,
-        foreign_teaches: f32,
-        known: &Everybody,
-        news: &mut Everybody,
-        added: &mut Added,
-    ) -> f32 {
+    fn compare_size(&self, act: &Act<'_>, last: &mut Last, known: &Everybody, added: &mut Added) -> f32 {
         let size = Size::of(act.input, act.output);
         let anybody = known.density(size);
         let odd = libm::logf(anybody / self.sizes.density(size, anybody));
-        let one_if = |is: bool| if is { 1.0 } else { 0.0 };
         added.set(Of::Strange, one_if(odd > STRANGE));
         added.set(Of::Typical, one_if(odd < TYPICAL));
         added.set(Of::OddSizes, odd.clamp(0.0, 4.0));
         #[allow(clippy::cast_precision_loss, reason = "thousands of tokens")]
         added.set(Of::Output, act.output as f32 / 1000.0);
-        let is_foreign = odd > FOREIGN;
-        if is_foreign {
+        if odd > FOREIGN {
             let near = |before: [f32; 2]| {
                 before.iter().zip(size.doublings).all(|(before, now)| (before - now).abs() < TEMPLATE)
             };
-            added.set(Of::Template, one_if(self.foreign.is_some_and(near)));
-            self.foreign = Some(size.doublings);
+            added.set(Of::Template, one_if(last.foreign.is_some_and(near)));
+            last.foreign = Some(size.doublings);
+            added.set(Of::Foreign, 1.0);
         }
-        self.sizes.add(size, if is_foreign { foreign_teaches } else { 1.0 });
-        news.add(size, self.requests);
         odd.clamp(-1.0, 3.0)
     }
 
-    fn take_model(&mut self, act: &Act<'_>, day: i64, added: &mut Added) -> f32 {
-        let price = price(act);
-        let is_new = self.models.see(act.model, day, price);
+    fn compare_model(&self, act: &Act<'_>, last: &Last, added: &mut Added) -> f32 {
         let rare = self.models.ln_rare(act.model);
-        added.set(Of::NewModel, if is_new { 1.0 } else { 0.0 });
+        added.set(Of::NewModel, one_if(self.models.is_new(act.model, day(act.at))));
         added.set(Of::ModelMix, rare.max(0.0));
-        if let Some(price) = price
+        if let Some(price) = price(act)
             && self.ceiling > 0.0
         {
             let dearer = libm::logf(price / self.ceiling);
             added.set(Of::Dearer, if dearer > 0.1 { dearer.min(4.0) } else { 0.0 });
         }
-        let change = self.model.replace(act.model).map_or(0.0, |before| self.change(before != act.model));
+        let change = last.model.map_or(0.0, |before| self.ln_change(act.model, before != act.model));
         added.set(Of::Switches, change);
         rare.clamp(-1.0, 2.0) + change.clamp(-1.0, 1.0)
     }
 
     /// By how much likelier it is that somebody who takes the key's models at random changes now, or does not, than that
     /// the owner does, as a logarithm.
-    fn change(&mut self, changes: bool) -> f32 {
+    fn ln_change(&self, model: u64, changes: bool) -> f32 {
         let [so_far, all] = self.changes;
         let owner = (so_far + 1.0) / (all + 3.0);
-        if self.today < CHANGES_MAX {
-            self.changes = [so_far + if changes { 1.0 } else { 0.0 }, all + 1.0];
-        }
-        #[allow(clippy::cast_precision_loss, reason = "48 at most")]
-        let models = self.models.len() as f32;
+        let models = self.models.with(model);
         if models < 2.0 {
             return 0.0;
         }
@@ -232,20 +268,39 @@ impl Habits {
         libm::logf(ratio).clamp(-2.0, 3.0)
     }
 
-    fn take_answer(&mut self, act: &Act<'_>, day: i64, added: &mut Added) {
-        let mut mark = |of: Of, is: bool| added.set(of, if is { 1.0 } else { 0.0 });
+    fn compare_answer(&self, act: &Act<'_>, added: &mut Added) {
         let is_refused = matches!(act.status, 400 | 401 | 403 | 404) && act.output == 0;
-        mark(Of::Refused, is_refused);
-        mark(Of::Probe, is_refused && act.is_idle() && act.status != 401);
-        mark(Of::Unauthorised, act.status == 401);
-        mark(Of::NoTokens, act.is_success() && !act.is_work());
-        mark(Of::NewEndpoint, self.endpoints.see(act.endpoint, day, None));
+        added.set(Of::Refused, one_if(is_refused));
+        added.set(Of::Probe, one_if(is_refused && act.is_idle() && act.status != 401));
+        added.set(Of::Unauthorised, one_if(act.status == 401));
+        added.set(Of::NoTokens, one_if(act.is_success() && !act.is_work()));
+        added.set(Of::NewEndpoint, one_if(self.endpoints.is_new(act.endpoint, day(act.at))));
         #[allow(clippy::cast_possible_truncation, reason = "dollars of one request")]
         added.set(Of::Dollars, act.cost as f32);
     }
 
+    fn learn(&mut self, at: Timestamp, act: &Act<'_>, before: &Last, teaches: f32, news: &mut Everybody) {
+        let (_, hour) = hour_of_week(act.at);
+        let day = day(act.at);
+        self.rhythm.add(hour, before.is_known.then(|| before.pause(at)));
+        self.endpoints.see(act.endpoint, day, None);
+        if act.is_work() {
+            let size = Size::of(act.input, act.output);
+            self.sizes.add(size, teaches);
+            news.add(size, self.requests);
+            self.models.see(act.model, day, price(act));
+            if let Some(before) = before.model
+                && self.today < CHANGES_MAX
+            {
+                let [so_far, all] = self.changes;
+                self.changes = [so_far + one_if(before != act.model), all + 1.0];
+            }
+        }
+        self.requests += 1;
+        self.today += 1;
+    }
+
     fn end_day(&mut self) {
-        self.sums.end_day(self.days);
         self.days += 1.0;
         let is_young = self.days <= YOUNG_DAYS;
         self.sizes.end_day();
@@ -259,23 +314,9 @@ impl Habits {
         self.daily += (1.0 / self.days).max(0.06) * (today - self.daily);
     }
 
-    /// Forgets what has added up: it was the owner's, and the days before are told with it all the same.
-    pub fn forgive(&mut self) {
-        self.sums.forgive();
-    }
-
-    /// What speaks for and against a second consumer, by now.
-    pub fn weigh(&self) -> Ledger {
-        evidence::weigh(self)
-    }
-
-    /// Memory, in bytes.
-    pub fn bytes(&self) -> usize {
-        heap::vector::<Self>(1)
-            + self.sums.heap_bytes()
-            + self.sizes.heap_bytes()
-            + self.models.heap_bytes()
-            + self.endpoints.heap_bytes()
+    /// Memory besides its own, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.sizes.heap_bytes() + self.models.heap_bytes() + self.endpoints.heap_bytes()
     }
 }
 

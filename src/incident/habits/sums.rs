@@ -27,10 +27,11 @@ pub enum Of {
     Refused,
     Probe,
     Unauthorised,
+    Foreign,
 }
 
 /// How many things a record adds.
-pub const THINGS: usize = Of::Unauthorised as usize + 1;
+pub const THINGS: usize = Of::Foreign as usize + 1;
 
 /// What one record adds, by [`Of`].
 #[derive(Clone, Copy, Debug, Default)]

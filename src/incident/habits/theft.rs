@@ -2,10 +2,14 @@
 //!
 //! One incident a day and key: while it is open, what looks like the thief's is added to it.
 
-use super::{Everybody, Habits, Look};
+use super::evidence::weigh;
+use super::sums::Sums;
+use super::{Habits, Look};
 use crate::heap;
+use crate::incident::budget::{Highest, Way};
 use crate::incident::cohort::Act;
 use crate::incident::event::{Consumer, Incident, Phase, Scene, Told, incident_id, is_news};
+use crate::incident::fleet::Around;
 use crate::incident::owner::seconds;
 use crate::incident::watch::Seat;
 use crate::time::{SECOND, Stamp, Timestamp};
@@ -23,12 +27,16 @@ const SUSPECTS_MAX: usize = 100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Regular {
     habits: Habits,
+    sums: Sums,
     suspects: VecDeque<Suspect>,
     /// The open incident, and how many there have been.
     theft: Option<Theft>,
     numbered: u32,
     /// In seconds: until when everything is the owner's.
     pardoned: i64,
+    /// The highest score of the day, until it was told, and whether it was.
+    highest: Highest,
+    is_told: bool,
 }
 
 /// A request that is likelier somebody else's than the owner's.
@@ -47,6 +55,8 @@ struct Theft {
     records: u32,
     spent: f64,
     told: Told,
+    /// The highest score, cut off where it was told.
+    highest: Highest,
 }
 
 impl Regular {
@@ -54,26 +64,23 @@ impl Regular {
     pub fn new(at: Timestamp) -> Self {
         Self {
             habits: Habits::new(at),
+            sums: Sums::new(),
             suspects: VecDeque::new(),
             theft: None,
             numbered: 0,
             pardoned: i64::MIN,
+            highest: Highest::default(),
+            is_told: false,
         }
     }
 
     /// Takes a record; what follows from it.
-    pub fn take(
-        &mut self,
-        act: &Act<'_>,
-        seat: &Seat<'_>,
-        known: &Everybody,
-        news: &mut Everybody,
-    ) -> Option<Incident> {
+    pub fn take(&mut self, act: &Act<'_>, seat: &Seat<'_>, fleet: &mut Around<'_>) -> Option<Incident> {
         let at = act.at;
         let is_own = at < self.pardoned || self.theft.is_none() && seat.expects(act.identity);
-        let look = self.habits.take(seat.time.at, act, is_own, known, news);
+        let look = self.look(act, seat.time.at, is_own, fleet);
         if is_own {
-            self.habits.forgive();
+            self.sums.forgive();
             self.suspects.clear();
             return None;
         }
@@ -96,29 +103,56 @@ impl Regular {
                 theft.spent += act.cost;
                 theft.last = theft.last.max(at);
                 let is_news = is_news(self.suspects.len(), theft.records, theft.spent, theft.told);
-                (is_news && seat.threshold.is_finite()).then(|| self.tell(seat)).flatten()
+                (is_news && seat.bar.is_heard()).then(|| self.tell(seat)).flatten()
             }
             Some(_) => None,
             // Judged at the next record: one event follows from one record.
             None if closing.is_some() => closing,
-            None => self.judge(at, seat),
+            None => self.judge(at, seat, fleet),
         }
     }
 
-    fn judge(&mut self, at: i64, seat: &Seat<'_>) -> Option<Incident> {
-        if self.habits.weigh().score() < seat.threshold {
+    fn look(&mut self, act: &Act<'_>, at: Timestamp, is_own: bool, fleet: &mut Around<'_>) -> Look {
+        if self.habits.begins_day(act.at) {
+            self.sums.end_day(self.habits.days);
+            let highest = std::mem::take(&mut self.highest);
+            if !std::mem::take(&mut self.is_told) {
+                fleet.news.tally.end(Way::Habits, highest);
+            }
+        }
+        if self.habits.begins_day(act.at) || self.habits.is_first() {
+            fleet.news.tally.use_on(Way::Habits, act.at.div_euclid(86_400));
+        }
+        let pause = self.habits.last.pause(at);
+        if pause > 0.0 {
+            self.sums.fade(pause);
+        }
+        let added = self.habits.take(at, act, is_own, &fleet.known.sizes, &mut fleet.news.sizes);
+        self.sums.add(&added);
+        Look::of(&added)
+    }
+
+    fn judge(&mut self, at: i64, seat: &Seat<'_>, fleet: &mut Around<'_>) -> Option<Incident> {
+        let score = weigh(&self.habits, &self.sums).score();
+        if !self.is_told {
+            fleet.news.tally.reach(Way::Habits, &mut self.highest, score);
+        }
+        if score < seat.bar.nats {
             return None;
         }
+        self.is_told = true;
+        let mut highest = std::mem::take(&mut self.highest);
+        fleet.news.tally.tell(Way::Habits, &mut highest, seat.bar.nats);
         let records = u32::try_from(self.suspects.len()).unwrap_or(u32::MAX);
         let spent = self.suspects.iter().map(|suspect| suspect.cost).sum();
         let first = self.suspects.iter().map(|suspect| suspect.at).min().unwrap_or(at);
-        let told = Told::after(None, (records, spent), seat.time.at, Phase::Open);
-        self.theft = Some(Theft { opened: at, first, last: at, records, spent, told });
+        let told = Told::first((records, spent), seat.time.at, seat.bar.nats);
+        self.theft = Some(Theft { opened: at, first, last: at, records, spent, told, highest });
         self.numbered += 1;
         let id = self.id(seat)?;
         if seat.is_dismissed(&id) {
             // Said before it was told: when records are read again, or statements in another order.
-            self.pardon(at);
+            self.pardon(at, self.theft?, fleet);
             return None;
         }
         self.tell_as(Told { phase: seat.phase(&id), ..told }, seat)
@@ -134,23 +168,29 @@ impl Regular {
     }
 
     /// Everything is the owner's, what is open and what comes.
-    fn pardon(&mut self, at: i64) {
+    fn pardon(&mut self, at: i64, mut theft: Theft, fleet: &mut Around<'_>) {
+        fleet.news.tally.decide(Way::Habits, &mut theft.highest, false);
+        fleet.news.tally.end(Way::Habits, theft.highest);
         self.theft = None;
         self.suspects.clear();
-        self.habits.forgive();
+        self.sums.forgive();
         self.pardoned = at + PARDON;
     }
 
     /// An operator has said what an incident is; what follows from it, if it is this one.
-    pub fn hear(&mut self, id: &str, seat: &Seat<'_>) -> Option<Incident> {
+    pub fn hear(&mut self, id: &str, seat: &Seat<'_>, fleet: &mut Around<'_>) -> Option<Incident> {
         if self.id(seat)? != id {
             return None;
         }
         if !seat.is_dismissed(id) {
+            if let (Phase::Confirmed, Some(Theft { highest, .. })) = (seat.phase(id), &mut self.theft) {
+                fleet.news.tally.decide(Way::Habits, highest, true);
+            }
             return self.tell(seat);
         }
+        let theft = self.theft?;
         let incident = self.end(seat.time, Phase::Dismissed, seat);
-        self.pardon(seconds(seat.time.at));
+        self.pardon(seconds(seat.time.at), theft, fleet);
         incident
     }
 
@@ -168,7 +208,7 @@ impl Regular {
     /// Tells how an incident ends.
     fn end(&mut self, time: Stamp, phase: Phase, seat: &Seat<'_>) -> Option<Incident> {
         let Theft { records, spent, told, .. } = self.theft?;
-        let told = Told::after(Some(told), (records, spent), time.at, phase);
+        let told = Told::after(told, (records, spent), phase);
         let incident = self.tell_as(told, &Seat { time, ..*seat });
         self.theft = None;
         self.suspects.clear();
@@ -179,7 +219,7 @@ impl Regular {
     fn tell(&mut self, seat: &Seat<'_>) -> Option<Incident> {
         let Theft { records, spent, told, .. } = self.theft?;
         let phase = seat.phase(&self.id(seat)?);
-        self.tell_as(Told::after(Some(told), (records, spent), seat.time.at, phase), seat)
+        self.tell_as(Told::after(told, (records, spent), phase), seat)
     }
 
     fn tell_as(&mut self, told: Told, seat: &Seat<'_>) -> Option<Incident> {
@@ -189,7 +229,7 @@ impl Regular {
         let Theft { first, last, records, spent, .. } = *theft;
         let requests = self.suspects.drain(..).map(|suspect| suspect.request).collect();
         let consumer = Consumer { number, first, last, records, spent, place: None, addresses: Vec::new() };
-        let ledger = self.habits.weigh();
+        let ledger = weigh(&self.habits, &self.sums);
         let Seat { key, networks, time, said, .. } = *seat;
         let scene = Scene { key, consumer, ledger: &ledger, told, at: time, networks, said };
         Some(Incident::new(&scene, requests))
@@ -206,8 +246,9 @@ impl Regular {
     pub fn bytes(&self) -> usize {
         let requests =
             self.suspects.iter().map(|suspect| heap::allocated(suspect.request.len())).sum::<usize>();
-        heap::vector::<Self>(1) - heap::vector::<Habits>(1)
-            + self.habits.bytes()
+        heap::vector::<Self>(1)
+            + self.habits.heap_bytes()
+            + self.sums.heap_bytes()
             + heap::vector::<Suspect>(self.suspects.capacity())
             + requests
     }

@@ -34,12 +34,16 @@ impl Word {
 pub struct Words(Vec<Word>);
 
 impl Words {
-    /// Notes one that was used today, at what a token cost, if that is known; whether it is new to the key.
-    pub fn see(&mut self, id: u64, day: i64, price: Option<f32>) -> bool {
+    /// Whether a word of today is new to the key.
+    pub fn is_new(&self, id: u64, day: i64) -> bool {
+        !self.0.iter().any(|word| word.id == id && word.is_own(day))
+    }
+
+    /// Notes one that was used today, at what a token cost, if that is known.
+    pub fn see(&mut self, id: u64, day: i64, price: Option<f32>) {
         let known = self.0.iter().position(|word| word.id == id);
         let place = known.unwrap_or_else(|| self.begin(id, day));
         let word = &mut self.0[place];
-        let is_new = known.is_none() || !word.is_own(day);
         if word.last < day {
             word.days = word.days.saturating_add(1);
             word.last = day;
@@ -49,7 +53,6 @@ impl Words {
             word.price += (price - word.price) / word.priced;
         }
         word.today += 1.0;
-        is_new
     }
 
     fn begin(&mut self, id: u64, day: i64) -> usize {
@@ -79,7 +82,7 @@ impl Words {
             return 0.0;
         }
         let weight = self.0.iter().find(|word| word.id == id).map_or(0.0, |word| word.weight);
-        let share = (weight + 0.5) / (all + 0.5 * (self.0.len() as f32 + 1.0));
+        let share = (weight + 0.5) / (all + 0.5 * (self.with(id) + 1.0));
         let known = self.0.iter().filter(|word| word.weight > 0.0).count().max(1) as f32;
         libm::logf(1.0 / (known + 0.5) / share).clamp(-1.5, 4.0)
     }
@@ -90,9 +93,11 @@ impl Words {
         own.map(|word| word.price).fold(0.0, f32::max)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// How many there are with this one.
+    #[allow(clippy::cast_precision_loss, reason = "48 at most")]
+    pub fn with(&self, id: u64) -> f32 {
+        let others = self.0.iter().filter(|word| word.id != id).count().min(WORDS_MAX - 1);
+        others as f32 + 1.0
     }
 
     /// A day is over; of a key so young, everything that it uses is its own.
@@ -119,15 +124,20 @@ mod tests {
     #[test]
     fn a_word_is_new_until_it_has_been_used_on_two_days_for_four() {
         let mut words = Words::default();
-        assert!(words.see(7, 10, None));
-        assert!(words.see(7, 12, None), "two days, not for long enough");
-        assert!(!words.see(7, 14, None));
-        assert!(words.see(8, 14, None));
+        let is_new = |words: &mut Words, id, day| {
+            let is_new = words.is_new(id, day);
+            words.see(id, day, None);
+            is_new
+        };
+        assert!(is_new(&mut words, 7, 10));
+        assert!(is_new(&mut words, 7, 12), "two days, not for long enough");
+        assert!(!is_new(&mut words, 7, 14));
+        assert!(is_new(&mut words, 8, 14));
         words.end_day(14, true);
-        assert!(!words.see(8, 15, None), "the key is young");
+        assert!(!is_new(&mut words, 8, 15), "the key is young");
         for id in 100..200 {
             words.see(id, 16, None);
         }
-        assert_eq!(words.len(), WORDS_MAX);
+        assert_eq!(words.0.len(), WORDS_MAX);
     }
 }

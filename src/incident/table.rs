@@ -1,0 +1,40 @@
+//! Tables of steps: what a value adds to a score, in nats.
+
+/// What a value adds: so much from each of these on, nothing below the first.
+pub struct Steps(pub Vec<(f32, f32)>);
+
+impl Steps {
+    /// What this value adds.
+    pub fn adds(&self, value: f32) -> f32 {
+        let above = self.0.partition_point(|(from, _)| *from < value);
+        above.checked_sub(1).map_or(0.0, |place| self.0[place].1)
+    }
+}
+
+/// A table: the steps of every comparison, and what is believed before anything is seen.
+pub struct Table {
+    /// By comparison.
+    pub steps: Vec<Steps>,
+    /// What is added to all; no number where the table does not say.
+    pub believed: f32,
+}
+
+impl Table {
+    /// Reads a table of these comparisons. It is a part of the program: what it must hold is held by tests.
+    pub fn read<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Self {
+        let rows: Vec<(&str, Vec<(f32, f32)>)> =
+            text.lines().filter(|line| !line.starts_with('#')).map(row).collect();
+        let of =
+            |name: &str| rows.iter().find(|row| row.0 == name).map_or_else(Vec::new, |row| row.1.clone());
+        let believed = of("believed").first().map_or(f32::NAN, |step| step.1);
+        Self { steps: names.map(|name| Steps(of(name))).collect(), believed }
+    }
+}
+
+fn row(line: &str) -> (&str, Vec<(f32, f32)>) {
+    let mut words = line.split_whitespace();
+    let name = words.next().unwrap_or_default();
+    let numbers = words.map(|word| word.parse::<f32>().unwrap_or(f32::NAN));
+    let steps = numbers.clone().step_by(2).zip(numbers.skip(1).step_by(2)).collect();
+    (name, steps)
+}
