@@ -20,7 +20,7 @@ build=()
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 cargo test --locked "${build[@]}" --test kafka -- --test-threads=1 --nocapture $only 2>&1 | tee "$log" |
-  grep -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost' ||
+  grep --line-buffered -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost' ||
   # What it says of a failure, the workers' logs among it, may be long; without it nobody knows why.
   { grep -A 40 panicked "$log" | cut -c 1-1000 | head -400 >&2; exit 1; }
 if [ -z "${KAFKA_SPEED:-}" ] && [[ "${only:-steps}" == steps ]]; then
