@@ -257,7 +257,8 @@ impl Tally {
     pub fn bars(&self, false_per_week: f64, keys: u32) -> [Bar; 2] {
         // The same chance for every day of use, however its key is judged.
         let allowed = false_per_week / self.days_a_week(keys);
-        let days = real(self.tails.iter().map(|tail| tail.days).sum());
+        // Of keys that are known by their habits dollars are not counted.
+        let days = real(self.tails[Way::Consumer as usize].days);
         let usual = if days > 0.0 { real(self.spent) / 1e6 / days } else { 0.0 };
         Way::ALL.map(|way| {
             let (rate, excess) = self.tail(way, false_per_week);
@@ -307,7 +308,7 @@ pub struct Outlook {
 pub struct Bar {
     /// In nats; of a key of the mean where bars follow dollars.
     pub nats: f64,
-    /// Dollars that a key spends on a day of use, where bars follow these.
+    /// Dollars that a key with addresses or clients spends on a day of use, where bars follow these.
     usual: Option<f64>,
 }
 
@@ -442,6 +443,9 @@ mod tests {
         assert!((bar.of(1.0) - bar.nats).abs() < 1e-9 && bar.of(4.0) < bar.nats && bar.of(0.0) > bar.nats);
         assert!((bar.of(1e9) - (bar.nats - libm::log(DEARER_MAX))).abs() < 1e-9);
         assert!((bar.level(bar.of(4.0), 4.0) - bar.nats).abs() < 1e-9);
+        (0..1000).for_each(|_| tally.use_on(Way::Habits, 5));
+        let mixed = tally.bars(1.0, 100)[0];
+        assert!((mixed.of(1.0) - mixed.nats).abs() < 1e-9, "what others are used changes no mean");
         assert!((Bar::fixed(7.0).of(1e9) - 7.0).abs() < 1e-9 && !Bar::SILENT.is_heard());
     }
 

@@ -141,28 +141,15 @@ pub fn weigh(case: &Case<'_>) -> Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::table::assert_whole;
 
     #[test]
     fn the_table_names_every_comparison_once_and_its_steps_ascend() {
-        let table = include_str!("weights.txt");
-        let rows: Vec<&str> = table.lines().filter(|line| !line.starts_with('#')).collect();
-        for row in &rows {
-            let name = row.split_whitespace().next().unwrap();
-            assert!(READINGS.iter().any(|(known, ..)| *known == name), "{name}");
-            assert_eq!(rows.iter().filter(|other| other.split_whitespace().next() == Some(name)).count(), 1);
-        }
-        for steps in WEIGHTS.steps.iter().map(|steps| &steps.0) {
-            assert!(
-                !steps.is_empty() && steps.iter().all(|(from, adds)| from.is_finite() && adds.is_finite())
-            );
-            assert!(steps.is_sorted_by(|one, other| one.0 < other.0));
-        }
-        let terms: Vec<&str> =
-            READINGS.chunk_by(|one, other| one.1 == other.1).map(|readings| readings[0].1).collect();
-        let named: Vec<&str> = TERMS.iter().map(|(name, _)| *name).filter(|name| *name != CAP).collect();
-        assert_eq!(terms, named, "each term once, in this order");
+        let terms: Vec<&str> = TERMS.iter().map(|(name, _)| *name).filter(|name| *name != CAP).collect();
+        let readings: Vec<[&str; 2]> = READINGS.iter().map(|(name, term, _)| [*name, *term]).collect();
+        assert_whole(include_str!("weights.txt"), &WEIGHTS, &readings, &terms);
         let is_of_habits_too = |name: &&&str| habits::TERMS.iter().any(|(of_habits, _)| of_habits == *name);
-        assert_eq!(named.iter().find(is_of_habits_too), None, "its name says which kind an incident is of");
+        assert_eq!(terms.iter().find(is_of_habits_too), None, "its name says which kind an incident is of");
     }
 
     /// Whoever refits the table must not make evidence of a theft acquit, nor what is the owner's convict.

@@ -38,3 +38,24 @@ fn row(line: &str) -> (&str, Vec<(f32, f32)>) {
     let steps = numbers.clone().step_by(2).zip(numbers.skip(1).step_by(2)).collect();
     (name, steps)
 }
+
+/// That a table names every comparison once, with steps that ascend, and that the comparisons, of which each is given with
+/// its term, stand in the order of the terms.
+#[cfg(test)]
+pub fn assert_whole(text: &str, table: &Table, readings: &[[&str; 2]], terms: &[&str]) {
+    let rows = text.lines().filter(|line| !line.starts_with('#'));
+    let mut rows: Vec<&str> = rows.filter_map(|line| line.split_whitespace().next()).collect();
+    rows.retain(|name| *name != "believed");
+    rows.sort_unstable();
+    let mut names: Vec<&str> = readings.iter().map(|[name, _]| *name).collect();
+    names.sort_unstable();
+    assert_eq!(rows, names);
+    for Steps(steps) in &table.steps {
+        assert!(!steps.is_empty());
+        assert!(steps.iter().all(|(from, adds)| from.is_finite() && adds.is_finite()));
+        assert!(steps.is_sorted_by(|one, other| one.0 < other.0));
+    }
+    let of_readings: Vec<&str> =
+        readings.chunk_by(|one, other| one[1] == other[1]).map(|of| of[0][1]).collect();
+    assert_eq!(of_readings, terms, "each term once, in this order");
+}

@@ -145,25 +145,14 @@ pub fn weigh(habits: &Habits, sums: &Sums) -> Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::table::assert_whole;
 
     #[test]
     fn the_table_names_every_comparison_once_and_its_steps_ascend() {
-        let table = include_str!("weights.txt");
-        let rows: Vec<&str> = table.lines().filter(|line| !line.starts_with('#')).collect();
+        let terms: Vec<&str> = TERMS.iter().map(|(name, _)| *name).collect();
+        let readings: Vec<[&str; 2]> = READINGS.iter().map(|(name, term, _)| [*name, *term]).collect();
+        assert_whole(include_str!("weights.txt"), &WEIGHTS, &readings, &terms);
         assert!(WEIGHTS.believed.is_finite() && WEIGHTS.believed < 0.0);
-        for row in &rows {
-            let name = row.split_whitespace().next().unwrap();
-            assert!(name == "believed" || READINGS.iter().any(|(known, ..)| *known == name), "{name}");
-            assert_eq!(rows.iter().filter(|other| other.split_whitespace().next() == Some(name)).count(), 1);
-        }
-        for steps in WEIGHTS.steps.iter().map(|steps| &steps.0) {
-            assert!(steps.iter().all(|(from, adds)| from.is_finite() && adds.is_finite()));
-            assert!(steps.is_sorted_by(|one, other| one.0 < other.0));
-        }
-        let terms: Vec<&str> =
-            READINGS.chunk_by(|one, other| one.1 == other.1).map(|readings| readings[0].1).collect();
-        let named: Vec<&str> = TERMS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(terms, named, "each term once, in this order");
         assert!(terms.contains(&BELIEVED));
     }
 
