@@ -133,9 +133,25 @@ pub struct Watched {
     regular: Option<Box<Regular>>,
     /// What operators have said.
     said: Option<Box<Said>>,
+    /// Memory besides its own when it was last asked for, and whether it may be another by now: to add it up takes as
+    /// long as to take a record.
+    #[serde(skip)]
+    bytes: usize,
+    #[serde(skip)]
+    is_changed: bool,
 }
 
 impl Watched {
+    /// Whether it takes more memory, or less, than when this was asked last.
+    pub fn is_resized(&mut self) -> bool {
+        if !std::mem::take(&mut self.is_changed) {
+            return false;
+        }
+        let before = self.bytes;
+        self.bytes = self.heap_bytes();
+        self.bytes != before
+    }
+
     /// Memory besides its own, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.consumers.as_deref().map_or(0, Watch::bytes)
@@ -241,7 +257,7 @@ impl Observer {
             return None;
         }
         let identity = self.identity(record, batch);
-        let Watched { consumers, regular, said } = watch;
+        let Watched { consumers, regular, said, is_changed, .. } = watch;
         let said = said.as_deref();
         let is_silent = learning || said.is_some_and(|said| said.is_quiet(INCIDENT, seconds(record.time.at)));
         let Self { settings, load_tools, known, news, bars, .. } = self;
@@ -250,6 +266,7 @@ impl Observer {
             Seat { key, time: record.time, bar, load_tools, networks: &settings.networks, said }
         };
         if record.address.is_none() && record.user_agent.is_none() {
+            *is_changed = true;
             let regular = regular.get_or_insert_with(|| Box::new(Regular::new(record.time.at)));
             return regular.take(
                 &act(record, batch, &identity),
@@ -259,9 +276,11 @@ impl Observer {
         }
         let consumers = consumers.get_or_insert_with(|| {
             news.add_key();
+            *is_changed = true;
             Box::new(Watch::new(record.time.at, &identity))
         });
-        consumers.take(&act(record, batch, &identity), &seat(Way::Consumer), &mut Around { known, news })
+        let act = act(record, batch, &identity);
+        consumers.take(&act, &seat(Way::Consumer), &mut Around { known, news }, is_changed)
     }
 
     /// Takes what an operator says of a key; what follows from it.
@@ -279,7 +298,7 @@ impl Observer {
             return None;
         }
         let about = batch.text(record.endpoint).to_ascii_lowercase();
-        let Watched { consumers, regular, said } = watch;
+        let Watched { consumers, regular, said, .. } = watch;
         let said = said.as_deref();
         let Self { settings, load_tools, known, news, .. } = self;
         let networks = &settings.networks;
@@ -298,7 +317,7 @@ impl Observer {
         now: Timestamp,
     ) -> (Vec<Incident>, Option<Timestamp>) {
         let Self { settings, load_tools, known, .. } = self;
-        let Watched { consumers, regular, said } = watch;
+        let Watched { consumers, regular, said, .. } = watch;
         let (networks, bar) = (&settings.networks, Bar::SILENT);
         let seat = Seat { key, time: Stamp::utc(now), bar, load_tools, networks, said: said.as_deref() };
         let mut over: Vec<Incident> =
@@ -312,7 +331,7 @@ impl Observer {
     /// What has not been told of open incidents, when there are no more records.
     pub fn rest(&self, watch: &mut Watched, key: &KeyProfile) -> Vec<Incident> {
         let Self { settings, load_tools, known, .. } = self;
-        let Watched { consumers, regular, said } = watch;
+        let Watched { consumers, regular, said, .. } = watch;
         let time = Stamp::utc(Timestamp::MIN);
         let (networks, bar) = (&settings.networks, Bar::SILENT);
         let seat = Seat { key, time, bar, load_tools, networks, said: said.as_deref() };

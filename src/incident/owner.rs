@@ -148,6 +148,11 @@ impl Owner {
         place.map_or((true, true), |place| (self.networks.has(place.network), self.blocks.has(place.block)))
     }
 
+    /// How many models and endpoints are known.
+    pub fn names(&self) -> usize {
+        self.models.len() + self.endpoints.len()
+    }
+
     /// Takes the places and clients of a consumer as the owner's own.
     pub fn accept(&mut self, at: i64, identity: &Identity) -> [bool; 2] {
         let mut is_new = [false; 2];

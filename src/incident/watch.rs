@@ -101,16 +101,23 @@ impl Watch {
             + self.cohorts.iter().map(Cohort::heap_bytes).sum::<usize>()
     }
 
-    /// Takes a record; what follows from it.
-    pub fn take(&mut self, act: &Act<'_>, seat: &Seat<'_>, fleet: &mut Around<'_>) -> Option<Incident> {
-        self.let_go(act.at, fleet);
+    /// Takes a record; what follows from it. Says where it may take more memory by now, or less.
+    pub fn take(
+        &mut self,
+        act: &Act<'_>,
+        seat: &Seat<'_>,
+        fleet: &mut Around<'_>,
+        is_changed: &mut bool,
+    ) -> Option<Incident> {
+        *is_changed |= self.let_go(act.at, fleet);
         let (network, block) = self.owner.knows_place(act.identity.place.as_ref());
         let client = self.owner.knows_client(act.identity);
         let is_beginning = act.at - self.owner.first < BEGINNING.0 || self.owner.records < BEGINNING.1;
         if network && block && client || is_beginning {
-            self.take_own(act, seat.time.at, fleet);
+            *is_changed |= self.take_own(act, seat.time.at, fleet) || is_beginning;
             return None;
         }
+        *is_changed = true;
         let name = self.name(act.identity, [!network, !block, !client], fleet.known);
         if seat.expects(act.identity) && self.welcome(name, act, seat.time.at, fleet) {
             return None;
@@ -139,8 +146,9 @@ impl Watch {
         true
     }
 
-    fn take_own(&mut self, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) {
-        self.habits.take_own(time, act, &mut fleet.news.sizes);
+    /// Takes a record of the owner's; true where something of it was new, and takes memory.
+    fn take_own(&mut self, act: &Act<'_>, time: Timestamp, fleet: &mut Around<'_>) -> bool {
+        let mut grows = self.habits.take_own(time, act, &mut fleet.news.sizes);
         let is_new = self.owner.accept(act.at, act.identity);
         fleet.news.add(act.identity, is_new);
         let size = act.size();
@@ -154,6 +162,7 @@ impl Watch {
         };
         self.owner.lists |= act.is_list;
         fleet.news.tally.spend(act.cost);
+        let names = self.owner.names();
         if self.owner.learn(&seen, &fleet.known.shape) {
             fleet.news.tally.use_on(Way::Consumer, act.at.div_euclid(86_400));
             fleet.news.fellows[usize::from(self.owner.born_on_server)].active += 1.0;
@@ -163,6 +172,8 @@ impl Watch {
         }
         self.cohorts.iter_mut().for_each(|cohort| cohort.meet(act.at));
         self.note(OWNER, act.at);
+        grows |= self.owner.names() != names;
+        grows
     }
 
     /// Who used the key last, and who before.
@@ -355,13 +366,15 @@ impl Watch {
         self.owner.accept_places(at, &cohort);
     }
 
-    /// Lets those go who have not been there for days; a newcomer that was no thief is one that is usual.
-    fn let_go(&mut self, at: i64, fleet: &mut Around<'_>) {
+    /// Lets those go who have not been there for days; a newcomer that was no thief is one that is usual. True where any went.
+    fn let_go(&mut self, at: i64, fleet: &mut Around<'_>) -> bool {
         let is_gone = |cohort: &Cohort| at - cohort.last > if cohort.is_thief() { THIEF_GONE } else { GONE };
+        let before = self.cohorts.len();
         while let Some(place) = self.cohorts.iter().position(is_gone) {
             let cohort = self.cohorts.remove(place);
             self.count(&cohort, fleet);
         }
+        self.cohorts.len() != before
     }
 
     fn count(&mut self, cohort: &Cohort, fleet: &mut Around<'_>) {

@@ -343,9 +343,8 @@ impl KeyState {
         learning: bool,
     ) -> Option<Incident> {
         let Self { watch, profile, .. } = self;
-        let before = watch.heap_bytes();
         let found = observer.see(watch, profile, record, batch, learning);
-        self.resized |= watch.heap_bytes() != before;
+        self.resized |= watch.is_resized();
         found
     }
 

@@ -179,19 +179,22 @@ impl Habits {
         added
     }
 
-    /// Learns from a record that is known to be the owner's.
-    pub fn take_own(&mut self, at: Timestamp, act: &Act<'_>, news: &mut Everybody) {
-        self.come_to(act.at);
+    /// Learns from a record that is known to be the owner's; true where that takes memory, or gives some back.
+    pub fn take_own(&mut self, at: Timestamp, act: &Act<'_>, news: &mut Everybody) -> bool {
+        let is_another_day = self.come_to(act.at);
         let before = self.last;
         self.last.pass(at, act);
-        self.learn(at, act, &before, 1.0, news);
+        self.learn(at, act, &before, 1.0, news) || is_another_day
     }
 
-    fn come_to(&mut self, at: i64) {
-        if self.begins_day(at) {
+    /// Ends the day before that of a record, if it is another.
+    fn come_to(&mut self, at: i64) -> bool {
+        let is_another_day = self.begins_day(at);
+        if is_another_day {
             self.end_day();
             self.day = day(at);
         }
+        is_another_day
     }
 
     /// Compares a record with the key's habits; `last` is what the same consumer did before.
@@ -279,16 +282,23 @@ impl Habits {
         added.set(Of::Dollars, act.cost as f32);
     }
 
-    fn learn(&mut self, at: Timestamp, act: &Act<'_>, before: &Last, teaches: f32, news: &mut Everybody) {
+    fn learn(
+        &mut self,
+        at: Timestamp,
+        act: &Act<'_>,
+        before: &Last,
+        teaches: f32,
+        news: &mut Everybody,
+    ) -> bool {
         let (_, hour) = hour_of_week(act.at);
         let day = day(act.at);
         self.rhythm.add(hour, before.is_known.then(|| before.pause(at)));
-        self.endpoints.see(act.endpoint, day, None);
+        let mut is_new = self.endpoints.see(act.endpoint, day, None);
         if act.is_work() {
             let size = Size::of(act.input, act.output);
-            self.sizes.add(size, teaches);
+            is_new |= self.sizes.add(size, teaches);
             news.add(size, self.requests);
-            self.models.see(act.model, day, price(act));
+            is_new |= self.models.see(act.model, day, price(act));
             if let Some(before) = before.model
                 && self.today < CHANGES_MAX
             {
@@ -298,6 +308,7 @@ impl Habits {
         }
         self.requests += 1;
         self.today += 1;
+        is_new
     }
 
     fn end_day(&mut self) {

@@ -153,12 +153,20 @@ impl Own {
         (0.45 * here + 0.30 * around / 9.0 + 0.25 * apart + ANYBODY * anybody) / (self.all + ANYBODY)
     }
 
-    /// Adds a request of today, for so much.
-    pub fn add(&mut self, size: Size, weight: f32) {
+    /// Adds a request of today, for so much; true where none had this size today.
+    pub fn add(&mut self, size: Size, weight: f32) -> bool {
         match self.today.binary_search_by_key(&size.cell(), |cell| cell.0) {
-            Ok(place) => self.today[place].1 += weight,
-            Err(place) if self.today.len() < CELLS_MAX => self.today.insert(place, (size.cell(), weight)),
-            Err(_) => {}
+            Ok(place) => {
+                self.today[place].1 += weight;
+                false
+            }
+            Err(place) => {
+                let has_room = self.today.len() < CELLS_MAX;
+                if has_room {
+                    self.today.insert(place, (size.cell(), weight));
+                }
+                has_room
+            }
         }
     }
 

@@ -39,8 +39,8 @@ impl Words {
         !self.0.iter().any(|word| word.id == id && word.is_own(day))
     }
 
-    /// Notes one that was used today, at what a token cost, if that is known.
-    pub fn see(&mut self, id: u64, day: i64, price: Option<f32>) {
+    /// Notes one that was used today, at what a token cost, if that is known; true where it is new.
+    pub fn see(&mut self, id: u64, day: i64, price: Option<f32>) -> bool {
         let known = self.0.iter().position(|word| word.id == id);
         let place = known.unwrap_or_else(|| self.begin(id, day));
         let word = &mut self.0[place];
@@ -53,6 +53,7 @@ impl Words {
             word.price += (price - word.price) / word.priced;
         }
         word.today += 1.0;
+        known.is_none()
     }
 
     fn begin(&mut self, id: u64, day: i64) -> usize {
