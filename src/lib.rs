@@ -25,6 +25,7 @@ pub mod unwrap;
 pub mod decode;
 pub mod normalise;
 pub mod networks;
+pub mod watch_list;
 pub mod join;
 pub mod window;
 pub mod baseline;

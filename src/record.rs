@@ -1,5 +1,9 @@
 //! `UsageRecord`: the one type every stage after `decode` speaks, and the batch that carries it.
 
+mod acts;
+
+pub use acts::{Action, Statement};
+
 use crate::address::Address;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
@@ -151,65 +155,6 @@ pub enum Kind {
     /// No use: what an operator says of a key. `endpoint` holds what it is about (an incident's id, a kind of change, a
     /// detector), the name of `model` why, `address` and `user_agent` whom it is about, `width_s` how long it holds.
     Statement(Statement),
-}
-
-macro_rules! actions {
-    ($($name:ident $label:literal $doc:literal,)*) => {
-        /// What was done to a key or to the rules it is under: the values of the `action` label.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-        pub enum Action { $(#[doc = $doc] $name,)* }
-
-        impl Action {
-            /// All actions, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The label in metrics and summaries.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)* }
-            }
-        }
-    };
-}
-
-actions! {
-    KeyCreated "key_created" "A key was created.",
-    KeyChanged "key_changed" "A key got other rights, another name or owner, or was switched on or off.",
-    KeyDeleted "key_deleted" "A key was deleted or revoked.",
-    KeyRead "key_read" "Somebody had a key shown that exists already.",
-    LimitRaised "limit_raised" "A limit of spending or of rates was set or changed: the log does not tell how.",
-    LimitRemoved "limit_removed" "A limit of spending or of rates was removed.",
-    GuardRemoved "guard_removed" "A restriction of addresses, a second factor or a guard rail was removed.",
-    LoggingOff "logging_off" "Logging was switched off or pointed elsewhere.",
-    AccessGranted "access_granted" "Somebody got a right, a role or a membership.",
-    Other "other" "Anything else that such logs tell.",
-}
-
-/// What an operator says of a key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum Statement {
-    /// An incident is a theft.
-    Confirm,
-    /// An incident is none: whoever it was is the owner's.
-    Dismiss,
-    /// From now on, for a while, whoever is new at a key is the owner's: a deployment, a journey, a load test.
-    Annotate,
-    /// For a while nothing of this kind is told of a key.
-    Suppress,
-}
-
-impl Statement {
-    /// All statements, in the order of their numbers.
-    pub const ALL: &'static [Self] = &[Self::Confirm, Self::Dismiss, Self::Annotate, Self::Suppress];
-
-    /// Its name in records and metrics.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Confirm => "confirm",
-            Self::Dismiss => "dismiss",
-            Self::Annotate => "annotate",
-            Self::Suppress => "suppress",
-        }
-    }
 }
 
 /// The model of a record: what it is for comparisons, and what to call it.

@@ -185,6 +185,11 @@ impl History {
         self.days.last().map(DayTotals::day)
     }
 
+    /// The last day before a day.
+    pub fn last_day_before(&self, day: Day) -> Option<Day> {
+        self.days.iter().rev().map(DayTotals::day).find(|known| *known < day)
+    }
+
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
         heap::vector::<DayTotals>(self.days.capacity())

@@ -72,6 +72,8 @@ enum Command {
     Annotate(say::AnnotateArgs),
     /// Say what is not to be told of a key for a while
     Suppress(say::SuppressArgs),
+    /// Say that a key was revoked: any use of it from then on is told
+    Revoke(say::RevokeArgs),
     /// Say how good a configuration would have been on labelled records
     Backtest(Box<backtest::BacktestArgs>),
     /// Say why an incident was told, to the number
@@ -130,6 +132,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Dismiss(args) => say::verdict(Statement::Dismiss, &args),
         Command::Annotate(args) => say::annotate(&args),
         Command::Suppress(args) => say::suppress(&args),
+        Command::Revoke(args) => say::revoke(&args),
         Command::Backtest(args) => backtest::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Tune(args) => tune::main(&args),

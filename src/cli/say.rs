@@ -1,4 +1,4 @@
-//! `keyhound confirm`, `dismiss`, `annotate` and `suppress`: what an operator says of a key, as a record that a run reads
+//! `keyhound confirm`, `dismiss`, `annotate`, `suppress` and `revoke`: what an operator says of a key, as a record that a run reads
 //! like any other.
 
 use super::{Failure, exit, print};
@@ -95,6 +95,17 @@ pub(super) struct SuppressArgs {
     common: Common,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct RevokeArgs {
+    #[command(flatten)]
+    key: Key,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
 /// A statement as it is written.
 #[derive(Serialize, Default)]
 struct Line<'a> {
@@ -180,6 +191,10 @@ pub(super) fn suppress(args: &SuppressArgs) -> Result<ExitCode, Failure> {
     let line =
         Line { what: Some(&args.what), ..Line::of(Statement::Suppress, &args.key, args.reason.as_deref()) };
     say(line, Some(args.span), &args.common)
+}
+
+pub(super) fn revoke(args: &RevokeArgs) -> Result<ExitCode, Failure> {
+    say(Line::of(Statement::Revoke, &args.key, args.reason.as_deref()), None, &args.common)
 }
 
 /// Writes a statement that holds for `span` nanoseconds.

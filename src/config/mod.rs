@@ -10,7 +10,7 @@ mod post;
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
-pub use plan::Plan;
+pub use plan::{Plan, watch_list};
 pub use post::{PostConfig, PostPlan};
 
 use crate::baseline::BaselineSettings;
@@ -48,6 +48,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Which network an address belongs to.
     pub networks: NetworksConfig,
+    /// Whom to look out for.
+    pub watch_list: WatchListConfig,
     /// How keys in somebody else's hands are told.
     pub incidents: IncidentConfig,
     /// Kafka as input and output.
@@ -72,6 +74,7 @@ impl Default for Config {
             baseline: BaselineSettings::default(),
             prices: PricesConfig::default(),
             networks: NetworksConfig::default(),
+            watch_list: WatchListConfig::default(),
             incidents: IncidentConfig::default(),
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
@@ -150,6 +153,8 @@ pub struct KeyConfig {
     pub timezone: String,
     /// Dollars a day at which its owner wants to be told, smallest first; empty for multiples of a typical day.
     pub daily_amounts_usd: Vec<f64>,
+    /// It is there to be found by thieves: nobody may use it.
+    pub canary: bool,
 }
 
 /// Price lists besides the built-in ones; later ones win.
@@ -168,6 +173,14 @@ pub struct PricesConfig {
 pub struct NetworksConfig {
     /// Tables of address ranges and databases in MaxMind's form; what one does not know a later one may.
     pub tables: Vec<PathBuf>,
+}
+
+/// Whom to look out for.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchListConfig {
+    /// Lists of addresses, networks and clients, which are read again when they change.
+    pub files: Vec<PathBuf>,
 }
 
 /// Longest file that a configuration is or names; the longest real one, LiteLLM's price list, has 2 MB.
@@ -235,7 +248,7 @@ mod tests {
         let uncommented = DEFAULTS.replace("\n#: ", "\n");
         assert_ne!(uncommented, DEFAULTS);
         let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
-        assert_eq!((config.key.len(), config.format.len()), (1, 1));
+        assert_eq!((config.key.len(), config.format.len()), (2, 1));
         Plan::new(&config, "config/keyhound.toml", &uncommented).map_err(|error| error.to_string()).unwrap();
     }
 
@@ -256,7 +269,7 @@ mod tests {
             ("[input\n", "k.toml:1: "),
             (
                 "[detectors.fancy_new_thing]",
-                "k.toml:1: unknown setting `fancy_new_thing` in `detectors`; known are billing_threshold,",
+                "k.toml:1: unknown setting `fancy_new_thing` in `detectors`; known are account_manipulation,",
             ),
         ] {
             let error = Config::parse("k.toml", text).unwrap_err().to_string();

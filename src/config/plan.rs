@@ -11,8 +11,9 @@ use crate::networks::Networks;
 use crate::normalise::{Prices, Redactor, Rulebook, redact};
 use crate::shard::{KeyRule, KeyRules, ShardSettings};
 use crate::time::{MINUTE, Zones};
+use crate::watch_list::WatchList;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Everything a run needs to know, besides where its input is.
@@ -29,6 +30,8 @@ pub struct Plan {
     pub join: JoinSettings,
     /// Which network an address belongs to.
     pub networks: Arc<Networks>,
+    /// The lists of whom to look out for.
+    pub watch_list_files: Vec<PathBuf>,
     /// Kafka, if brokers are named.
     pub kafka: Option<KafkaPlan>,
     /// Alerts by HTTP, if an address is named.
@@ -82,6 +85,8 @@ impl Plan {
             zones,
             limits: config.limits,
             restate_within: i64::from(config.input.restate_hours) * 60 * MINUTE,
+            networks: Arc::clone(&networks),
+            watch_list: Arc::new(watch_list(&config.watch_list.files)?),
             incidents: config.incidents.enabled.then_some(incidents),
         };
         let join = JoinSettings {
@@ -97,6 +102,7 @@ impl Plan {
             checkpoint: config.checkpoint,
             join,
             networks,
+            watch_list_files: config.watch_list.files.clone(),
             kafka: kafka::plan(&config.kafka)?,
             post: PostPlan::new(&config.post)?,
         })
@@ -200,6 +206,18 @@ fn networks(config: &Config) -> Result<Networks, ConfigError> {
         .map_err(|error| ConfigError::setting(&["networks", "tables"], format!("`networks.tables`: {error}")))
 }
 
+/// The entries of all lists.
+pub fn watch_list(files: &[PathBuf]) -> Result<WatchList, ConfigError> {
+    const SETTING: &[&str] = &["watch_list", "files"];
+    let mut list = WatchList::default();
+    for path in files {
+        let text = read(path, SETTING)?;
+        list.add(&path.display().to_string(), &text)
+            .map_err(|error| ConfigError::setting(SETTING, format!("`watch_list.files`: {error}")))?;
+    }
+    Ok(list)
+}
+
 fn read(path: &Path, setting: &[&str]) -> Result<String, ConfigError> {
     super::read_text(path).map_err(|error| {
         ConfigError::setting(setting, format!("`{}`: `{}`: {error}", setting.join("."), path.display()))
@@ -232,7 +250,8 @@ fn zones_and_keys(config: &Config) -> Result<(Zones, KeyRules), ConfigError> {
             names.len() - 1
         });
         let amounts = key.daily_amounts_usd.iter().map(|&usd| NanoUsd::from_usd(usd)).collect();
-        rules.push(KeyRule { key: key.key.clone(), zone: u16::try_from(at).unwrap_or(0), amounts });
+        let zone = u16::try_from(at).unwrap_or(0);
+        rules.push(KeyRule { key: key.key.clone(), zone, amounts, is_canary: key.canary });
     }
     let zones = Zones::new(names).map_err(|error| {
         let is_its = |key: &KeyConfig| key.timezone == error.name;

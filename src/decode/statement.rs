@@ -37,8 +37,7 @@ pub(super) fn format() -> Format {
         at("/what", Field::Extra(4)),
         at("/reason", Field::Extra(5)),
     ];
-    let summary =
-        "keyhound's own: what operators say of keys (`keyhound confirm`, `dismiss`, `annotate`, `suppress`)";
+    let summary = "keyhound's own: what operators say of keys (`keyhound confirm`, `dismiss`, `annotate`, `suppress`, `revoke`)";
     Format::new("statement", summary, sniff, How::Map(Map::new(&places, finish)))
         .counting(&[Counts::Statements])
         .told_by(&["statement", "at"])
@@ -52,7 +51,7 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     let says = plain(extras[SAYS]);
     let found = Statement::ALL.iter().find(|statement| statement.label().as_bytes() == says);
     let Some(&statement) = found else {
-        let message = "is no statement; confirm, dismiss, annotate and suppress are";
+        let message = "is no statement; confirm, dismiss, annotate, suppress and revoke are";
         return Err(Fault::new(Reason::BadField, "statement", says, message));
     };
     draft.kind = Kind::Statement(statement);
@@ -70,6 +69,7 @@ fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
         Statement::Confirm | Statement::Dismiss => incident(plain(extras[INCIDENT]))?,
         Statement::Annotate => text(extras[CHANGE]),
         Statement::Suppress => text(extras[WHAT]),
+        Statement::Revoke => Str::default(),
     };
     match statement {
         Statement::Dismiss if draft.model.is_empty() => {

@@ -42,6 +42,10 @@ pub enum Class {
     Compromise,
     /// Something runs that should not, whoever runs it.
     Operational,
+    /// Somebody got more than he had: a key, a right, a higher limit.
+    Exposure,
+    /// Somebody took away what would show or hold him.
+    Evasion,
 }
 
 impl Class {
@@ -50,6 +54,8 @@ impl Class {
         match self {
             Self::Compromise => "compromise",
             Self::Operational => "operational",
+            Self::Exposure => "exposure",
+            Self::Evasion => "evasion",
         }
     }
 }

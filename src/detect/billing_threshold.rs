@@ -14,6 +14,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "a day's spending passes 1.5, 3 or 10 times a typical day, or the amounts set for the key",
     version: 1,
     class: Class::Operational,
+    pages: false,
     needs: Signals::COST,
     attack: &["T1496.004"],
     atlas: &["AML.T0034"],

@@ -10,6 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "a day that costs more than five times this key's average day, and more than ten dollars",
     version: 1,
     class: Class::Operational,
+    pages: false,
     needs: Signals::COST,
     attack: &["T1496.004"],
     atlas: &["AML.T0034"],

@@ -6,12 +6,20 @@ mod alert;
 mod raise;
 mod rule;
 
+mod account_manipulation;
 mod billing_threshold;
+mod canary_key;
 mod cost_spike;
+mod defense_evasion;
+mod dormant_key;
+mod error_storm;
 mod off_hours_usage;
+mod repeated_request;
+mod revoked_key;
 mod unknown_model;
 mod unknown_source_ip;
 mod volume_spike;
+mod watch_list;
 
 pub use alert::{Alert, AlertId, Class, Fact, Severity, Status};
 pub use raise::{Raised, close, evaluate};
@@ -31,6 +39,8 @@ pub struct Detector {
     pub version: u32,
     /// Which way its evidence points.
     pub class: Class,
+    /// Whether a person is called: its alerts that are high or critical are incidents of their own.
+    pub pages: bool,
     /// Without what it is blind, besides requests and their times.
     pub needs: Signals,
     /// MITRE ATT&CK techniques.
@@ -53,7 +63,25 @@ pub const ALL: &[Detector] = &[
     unknown_source_ip::DETECTOR,
     off_hours_usage::DETECTOR,
     billing_threshold::DETECTOR,
+    canary_key::DETECTOR,
+    watch_list::DETECTOR,
+    revoked_key::DETECTOR,
+    dormant_key::DETECTOR,
+    defense_evasion::DETECTOR,
+    account_manipulation::DETECTOR,
+    error_storm::DETECTOR,
+    repeated_request::DETECTOR,
 ];
+
+/// Whether a person is called where this detector speaks up.
+pub fn pages(name: &str) -> bool {
+    ALL.iter().any(|detector| detector.pages && detector.name == name)
+}
+
+/// What the detector of this name is about, in a few words.
+pub fn summary(name: &str) -> Option<&'static str> {
+    ALL.iter().find(|detector| detector.name == name).map(|detector| detector.summary)
+}
 
 /// The first steps after every sign of theft.
 pub(crate) const REVOKE_FIRST: &[&str] = &[
@@ -68,6 +96,12 @@ const CHECK_RUNAWAY: &[&str] = &[
     "Look for a runaway cron job, retry loop or duplicated webhook on the key's owner's side.",
     "If the owner cannot explain it, treat the key as stolen: replace and revoke it.",
     "Set or lower the spending limit at the provider.",
+];
+
+/// The first steps after somebody weakened what protects keys, or gave himself more.
+const CHECK_CHANGE: &[&str] = &[
+    "Ask whoever is named whether they did it, by another way than the account that did it.",
+    "If nobody did, undo it, revoke the sessions and keys of that account, and look for what else it did since.",
 ];
 
 /// Detectors that are switched on, with their settings, in the order of [`ALL`].

@@ -10,6 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "more than 30 % of a day's requests at hours that usually hold less than 1 % of this key's requests",
     version: 1,
     class: Class::Compromise,
+    pages: false,
     needs: Signals::REQUESTS.with(Signals::HOUR),
     attack: &["T1078.004"],
     atlas: &["AML.T0012"],

@@ -7,8 +7,8 @@ use crate::config::ConfigError;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::signal::Signals;
-use crate::time::{Stamp, Timestamp};
-use crate::window::{Generation, Known, OpenDay};
+use crate::time::{Day, Stamp, Timestamp};
+use crate::window::{Generation, Known, OpenDay, Tally};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -42,6 +42,14 @@ pub struct Explanation {
     pub evidence: Vec<(&'static str, Fact)>,
 }
 
+impl Explanation {
+    /// There is nothing to tell any more.
+    pub(super) fn none(view: &KeyView<'_>) -> Self {
+        let description = format!("nothing of the kind on {} after all", view.day.day);
+        Self { timestamp: view.day.first(), description, evidence: Vec::new() }
+    }
+}
+
 /// Who the key is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KeyProfile {
@@ -54,6 +62,9 @@ pub struct KeyProfile {
     /// Number of its zone. This and the amounts are the configuration's, and are looked up anew for a saved key.
     #[serde(skip)]
     pub zone: u16,
+    /// It is there to be found by thieves: nobody may use it. The configuration's, too.
+    #[serde(skip)]
+    pub is_canary: bool,
     /// Daily amounts at which its owner wants to hear of spending; empty for the defaults.
     #[serde(skip)]
     pub amounts: Arc<[NanoUsd]>,
@@ -75,6 +86,8 @@ pub struct KeyView<'a> {
     pub addresses: &'a Known<Address, ()>,
     /// What records of the key have ever told.
     pub signals: Signals,
+    /// The last day of use before this one.
+    pub last_day: Option<Day>,
 }
 
 impl KeyView<'_> {
@@ -133,4 +146,47 @@ pub(super) fn within(name: &str, value: f64, range: std::ops::RangeInclusive<f64
 /// `value` to one decimal, rounded as Python's `round` does (half to even on the exact binary value).
 pub(super) fn round1(value: f64) -> f64 {
     format!("{value:.1}").parse().unwrap_or(value)
+}
+
+/// Addresses that are told of a tally.
+const ADDRESSES_TOLD: usize = 20;
+
+/// What is told of who was seen.
+pub(super) fn witnesses(tally: &Tally) -> Vec<(&'static str, Fact)> {
+    let mut evidence = vec![("served", Fact::Count(tally.served)), ("refused", Fact::Count(tally.refused))];
+    let mut addresses = tally.addresses.texts();
+    addresses.truncate(ADDRESSES_TOLD);
+    if !addresses.is_empty() {
+        evidence.push(("source_ips", Fact::Texts(addresses)));
+    }
+    if let Some((_, who)) = tally.first().filter(|(_, who)| !who.is_empty()) {
+        evidence.push(("by", Fact::Text(who.to_owned())));
+    }
+    evidence
+}
+
+/// The same for a sentence: from where, and by whom.
+pub(super) fn from_whom(tally: &Tally) -> String {
+    let addresses = tally.addresses.texts();
+    let mut text = match &addresses[..] {
+        [] => String::new(),
+        [one] => format!(", from {one}"),
+        [one, more @ ..] => format!(", from {one} and {} more", more.len()),
+    };
+    if let Some((_, who)) = tally.first().filter(|(_, who)| !who.is_empty()) {
+        text.push_str(if text.is_empty() { ", by " } else { " by " });
+        text.push_str(who);
+    }
+    text
+}
+
+/// So many of these, in words: `1 request`, `2 requests`.
+pub(super) fn some(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+#[allow(clippy::cast_precision_loss, reason = "only how it grows counts")]
+pub(super) fn extent(count: u64) -> f64 {
+    count as f64
 }

@@ -12,6 +12,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "a model that this key has not used in the days of its baseline",
     version: 1,
     class: Class::Compromise,
+    pages: false,
     needs: Signals::MODEL,
     attack: &["T1496.004"],
     atlas: &["AML.T0034.001"],

@@ -12,6 +12,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "requests from addresses that this key was not used from in the days of its baseline",
     version: 1,
     class: Class::Compromise,
+    pages: false,
     needs: Signals::ADDRESS,
     attack: &["T1078.004"],
     atlas: &["AML.T0012"],

@@ -10,6 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     summary: "more requests in a day than this key's own history explains (mean + 3 standard deviations)",
     version: 1,
     class: Class::Operational,
+    pages: false,
     needs: Signals::REQUESTS,
     attack: &["T1496.004"],
     atlas: &["AML.T0034.000"],

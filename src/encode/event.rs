@@ -19,6 +19,8 @@ struct Line<'a> {
     event: &'static str,
     id: &'a str,
     incident_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    theft_id: &'a str,
     revision: u32,
     status: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -77,6 +79,7 @@ impl<'a> From<&'a Incident> for Line<'a> {
             event: "incident",
             id: &incident.id,
             incident_id: &incident.id,
+            theft_id: &incident.theft,
             revision: incident.revision,
             status: incident.phase.label(),
             reason: &incident.reason,

@@ -109,6 +109,10 @@ impl Terminal {
         let time = incident.updated_at.to_string();
         let _ = writeln!(text, "\nkey {name}  {word}  {}", self.palette.dim(&time));
         let _ = writeln!(text, "  {}", Visible(&incident.description));
+        if let Some(theft) = incident.theft.get(..8) {
+            let _ =
+                writeln!(text, "  somebody from an address of his is new at other keys, too: theft {theft}");
+        }
         if !incident.reason.is_empty() {
             let _ = writeln!(text, "  an operator says: {}", Visible(&incident.reason));
         }

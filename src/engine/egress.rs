@@ -240,7 +240,7 @@ impl Egress {
         }
         match &**moved {
             Move::EndOfHistory | Move::End => self.totals.ready = true,
-            Move::Checkpoint(_) | Move::Epoch => {}
+            Move::Checkpoint(_) | Move::Epoch | Move::WatchList(_) => {}
             Move::Failed => self.totals.failed_inputs += 1,
             Move::Step { step, watermark, latest } => {
                 (self.totals.watermark, self.totals.latest) = (*watermark, *latest);

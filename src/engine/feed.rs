@@ -3,6 +3,7 @@
 use super::checkpoint::Due;
 use super::clock;
 use super::intake::{self, Appetite, Decoded, Decoders, Delivery, Reached, ReadTo, Tracking};
+use super::lists::Lists;
 use super::open::Open;
 use super::resume::Standing;
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
@@ -88,6 +89,8 @@ pub struct Feed {
     pub died: bool,
     /// Tells when shards tell each other what is usual, where anybody wants to know.
     pub epochs: Option<Epochs>,
+    /// Whom to look out for.
+    pub lists: Lists,
 }
 
 impl Feed {
@@ -418,6 +421,9 @@ impl Feed {
     async fn pass_on(&mut self, mut step: Step) -> Option<()> {
         self.moved = true;
         step.joined = self.join.take_counts();
+        if let Some(list) = self.lists.changed() {
+            self.fanout.tell(Move::WatchList(list)).await?;
+        }
         let (watermark, latest) = self.passed;
         if let Some(epochs) = &mut self.epochs {
             while let Some(before) = step.cut(epochs) {

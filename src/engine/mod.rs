@@ -8,6 +8,7 @@ pub mod guarantee;
 mod held;
 mod http;
 mod intake;
+mod lists;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod memory;

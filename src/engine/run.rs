@@ -6,6 +6,7 @@ use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
+use super::lists::Lists;
 use super::outbox::{Left, Sending};
 use super::outputs;
 use super::progress::Progress;
@@ -201,6 +202,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         checkpoints: None,
         died: false,
         epochs,
+        lists: Lists::of(&options.plan),
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));

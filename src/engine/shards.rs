@@ -4,6 +4,7 @@ use super::sequence::Step;
 use crate::incident::Fleet;
 use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
 use crate::time::Timestamp;
+use crate::watch_list::WatchList;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
@@ -26,6 +27,8 @@ pub enum Move {
     },
     /// All shards are to tell each other what their keys have added to what is usual.
     Epoch,
+    /// Whom to look out for from now on.
+    WatchList(Arc<WatchList>),
     /// An input could not be read to its end.
     Failed,
     /// Everything is to be saved as it is now; this is where the feed stands.
@@ -154,6 +157,7 @@ fn input(moved: &Move) -> Input<'_> {
     match moved {
         Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
         Move::Failed | Move::Checkpoint(_) | Move::Epoch => Input::Records { runs: &[], marks: &[] },
+        Move::WatchList(list) => Input::WatchList(Arc::clone(list)),
         Move::EndOfHistory => Input::EndOfHistory,
         Move::End => Input::End,
     }

@@ -53,7 +53,7 @@ pub const READINGS: &[(&str, &str, Read)] = &[
     ("server_odd", "server", |case| case.server_odd()),
     ("fan_net", "fan_out", |case| case.fan_out_of_networks()),
     ("fan_blk", "fan_out", |case| case.fan_out_of_blocks()),
-    ("fleet", "fleet", |case| Seen::of(one_if(case.cohort.is_shared))),
+    ("fleet", "fleet", |case| Seen::of(one_if(case.cohort.shared_address.is_some()))),
     ("probe", "probe", |case| Seen::of(count(case.cohort.probed.len()))),
     ("checks", "checks_only", |case| case.checks_only()),
     ("endpoint", "endpoint", |case| Seen::of(count(case.cohort.endpoints.len()))),

@@ -2,6 +2,7 @@
 
 use super::budget::Highest;
 use super::event::{ADDRESSES_MAX, Consumer, Phase, Told};
+use super::fleet::Fleet;
 use super::habits::{Everybody, Habits, Last, Of};
 use super::identity::{Identity, Place};
 use super::known::Known;
@@ -10,6 +11,7 @@ use super::owner::{Owner, SESSION};
 use super::shape::{Shape, Size};
 use crate::address::Address;
 use crate::heap;
+use crate::key::KeyId;
 use crate::time::{SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +65,8 @@ pub struct Cohort {
     pub probed: Known<u64>,
     pub models: Known<u64>,
     pub endpoints: Known<u64>,
-    /// Whether another key has seen one of its addresses as new.
-    pub is_shared: bool,
+    /// The first of its addresses that was found to be new to another key, too.
+    pub shared_address: Option<Address>,
     shape: Shape,
     /// What it did last.
     pub last_act: Last,
@@ -161,7 +163,7 @@ impl Cohort {
             probed: Known::default(),
             models: Known::default(),
             endpoints: Known::default(),
-            is_shared: false,
+            shared_address: None,
             shape: Shape::default(),
             last_act: Last::new(time),
             typical: 0.0,
@@ -298,6 +300,15 @@ impl Cohort {
         }
     }
 
+    /// Finds an address of its that is new to another key, too. The first that is found stays: what is told of a theft is
+    /// to have one name.
+    pub fn look_elsewhere(&mut self, key: KeyId, fleet: &Fleet) {
+        if self.shared_address.is_none() {
+            let mut addresses = self.addresses.values();
+            self.shared_address = addresses.find(|address| fleet.is_met_elsewhere(*address, key, self.last));
+        }
+    }
+
     /// Memory besides its own, in bytes.
     pub fn heap_bytes(&self) -> usize {
         let requests = self.requests.iter().map(|request| heap::allocated(request.len())).sum::<usize>();
@@ -316,7 +327,8 @@ impl Cohort {
     pub fn consumer(&self) -> Consumer {
         let Self { number, first, last, records, spent, .. } = *self;
         let addresses = self.addresses.values().take(ADDRESSES_MAX).collect();
-        Consumer { number, first, last, records, spent, place: self.identity.place, addresses }
+        let shared = self.shared_address;
+        Consumer { number, first, last, records, spent, place: self.identity.place, addresses, shared }
     }
 
     /// Whether an incident is told of it that is not over.

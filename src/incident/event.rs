@@ -4,7 +4,7 @@ use super::evidence::{Ledger, Term};
 use super::identity::Place;
 use super::statements::Said;
 use crate::address::Address;
-use crate::detect::{Class, KeyProfile, Severity};
+use crate::detect::{Alert, Class, Fact, KeyProfile, Severity, Status};
 use crate::key::KeyId;
 use crate::networks::Networks;
 use crate::time::{SECOND, Stamp, Timestamp};
@@ -52,6 +52,8 @@ impl Phase {
 pub struct Incident {
     /// Stable over revisions.
     pub id: String,
+    /// The same for all keys that one and the same stranger uses; empty as long as no other is known.
+    pub theft: String,
     /// Counts up from 0.
     pub revision: u32,
     /// Where it is in its life.
@@ -140,6 +142,8 @@ pub struct Consumer {
     /// Where its first record came from, if anybody knows, and all addresses.
     pub place: Option<Place>,
     pub addresses: Vec<Address>,
+    /// One that is new to other keys as well.
+    pub shared: Option<Address>,
 }
 
 /// Everything that an incident is told from.
@@ -165,6 +169,7 @@ impl Incident {
         Self {
             reason: scene.said.map_or_else(String::new, |said| said.reason(&id).to_owned()),
             id,
+            theft: consumer.shared.map_or_else(String::new, theft_id),
             revision: told.revision,
             phase: told.phase,
             class: Class::Compromise,
@@ -188,7 +193,51 @@ impl Incident {
     }
 }
 
+/// What a sign counts for that is sure by itself, in nats: odds of a million to one. No threshold is above it.
+const SURE_NATS: f64 = 13.8;
+
 impl Incident {
+    /// Of an alert that is an incident by itself. It is over with its day.
+    pub fn of_alert(alert: &Alert) -> Self {
+        let count = |name: &str| {
+            let found = alert.evidence.iter().find(|(known, _)| *known == name);
+            found.map_or(0, |(_, fact)| if let Fact::Count(count) = fact { *count } else { 0 })
+        };
+        let seen = count("served").saturating_add(count("refused"));
+        let addresses = alert.evidence.iter().find(|(name, _)| *name == "source_ips");
+        #[allow(clippy::cast_precision_loss, reason = "how often something was seen")]
+        let observed = seen as f64;
+        let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-29 incident of an alert");
+        hasher.update(alert.id.to_string().as_bytes());
+        Self {
+            id: hasher.finalize().to_hex()[..32].to_owned(),
+            theft: String::new(),
+            revision: alert.revision,
+            phase: if alert.status == Status::Open { Phase::Open } else { Phase::Resolved },
+            reason: String::new(),
+            class: alert.class,
+            severity: alert.severity,
+            key: alert.key,
+            key_hint: Arc::clone(&alert.key_hint),
+            key_alias: Arc::clone(&alert.key_alias),
+            description: alert.description.clone(),
+            timestamp: alert.timestamp,
+            detected_at: alert.detected_at,
+            updated_at: alert.updated_at,
+            score: SURE_NATS,
+            threshold: 0.0,
+            ledger: vec![Term { name: alert.alert_type, nats: SURE_NATS, observed, expected: 0.0 }],
+            requests: u32::try_from(seen).unwrap_or(u32::MAX),
+            cost_usd: alert.cost.usd(),
+            request_ids: Vec::new(),
+            source_ips: match addresses {
+                Some((_, Fact::Texts(texts))) => texts.clone(),
+                _ => Vec::new(),
+            },
+            next_steps: alert.next_steps,
+        }
+    }
+
     /// Whether it is of a key that is known by its habits alone.
     pub fn is_by_habits(&self) -> bool {
         self.ledger.iter().any(Term::is_of_habits)
@@ -199,6 +248,13 @@ impl Incident {
 pub fn incident_id(key: KeyId, first: i64, number: u32) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-22 incident id");
     hasher.update(&key.0).update(&first.to_le_bytes()).update(&number.to_le_bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+/// What all incidents of a stranger have in common, whichever key he uses: of an address that is new to several keys.
+fn theft_id(address: Address) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-29 theft id");
+    hasher.update(&address.bytes());
     hasher.finalize().to_hex()[..32].to_owned()
 }
 

@@ -37,7 +37,9 @@ impl Term {
 /// What the term of this name means, in a few words.
 pub fn meaning(name: &str) -> &'static str {
     let mut all = TERMS.iter().chain(habits::TERMS);
-    all.find(|(known, _)| *known == name).map_or("", |(_, meaning)| *meaning)
+    let known = all.find(|(known, _)| *known == name).map(|(_, meaning)| *meaning);
+    // What is sure by itself has the name of its detector.
+    known.or_else(|| crate::detect::summary(name)).unwrap_or("")
 }
 
 /// Whether the term of this name is one of a key that is known by its habits alone.

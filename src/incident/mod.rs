@@ -180,6 +180,11 @@ impl Watched {
         self.said.as_ref().is_some_and(|said| said.is_quiet(detector, seconds(at)))
     }
 
+    /// Whether an operator has said that an incident is none.
+    pub fn is_dismissed(&self, incident: &str) -> bool {
+        self.said.as_ref().is_some_and(|said| said.is_dismissed(incident))
+    }
+
     /// When the next open incident is over, if nothing more comes of it for `quiet` seconds.
     pub fn due(&self, quiet: i64) -> Option<Timestamp> {
         let consumers = self.consumers.as_ref().and_then(|consumers| consumers.due(quiet));

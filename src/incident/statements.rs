@@ -76,6 +76,7 @@ impl Said {
                     keep(&mut self.quiet, Quiet { what: about.into(), from: at, until });
                 }
             }
+            Statement::Revoke => {}
             Statement::Confirm | Statement::Dismiss => {
                 self.verdicts.retain(|verdict| *verdict.incident != *about);
                 let is_theft = statement == Statement::Confirm;

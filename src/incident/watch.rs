@@ -238,8 +238,8 @@ impl Watch {
         }
         for address in cohort.addresses.values() {
             fleet.news.meet(address, seat.key.id, cohort.last);
-            cohort.is_shared |= fleet.known.is_met_elsewhere(address, seat.key.id, cohort.last);
         }
+        cohort.look_elsewhere(seat.key.id, fleet.known);
         let ledger = self.weigh(&self.cohorts[place], fleet.known, seat.load_tools);
         let (score, dollars) = (ledger.score(), self.owner.daily_spend());
         let cohort = &mut self.cohorts[place];
@@ -300,8 +300,10 @@ impl Watch {
         let now = seconds(seat.time.at);
         let mut over = Vec::new();
         for place in 0..self.cohorts.len() {
-            let cohort = &self.cohorts[place];
+            let cohort = &mut self.cohorts[place];
             if cohort.is_open() && cohort.last + quiet <= now {
+                cohort.look_elsewhere(seat.key.id, fleet);
+                let cohort = &self.cohorts[place];
                 let at = Stamp::utc(Timestamp((cohort.last + quiet) * SECOND));
                 let ledger = self.weigh(cohort, fleet, seat.load_tools);
                 over.extend(self.go_on(place, seat, &ledger, at, Phase::Resolved));
@@ -394,8 +396,10 @@ impl Watch {
     pub fn rest(&mut self, seat: &Seat<'_>, fleet: &Fleet) -> Vec<Incident> {
         let mut rest = Vec::new();
         for place in 0..self.cohorts.len() {
-            let cohort = &self.cohorts[place];
+            let cohort = &mut self.cohorts[place];
             if cohort.incident.is_some() && !cohort.requests.is_empty() {
+                cohort.look_elsewhere(seat.key.id, fleet);
+                let cohort = &self.cohorts[place];
                 let at = Stamp::utc(Timestamp(cohort.last * SECOND));
                 let ledger = self.weigh(cohort, fleet, seat.load_tools);
                 let phase = seat.phase(&self.id(place, seat));

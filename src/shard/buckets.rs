@@ -37,7 +37,8 @@ impl Shard {
     }
 
     fn spread(&mut self, index: u32, record: &UsageRecord, batch: &Batch, change: &Change) {
-        let Self { settings, keys, zones, closings, watermark, counts, alerts, learning, .. } = self;
+        let Self { settings, keys, zones, closings, watermark, counts, alerts, learning, watch_list, .. } =
+            self;
         let Some(slot) = keys.slot(record, batch, settings) else {
             counts.untracked += 1;
             counts.processed += 1;
@@ -47,7 +48,13 @@ impl Shard {
         if key.lacks_alias_of(record) {
             key.take_alias(record, batch, &settings.keys);
         }
-        let mut around = Surroundings { settings, zones, closings, watermark: *watermark };
+        let mut around = Surroundings {
+            settings,
+            zones,
+            closings,
+            watermark: *watermark,
+            listed: watch_list.find(record, batch, &settings.networks),
+        };
         let spread = Spread { record, batch, change, learning: *learning };
         let judged = key.spread(&spread, &mut around, alerts);
         counts.processed += u64::from(judged || *learning);

@@ -1,6 +1,8 @@
 //! What a shard does about incidents, and what operators say of them.
 
+use super::state::{Surroundings, is_noted};
 use super::{Event, Order, Output, Shard};
+use crate::detect::{Alert, Class, Severity, pages};
 use crate::incident::Incident;
 use crate::key::KeyId;
 use crate::record::{Action, Batch, Statement, UsageRecord};
@@ -19,7 +21,10 @@ impl Shard {
             && let Some(state) = keys.state(slot)
         {
             let days = [incident.timestamp.at, incident.updated_at.at];
-            state.taint(&incident, days.map(|at| zones.local(state.zone(), at).day));
+            // What an administrator did says nothing of how the key is used.
+            if incident.class == Class::Compromise {
+                state.taint(&incident, days.map(|at| zones.local(state.zone(), at).day));
+            }
             let due = state.watch.due(settings.quiet_seconds);
             settlements.extend(due.map(|due| Reverse((due, incident.key))));
             keys.settle(slot);
@@ -84,6 +89,9 @@ impl Shard {
             return;
         };
         let Some(state) = keys.state(slot) else { return };
+        if statement == Statement::Revoke {
+            state.revoke(record.time.at);
+        }
         let incident = state.hear(observer.as_mut(), record, statement, batch);
         keys.settle(slot);
         if let Some(incident) = incident {
@@ -91,9 +99,9 @@ impl Shard {
         }
     }
 
-    /// Counts what was done to a key: it is no use of it, and nothing is learned from it.
+    /// Takes what was done to a key: it is no use of it, and nothing is learned from it.
     #[cold]
-    pub(super) fn audit(&mut self, record: &UsageRecord, action: Action) {
+    pub(super) fn audit(&mut self, index: u32, record: &UsageRecord, action: Action, batch: &Batch) {
         if record.request_hash != 0 && self.is_duplicate(record.request_hash ^ EVENTS, record) {
             self.counts.duplicate += 1;
             return;
@@ -101,6 +109,35 @@ impl Shard {
         self.counts.processed += 1;
         self.counts.learned += u64::from(self.learning);
         self.counts.audits[action as usize] += 1;
+        if !is_noted(action) || record.status >= 400 {
+            return;
+        }
+        let Self { settings, keys, zones, closings, watermark, counts, alerts, learning, .. } = self;
+        let Some(slot) = keys.slot(record, batch, settings) else {
+            counts.untracked += 1;
+            return;
+        };
+        let Some(key) = keys.state(slot) else { return };
+        if *learning {
+            key.learn_act(record, action);
+            return;
+        }
+        let local = zones.local(key.zone(), record.time.at);
+        let around = &mut Surroundings { settings, zones, closings, watermark: *watermark, listed: None };
+        key.act((record, action, batch), local, around, alerts);
+        keys.settle(slot);
+        if !self.alerts.is_empty() {
+            self.give((index, true, Timestamp::MIN, record.key));
+        }
+    }
+
+    /// The incidents that alerts are by themselves, where incidents are told: those that call a person.
+    pub(super) fn pages(&self, alerts: &[Alert]) -> Vec<Incident> {
+        if self.observer.is_none() {
+            return Vec::new();
+        }
+        let pages = alerts.iter().filter(|alert| alert.severity >= Severity::High && pages(alert.alert_type));
+        pages.map(Incident::of_alert).filter(|incident| !self.keys.is_dismissed(incident)).collect()
     }
 
     /// Drops the alerts of a key that an operator does not want to hear of now.

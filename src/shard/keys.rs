@@ -8,6 +8,7 @@ use super::ShardSettings;
 use super::state::KeyState;
 use crate::fault::{Mistake, planted};
 use crate::heap;
+use crate::incident::Incident;
 use crate::key::KeyId;
 use crate::record::{Batch, UsageRecord};
 use crate::signal::Signals;
@@ -201,6 +202,12 @@ impl Keys {
             changes.changed.push(slot);
         }
         Some(state)
+    }
+
+    /// Whether an operator has said that an incident of a key is none.
+    pub(super) fn is_dismissed(&self, incident: &Incident) -> bool {
+        let state = self.find(incident.key).and_then(|slot| self.at(slot));
+        state.is_some_and(|state| state.watch.is_dismissed(&incident.id))
     }
 
     /// Remembers from now on which keys change.

@@ -21,8 +21,10 @@ use crate::detect::{Alert, KeyProfile, Ruleset};
 use crate::incident::{Fleet, IncidentSettings, Observer};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
+use crate::networks::Networks;
 use crate::record::{Batch, CostSource, Kind, Mark, Run, UsageRecord};
 use crate::time::{Day, Timestamp, Zones};
+use crate::watch_list::WatchList;
 use crate::window::{Dedup, Restated, Sighting};
 use keys::Keys;
 use siphasher::sip::SipHasher13;
@@ -48,6 +50,10 @@ pub struct ShardSettings {
     pub restate_within: i64,
     /// How incidents are looked for, if they are.
     pub incidents: Option<IncidentSettings>,
+    /// Which network an address belongs to.
+    pub networks: Arc<Networks>,
+    /// Whom to look out for, as long as nobody has told anything else.
+    pub watch_list: Arc<WatchList>,
 }
 
 /// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.
@@ -76,6 +82,7 @@ impl KeyRules {
             hint: hint.into(),
             alias: if alias.is_empty() { Arc::clone(&self.no_alias) } else { alias.into() },
             zone: rule.map_or(0, |rule| rule.zone),
+            is_canary: rule.is_some_and(|rule| rule.is_canary),
             amounts: Arc::clone(rule.map_or(&self.no_amounts, |rule| &rule.amounts)),
         }
     }
@@ -90,6 +97,8 @@ pub struct KeyRule {
     pub zone: u16,
     /// Daily amounts its owner wants to hear of; empty for the defaults.
     pub amounts: Arc<[NanoUsd]>,
+    /// Nobody may use it.
+    pub is_canary: bool,
 }
 
 /// What a shard is given.
@@ -103,6 +112,8 @@ pub enum Input<'a> {
     },
     /// What the keys of all shards have added to what is usual among them, since that was told last.
     Fleet(&'a Fleet),
+    /// Whom to look out for from now on.
+    WatchList(Arc<WatchList>),
     /// The records so far were history: baselines are built from them, and time starts anew.
     EndOfHistory,
     /// There will be no more records: everything open is closed.
@@ -131,6 +142,7 @@ pub struct Shard {
     dedup: Dedup,
     restated: Restated,
     observer: Option<Observer>,
+    watch_list: Arc<WatchList>,
     /// Ends of open days, soonest first.
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
     /// When open incidents may be over, soonest first.
@@ -158,6 +170,7 @@ impl Shard {
             dedup: Dedup::new(settings.limits.dedup_entries_max / of),
             restated: Restated::new(settings.limits.bucket_entries_max / of, settings.restate_within),
             observer: settings.incidents.as_ref().map(Observer::new),
+            watch_list: Arc::clone(&settings.watch_list),
             closings: BinaryHeap::new(),
             settlements: BinaryHeap::new(),
             watermark: Timestamp::MIN,
@@ -180,6 +193,7 @@ impl Shard {
                     observer.learn(news, self.watermark);
                 }
             }
+            Input::WatchList(list) => self.watch_list = Arc::clone(list),
             Input::EndOfHistory => self.end_of_history(),
             Input::End => {
                 self.advance(0, Timestamp::MAX);
@@ -232,7 +246,7 @@ impl Shard {
         match record.kind {
             Kind::Request => {}
             Kind::Bucket | Kind::Invoice => return self.bucket(index, record, batch),
-            Kind::Audit(action) => return self.audit(record, action),
+            Kind::Audit(action) => return self.audit(index, record, action, batch),
             Kind::Statement(statement) => return self.statement(index, record, statement, batch),
         }
         if record.request_hash != 0 && self.is_duplicate(record.request_hash, record) {
@@ -245,8 +259,19 @@ impl Shard {
                 self.unpriced.count(batch.text(record.model.name), i64::from(record.requests.max(1)));
             }
         }
-        let Self { settings, keys, zones, closings, watermark, counts, alerts, observer, learning, .. } =
-            self;
+        let Self {
+            settings,
+            keys,
+            zones,
+            closings,
+            watermark,
+            counts,
+            alerts,
+            observer,
+            learning,
+            watch_list,
+            ..
+        } = self;
         let Some(slot) = keys.slot(record, batch, settings) else {
             counts.untracked += 1;
             counts.processed += 1;
@@ -262,7 +287,13 @@ impl Shard {
             counts.learned += 1;
             key.learn(record, batch, local);
         } else {
-            let mut surroundings = Surroundings { settings, zones, closings, watermark: *watermark };
+            let mut surroundings = Surroundings {
+                settings,
+                zones,
+                closings,
+                watermark: *watermark,
+                listed: watch_list.find(record, batch, &settings.networks),
+            };
             if key.count(record, batch, local, &mut surroundings, alerts) {
                 counts.processed += 1;
             } else {
@@ -334,7 +365,12 @@ impl Shard {
 
     fn give(&mut self, order: Order) {
         self.drop_quiet(order.3);
-        self.outputs.extend(self.alerts.drain(..).map(|alert| Output { order, event: Event::Alert(alert) }));
+        let alerts = std::mem::take(&mut self.alerts);
+        let pages = self.pages(&alerts);
+        self.outputs.extend(alerts.into_iter().map(|alert| Output { order, event: Event::Alert(alert) }));
+        for incident in pages {
+            self.tell(order, incident);
+        }
     }
 
     /// Closes the days that end at or before `watermark`.

@@ -1,5 +1,6 @@
 //! Everything that is known of one key.
 
+mod remarks;
 pub(super) mod spread;
 
 use super::keys::Part;
@@ -15,6 +16,7 @@ use crate::record::{Batch, Statement, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Local, Stamp, Timestamp, Zones};
 use crate::window::{Generation, Known, OpenDay};
+pub(super) use remarks::is_noted;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -67,6 +69,8 @@ pub(super) struct KeyState {
     open: Vec<OpenDay>,
     /// Days that teach nothing.
     foul: Vec<Foul>,
+    /// Since when nobody can or may use it.
+    revoked: Option<Timestamp>,
     /// Who uses it, where incidents are looked for.
     pub(super) watch: Watched,
     /// What it last added to the sums over all keys.
@@ -88,6 +92,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) zones: &'a mut Zones,
     pub(super) closings: &'a mut BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
     pub(super) watermark: Timestamp,
+    /// The entry of a watch list that the record fits.
+    pub(super) listed: Option<&'a str>,
 }
 
 impl KeyState {
@@ -108,6 +114,7 @@ impl KeyState {
             signals: Signals::NONE,
             open: Vec::new(),
             foul: Vec::new(),
+            revoked: None,
             watch: Watched::default(),
             part: Part::default(),
             changed: false,
@@ -163,11 +170,15 @@ impl KeyState {
         let familiar = self.see(record, batch, local.day, generation);
         let day = &mut self.open[at];
         day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
+        day.note_answer(record.status, asks(record), record.requests);
         if let (Some(baseline), _) = self.baselines.of(local.day) {
             if !baseline.is_active(local.hour) {
                 day.off_hours += u64::from(record.requests);
             }
             self.resized |= note_news(day, baseline, record, batch, record.time, familiar);
+        }
+        if self.is_remarkable(record.time.at, around.listed) {
+            self.remark(at, record, record.time, batch, around.listed);
         }
         self.ask(at, record.time, around.settings, alerts);
         true
@@ -176,13 +187,30 @@ impl KeyState {
     /// Asks the detectors about the open day at `at`, after what happened at `time`.
     #[inline]
     fn ask(&mut self, at: usize, time: Stamp, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
+        let last_day = self.last_day_before(self.open[at].day);
         let Self { profile, baselines, models, addresses, open, signals, .. } = self;
         let day = &mut open[at];
         let (baseline, generation) = baselines.of(day.day);
         let mut raised = std::mem::take(&mut day.raised);
-        let view = KeyView { key: profile, day, baseline, generation, models, addresses, signals: *signals };
+        let view = KeyView {
+            key: profile,
+            day,
+            baseline,
+            generation,
+            models,
+            addresses,
+            signals: *signals,
+            last_day,
+        };
         evaluate(&settings.rules, &view, time, &mut raised, alerts);
         day.raised = raised;
+    }
+
+    /// The last day of use before a day.
+    #[inline]
+    fn last_day_before(&self, day: Day) -> Option<Day> {
+        let open = self.open.iter().filter(|open| open.day < day && open.requests > 0).map(|open| open.day);
+        open.max().or_else(|| self.history.last_day_before(day))
     }
 
     fn note(&mut self, record: &UsageRecord, local: Local) {
@@ -255,9 +283,11 @@ impl KeyState {
         self.open.shrink_to(1);
         if !closed.raised.is_empty() {
             let (baseline, generation) = self.baselines.of(day);
+            let last_day = self.last_day_before(day);
             let Self { profile, models, addresses, signals, .. } = &*self;
             let (day, signals) = (&closed, *signals);
-            let view = KeyView { key: profile, day, baseline, generation, models, addresses, signals };
+            let view =
+                KeyView { key: profile, day, baseline, generation, models, addresses, signals, last_day };
             close(&settings.rules, &view, &closed.raised, alerts);
         }
         self.closed = self.closed.max(day);
@@ -394,6 +424,13 @@ impl KeyState {
         self.foul.push(Foul { incident: id, from, to });
         self.resized = true;
     }
+}
+
+/// A number that requests have in common which ask the same model with as many tokens.
+#[inline]
+fn asks(record: &UsageRecord) -> u64 {
+    // Fibonacci hashing: the leading bits are spread best.
+    (record.model.id ^ record.tokens.input()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 /// Notes in `day` what of a record the baseline does not know; true where that takes memory.

@@ -1,12 +1,15 @@
 //! One day of one key while it is open.
 
-use super::{AddressSample, Amounts};
+use super::{AddressSample, Amounts, Sightings};
 use crate::detect::Raised;
 use crate::heap;
 use crate::money::NanoUsd;
 use crate::record::CostSource;
 use crate::time::{Day, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// Bins that tell requests apart by what they ask.
+const ASKS: usize = 16;
 
 /// A count after a change; never below nought.
 pub fn changed(count: u32, by: i64) -> u32 {
@@ -43,6 +46,12 @@ pub struct OpenDay {
     pub unknown_model: Option<(Stamp, Box<str>)>,
     /// Addresses that the baseline does not know.
     pub unknown_addresses: AddressSample,
+    /// Requests that were refused because there were too many, or failed on the provider's side.
+    pub failed: u64,
+    /// Requests by what they ask, as far as a few bins tell it apart.
+    asks: [u32; ASKS],
+    /// What is a finding by itself.
+    pub sightings: Option<Box<Sightings>>,
     /// Alerts that are open for this day.
     pub raised: Vec<Raised>,
 }
@@ -64,6 +73,9 @@ impl OpenDay {
             cost_uncertain: 0,
             unknown_model: None,
             unknown_addresses: AddressSample::default(),
+            failed: 0,
+            asks: [0; ASKS],
+            sightings: None,
             raised: Vec::new(),
         }
     }
@@ -79,6 +91,25 @@ impl OpenDay {
         if source.is_uncertain() {
             self.cost_uncertain += u64::from(requests);
         }
+    }
+
+    /// Notes what a request asks, and whether it failed for no fault of its own.
+    #[inline]
+    pub fn note_answer(&mut self, status: u16, asks: u64, requests: u32) {
+        if status == 429 || status >= 500 {
+            self.failed += u64::from(requests);
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "a bin of sixteen")]
+        let bin = &mut self.asks[asks as usize % ASKS];
+        *bin = bin.saturating_add(requests);
+    }
+
+    /// How many requests ask one and the same, about: those of the fullest bin without what the others lead to expect
+    /// there. It does not depend on the order of arrival, as a vote for the majority would.
+    pub fn alike(&self) -> u64 {
+        let most = u64::from(self.asks.iter().copied().max().unwrap_or(0));
+        let all: u64 = self.asks.iter().map(|count| u64::from(*count)).sum();
+        most.saturating_sub((all - most) / (ASKS as u64 - 1))
     }
 
     /// Counts what changes of a bucket in a part of it that begins at `time`: in this hour, or at any.
@@ -128,6 +159,7 @@ impl OpenDay {
     pub fn heap_bytes(&self) -> usize {
         self.unknown_addresses.heap_bytes()
             + heap::vector::<Raised>(self.raised.capacity())
+            + self.sightings.as_ref().map_or(0, |sightings| sightings.bytes())
             + self.unknown_model.as_ref().map_or(0, |(_, name)| heap::allocated(name.len()))
     }
 }

@@ -5,9 +5,11 @@ mod day;
 mod dedup;
 mod known;
 mod restated;
+mod sightings;
 
 pub use day::{OpenDay, changed};
 pub use dedup::{Dedup, Sighting};
 pub use known::{Generation, Known};
 pub use restated::{Amounts, Change, Restated, Stretch, Telling, Told};
 pub use sample::AddressSample;
+pub use sightings::{Sightings, Tally};

@@ -16,6 +16,9 @@ struct Case {
     about: String,
     #[serde(default)]
     config: String,
+    /// What stands in the file `list`.
+    #[serde(default)]
+    list: String,
     /// Further arguments.
     #[serde(default)]
     args: Vec<String>,
@@ -151,6 +154,7 @@ fn check(path: &Path) {
     let mut args = vec!["run"];
     let (input, config) = (lines(&case.traffic) + &case.input, case.config);
     std::fs::write(dir.path().join("input"), input).unwrap();
+    std::fs::write(dir.path().join("list"), case.list).unwrap();
     if !config.is_empty() {
         std::fs::write(dir.path().join("keyhound.toml"), config).unwrap();
         args.extend(["--config", "keyhound.toml"]);

@@ -92,6 +92,13 @@ fn shards_ways_in_and_restarts_do_not_matter_and_one_thief_is_known_with_another
     };
     let last = of("...key1").pop().unwrap();
     assert!(terms(last).contains(&"fleet".to_owned()), "{last:#}");
+    let theft = &last["theft_id"];
+    let of_first = of("...key0");
+    assert!(
+        theft.is_string() && of_first.first().unwrap()["theft_id"].is_null(),
+        "nobody knows of the second key yet"
+    );
+    assert_eq!(&of_first.last().unwrap()["theft_id"], theft, "one thief, two keys");
     for threads in ["2", "5", "16"] {
         assert_eq!(events(dir, &["--threads", threads, "log"], b""), expected, "{threads} threads");
     }

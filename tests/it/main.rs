@@ -36,6 +36,7 @@ mod secrets;
 mod simulate;
 mod state;
 mod statements;
+mod sure;
 mod tidy;
 mod tiers;
 mod tokens;

@@ -19,6 +19,7 @@ use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced
 use crate::sink::kafka::Outgoing;
 use crate::source::kafka::Place;
 use crate::time::Timestamp;
+use crate::watch_list::WatchList;
 use share::Share;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Mould {
     join: JoinSettings,
     lateness_minutes: u32,
     idle_minutes: u32,
+    /// Whom to look out for by now.
+    pub watch_list: Arc<WatchList>,
 }
 
 impl Mould {
@@ -39,6 +42,7 @@ impl Mould {
     pub fn new(plan: &Plan, layout: Arc<Layout>) -> Self {
         Self {
             shard: Arc::clone(&plan.shard),
+            watch_list: Arc::clone(&plan.shard.watch_list),
             fleet_topic: plan.shard.incidents.as_ref().map(|_| Arc::clone(&layout.fleet)),
             join: plan.join,
             lateness_minutes: plan.input.lateness_minutes,
@@ -106,6 +110,13 @@ impl Taken {
 }
 
 impl Cell {
+    /// These are to be looked out for from now on.
+    pub fn look_out_for(&mut self, list: &Arc<WatchList>) {
+        if let Some(shard) = &mut self.shard {
+            let _ = shard.apply(&Input::WatchList(Arc::clone(list)));
+        }
+    }
+
     /// A cell that has seen nothing, of a partition that begins at `next`.
     pub fn new(mould: &Mould, place: Place, next: i64, now: Timestamp) -> Self {
         let layout = &mould.layout;

@@ -22,6 +22,7 @@ pub use worker::WorkError;
 
 use super::clock::{self, Arrival};
 use super::http;
+use super::lists::Lists;
 use super::run::{Outcome, RunError, Signals, listen};
 use super::totals::Totals;
 use crate::config::{KafkaPlan, Plan};
@@ -221,6 +222,7 @@ impl Threads {
             plan: kafka.clone(),
             mould: Mould::new(plan, Arc::clone(&layout)),
             layout,
+            lists: Lists::of(plan),
             decoder: Decoder::new(settings),
             frame_bytes_max: plan.input.frame_bytes_max,
             changelog,

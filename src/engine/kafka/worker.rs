@@ -17,6 +17,7 @@ use super::stages::{Layout, Stage};
 use crate::config::KafkaPlan;
 use crate::decode::Decoder;
 use crate::engine::clock::{self, Arrival};
+use crate::engine::lists::Lists;
 use crate::engine::totals::Totals;
 use crate::fault::{Mistake, planted, step};
 use crate::sink::kafka::KafkaSinkError;
@@ -45,6 +46,8 @@ pub struct Worker {
     pub mould: Mould,
     /// The topics.
     pub layout: Arc<Layout>,
+    /// Whom to look out for.
+    pub lists: Lists,
     /// Reads frames.
     pub decoder: Decoder,
     /// Longest frame.
@@ -115,6 +118,7 @@ impl Worker {
             }
             self.fleet.iter_mut().for_each(|fleet| fleet.pass_on(&self.layout, &mut self.state.cells));
             if self.state.ticked.elapsed() >= TICK {
+                self.look_again();
                 self.tick();
             }
             self.commit_if_due()?;
@@ -246,6 +250,7 @@ impl Worker {
             }
             let fresh = || Cell::new(&self.mould, *place, start, clock::now());
             let mut cell = restored.unwrap_or_else(fresh);
+            cell.look_out_for(&self.mould.watch_list);
             cell.move_to(start);
             if let Some(fleet) = &self.fleet {
                 cell.hear_first(&fleet.others(&self.layout.origin(*place)));
@@ -391,6 +396,14 @@ impl Worker {
             std::thread::sleep(AGAIN);
         }
         Ok(())
+    }
+
+    /// Lets all cells know whom to look out for, if that has changed.
+    fn look_again(&mut self) {
+        if let Some(list) = self.lists.changed() {
+            self.state.cells.values_mut().for_each(|cell| cell.look_out_for(&list));
+            self.mould.watch_list = list;
+        }
     }
 
     /// Lets event time pass in partitions to which nothing comes, and notes which have been read to their end.

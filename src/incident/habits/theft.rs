@@ -228,7 +228,16 @@ impl Regular {
         theft.told = told;
         let Theft { first, last, records, spent, .. } = *theft;
         let requests = self.suspects.drain(..).map(|suspect| suspect.request).collect();
-        let consumer = Consumer { number, first, last, records, spent, place: None, addresses: Vec::new() };
+        let consumer = Consumer {
+            number,
+            first,
+            last,
+            records,
+            spent,
+            place: None,
+            addresses: Vec::new(),
+            shared: None,
+        };
         let ledger = weigh(&self.habits, &self.sums);
         let Seat { key, networks, time, said, .. } = *seat;
         let scene = Scene { key, consumer, ledger: &ledger, told, at: time, networks, said };

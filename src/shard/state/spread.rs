@@ -99,6 +99,12 @@ impl KeyState {
             }
         }
         if let Some(at) = at {
+            if record.tells_of_use()
+                && record.kind == Kind::Bucket
+                && self.is_remarkable(time.at, around.listed)
+            {
+                self.remark(at, record, time, batch, around.listed);
+            }
             self.ask(at, time, around.settings, alerts);
         }
         at.is_some()

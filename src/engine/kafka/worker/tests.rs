@@ -27,6 +27,7 @@ fn waiting() -> (Worker, Sender<Done>) {
         changelog: Changelog::new(&clients, &kafka, &layout.topics, &stop).unwrap(),
         plan: kafka,
         layout,
+        lists: Lists::of(&plan),
         decoder: Decoder::new(settings),
         frame_bytes_max: 1 << 20,
         events: mpsc::channel().1,
