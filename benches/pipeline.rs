@@ -11,7 +11,7 @@ mod common;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -39,7 +39,7 @@ fn main() {
     promises(&path, runs);
     incidents(&path, runs);
     memory(records);
-    restart(records);
+    restart(records, runs);
 }
 
 /// The peak memory of this process, where the system tells it.
@@ -68,18 +68,20 @@ struct Measured {
     said: String,
 }
 
+/// What all commands so far have used of the processors, in seconds.
+fn processor_seconds() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    #[allow(clippy::cast_precision_loss)]
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
 fn measure(command: &mut Command) -> Measured {
-    let used = || {
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-        #[allow(clippy::cast_precision_loss)]
-        let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-        seconds(usage.user_time()) + seconds(usage.system_time())
-    };
-    let (before, start) = (used(), Instant::now());
+    let (before, start) = (processor_seconds(), Instant::now());
     let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().expect("the command runs");
     assert!(output.status.success(), "{command:?}");
     let said = String::from_utf8(output.stderr).unwrap();
-    Measured { cpu: used() - before, wall: start.elapsed().as_secs_f64(), said }
+    Measured { cpu: processor_seconds() - before, wall: start.elapsed().as_secs_f64(), said }
 }
 
 /// `program` on one processor if that can be asked for.
@@ -209,27 +211,53 @@ fn incidents(path: &Path, runs: u64) {
     println!("  {}", with[1].said.trim().replace('\n', "\n  "));
 }
 
-/// How long it takes to go on from the state of many keys with one more record: without any, they are not even read.
-fn restart(records: u64) {
+/// How long it takes to go on from the state of many keys with one more record, which is told of at once: until that is
+/// written, and until everything is saved again and the process is over. Without anything new, they are not even read.
+fn restart(records: u64, runs: u64) {
     let keys = (records / 10).max(2_000);
     let path = generate(&format!("quiet-{keys}"), |out| common::write_quiet(out, keys));
     let dir = folder("bench-restart");
-    let run = || {
+    let go_on = |state: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyhound"));
+        command.args(["run", "--quiet", "--state"]).arg(dir.join(state)).arg(&path);
         command
-            .args(["run", "--quiet", "--state"])
-            .arg(dir.join("state"))
-            .arg("-o")
-            .arg(dir.join("out"))
-            .arg(&path);
-        measure(&mut command)
     };
-    run();
+    measure(&mut go_on("state"));
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     let length = file.metadata().unwrap().len();
     common::write_one_more(&mut file).unwrap();
-    let again = run();
+    let (mut first, mut all, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+    for turn in 0..runs {
+        // Each turn goes on from the same state.
+        let state = format!("state-{turn}");
+        let copied = Command::new("cp").arg("-r").arg(dir.join("state")).arg(dir.join(&state)).status();
+        assert!(copied.unwrap().success());
+        let [told, over, used] = first_line(&mut go_on(&state));
+        first.push(told);
+        all.push(over);
+        cpu.push(used);
+    }
     // Others measure with the same file.
     file.set_len(length).unwrap();
-    println!("going on with {keys} keys: {:.2} s by the clock, {:.2} s CPU", again.wall, again.cpu);
+    println!(
+        "going on with {keys} keys: {:.2} s until the first alert is told, {:.2} s until all is saved and over, by the clock; \
+         {:.2} s CPU",
+        median(first.into_iter()),
+        median(all.into_iter()),
+        median(cpu.into_iter())
+    );
+}
+
+/// Seconds until the first line of a command's output, until its end, and of the processor.
+fn first_line(command: &mut Command) -> [f64; 3] {
+    let (before, start) = (processor_seconds(), Instant::now());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the command runs");
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert!(line.contains("unknown_model"), "{line}");
+    let told = start.elapsed().as_secs_f64();
+    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    assert!(child.wait().unwrap().success());
+    [told, start.elapsed().as_secs_f64(), processor_seconds() - before]
 }

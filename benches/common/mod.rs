@@ -90,12 +90,12 @@ pub fn write_quiet(out: &mut impl Write, keys: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// One more record of the first of them, on the last day.
+/// One more record of the first of them, on the last day, with another model.
 pub fn write_one_more(out: &mut impl Write) -> io::Result<()> {
     let at = time(1_780_308_000_000 + (DAYS - 1) * 86_400_000 + 3_700_000);
     writeln!(
         out,
-        "{{\"timestamp\": \"{at}\", \"api_key_prefix\": \"...{:08x}\", \"model\": \"gpt-4o\", \"input_tokens\": 1000, \
+        "{{\"timestamp\": \"{at}\", \"api_key_prefix\": \"...{:08x}\", \"model\": \"o3\", \"input_tokens\": 1000, \
          \"output_tokens\": 100, \"source_ip\": \"10.0.0.0\", \"cost_usd\": 0.0035}}",
         0
     )

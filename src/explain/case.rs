@@ -59,6 +59,11 @@ impl Case {
         ledger.iter().any(|entry| incident::is_of_habits(&entry.term))
     }
 
+    /// Whether one detector was sure by itself, so that nothing was added up.
+    pub fn is_sure(&self) -> bool {
+        matches!(&self.revision().ledger[..], [only] if crate::detect::pages(&only.term))
+    }
+
     /// What it would have taken not to tell it.
     pub fn without(&self) -> Without {
         without(&self.revision().ledger, self.threshold)

@@ -29,9 +29,11 @@ pub fn markdown(case: &Case) -> String {
     rows.push(vec!["margin above the threshold".to_owned(), nats(case.margin())]);
     let head = vec!["term".to_owned(), "nats".to_owned()];
     write_markdown(&Table { title: "Why it was told".to_owned(), head, rows }, &mut text);
-    text.push_str("\n### What it would have taken not to tell it\n\n");
-    for line in said_without(&case.without()) {
-        let _ = writeln!(text, "{}", escaped(&line));
+    if !case.is_sure() {
+        text.push_str("\n### What it would have taken not to tell it\n\n");
+        for line in said_without(&case.without()) {
+            let _ = writeln!(text, "{}", escaped(&line));
+        }
     }
     write_markdown(&Table { title: "How it grew".to_owned(), ..growth(case) }, &mut text);
     if !case.requests.is_empty() {

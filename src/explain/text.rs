@@ -26,9 +26,13 @@ pub fn text(case: &Case, palette: Palette) -> String {
     let _ = writeln!(text, "{}  {}", palette.bold(&shown(&head)), palette.dim(&shown(incident_id)));
     let _ = writeln!(text, "\n{}", wrapped(&verdict(case), "", WIDTH));
     write_ledger(case, palette, &mut text);
-    write_without(&case.without(), palette, &mut text);
+    if !case.is_sure() {
+        write_without(&case.without(), palette, &mut text);
+    }
     write_growth(case, palette, &mut text);
-    write_requests(case, palette, &mut text);
+    if !case.requests.is_empty() || !case.is_sure() {
+        write_requests(case, palette, &mut text);
+    }
     if !case.last().next_steps.is_empty() {
         let _ = writeln!(text, "\n{}", palette.bold("what to do"));
     }
@@ -61,6 +65,16 @@ pub fn differences(case: &Case) -> Vec<String> {
 /// What happened, in one paragraph.
 pub fn verdict(case: &Case) -> String {
     let (first, last) = (case.revision(), case.last());
+    if case.is_sure() {
+        return format!(
+            "{}, for ${} since {}. This is sure by itself, whatever is usual for the key: one is enough, and counts \
+             {:.1} nats by definition.",
+            last.description,
+            dollars(last.cost_usd),
+            last.timestamp,
+            first.score
+        );
+    }
     let mut text = String::from(if Case::is_by_habits(&first.ledger) {
         "Requests with this key are not like those of its owner"
     } else {

@@ -5,7 +5,7 @@ use super::{Event, Order, Output, Shard};
 use crate::detect::{Alert, Class, Severity, pages};
 use crate::incident::Incident;
 use crate::key::KeyId;
-use crate::record::{Action, Batch, Statement, UsageRecord};
+use crate::record::{Action, Batch, Statement, Text, UsageRecord};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 
@@ -113,7 +113,9 @@ impl Shard {
             return;
         }
         let Self { settings, keys, zones, closings, watermark, counts, alerts, learning, .. } = self;
-        let Some(slot) = keys.slot(record, batch, settings) else {
+        // Whoever did it gives the key no name.
+        let unnamed = UsageRecord { key_alias: Text::NONE, ..*record };
+        let Some(slot) = keys.slot(&unnamed, batch, settings) else {
             counts.untracked += 1;
             return;
         };

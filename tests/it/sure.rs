@@ -92,6 +92,14 @@ fn what_calls_a_person_is_an_incident() {
                 .all(|alert| alert["id"] != incident["id"])
         );
     }
+    let id = incidents(&events)[0]["incident_id"].as_str().unwrap();
+    std::fs::write(dir.join("alerts"), events.iter().map(|event| format!("{event}\n")).collect::<String>())
+        .unwrap();
+    let ran = run_in(dir, &["explain", id, "-c", "on.toml", "--alerts", "alerts", "log"], b"");
+    let said = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let says = |text: &str| assert!(said.contains(text), "{text}: {said} {}", ran.stderr);
+    says("sure by itself");
+    says("The replay tells exactly what was recorded.");
     std::fs::write(dir.join("on.toml"), ON.replace("true\n[[key]]", "false\n[[key]]")).unwrap();
     let without = told(dir, &["log"]);
     assert!(incidents(&without).is_empty() && without.len() > 5, "alerts come without incidents, too");
