@@ -39,5 +39,6 @@ pub mod engine;
 pub mod backtest;
 pub mod explain;
 pub mod tune;
+pub mod respond;
 pub mod simulate;
 pub mod cli;

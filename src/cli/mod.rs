@@ -10,6 +10,7 @@ mod formats;
 mod guarantees;
 mod manual;
 mod replay;
+mod respond;
 mod run;
 mod say;
 mod simulate;
@@ -74,6 +75,8 @@ enum Command {
     Suppress(say::SuppressArgs),
     /// Say that a key was revoked: any use of it from then on is told
     Revoke(say::RevokeArgs),
+    /// Say what to do about a stolen key, step by step, and keep the proof of what was done when
+    Respond(respond::RespondArgs),
     /// Say how good a configuration would have been on labelled records
     Backtest(Box<backtest::BacktestArgs>),
     /// Say why an incident was told, to the number
@@ -133,6 +136,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Annotate(args) => say::annotate(&args),
         Command::Suppress(args) => say::suppress(&args),
         Command::Revoke(args) => say::revoke(&args),
+        Command::Respond(args) => respond::main(&args),
         Command::Backtest(args) => backtest::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Tune(args) => tune::main(&args),

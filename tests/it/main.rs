@@ -30,6 +30,7 @@ mod prices;
 mod races;
 mod receiver;
 mod reports;
+mod respond;
 mod rules;
 mod samples;
 mod secrets;

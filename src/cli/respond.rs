@@ -1,0 +1,205 @@
+//! `keyhound respond`: what to do about a stolen key, step by step, and the proof of what was done when.
+
+use super::{Failure, exit, print};
+use crate::engine::clock::now;
+use crate::respond::{Done, Facts, Guide, List, Provider, review, summary};
+use crate::time::{SECOND, Stamp, Timestamp, parse};
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct RespondArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Write the list of steps for an incident, or for any key
+    Start(StartArgs),
+    /// Note that a step is done, when and by whom
+    Done(DoneArgs),
+    /// Tell what was done when, in order of time
+    Timeline(TimelineArgs),
+    /// Write a few sentences for the team's channel, without sensitive detail
+    Summary(FileArgs),
+    /// Write the beginning of the review afterwards
+    Review(ReviewArgs),
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// The `incident_id`, or so much of its beginning that no other has it too; none for a list without facts
+    #[arg(value_name = "INCIDENT", requires = "alerts")]
+    incident: Option<String>,
+    /// The output of the run that told of it, as JSON Lines
+    #[arg(short, long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+    /// Where the key is from, for the commands: openai, anthropic, azure, vertex, gemini, bedrock, openrouter, litellm
+    #[arg(short, long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Write it to this file, which must not exist, instead of to standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// The list, as `keyhound respond start` wrote it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct DoneArgs {
+    #[command(flatten)]
+    list: FileArgs,
+    /// The number of the step
+    #[arg(value_name = "NUMBER")]
+    number: usize,
+    /// Who did it
+    #[arg(long, value_name = "NAME", default_value = "")]
+    by: String,
+    /// What there is to say
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
+    /// When; now, unless it was before
+    #[arg(long, value_name = "TIME", value_parser = stamp)]
+    at: Option<Stamp>,
+}
+
+#[derive(Debug, Args)]
+struct TimelineArgs {
+    #[command(flatten)]
+    list: FileArgs,
+    /// As JSON Lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ReviewArgs {
+    #[command(flatten)]
+    list: FileArgs,
+    /// The output of the run that told of it: what else was told of the key before
+    #[arg(short, long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+}
+
+fn stamp(text: &str) -> Result<Stamp, String> {
+    parse(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+pub(super) fn main(args: &RespondArgs) -> Result<ExitCode, Failure> {
+    let guide = Guide::builtin().map_err(|error| Failure::new(exit::INTERNAL, error))?;
+    match &args.what {
+        What::Start(args) => start(&guide, args),
+        What::Done(args) => done(args),
+        What::Timeline(args) => timeline(args),
+        What::Summary(args) => {
+            let (facts, list) = list(&args.file)?;
+            print(&summary(&guide, &facts, &list))
+        }
+        What::Review(args) => {
+            let (facts, list) = list(&args.list.file)?;
+            let events = args.alerts.as_deref().map(read).transpose()?.unwrap_or_default();
+            print(&review(&guide, &facts, &list, events.lines().map(str::as_bytes)))
+        }
+    }
+}
+
+fn start(guide: &Guide, args: &StartArgs) -> Result<ExitCode, Failure> {
+    let provider = args.provider.as_deref().map(|name| provider(guide, name)).transpose()?;
+    let mut facts = match (&args.incident, &args.alerts) {
+        (Some(id), Some(alerts)) => {
+            let text = read(alerts)?;
+            Facts::find(&id.to_ascii_lowercase(), text.lines().map(str::as_bytes))
+                .map_err(|error| Failure::new(exit::DATA, anyhow!("{}: {error}", alerts.display())))?
+        }
+        _ => Facts::default(),
+    };
+    facts.provider = provider.map(|provider| provider.name.clone()).unwrap_or_default();
+    let text = guide.checklist(&facts, provider);
+    let Some(path) = &args.output else { return print(&text) };
+    // One that is being worked on is not written over.
+    let written = std::fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| failed(exit::IO, path, error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn provider<'a>(guide: &'a Guide, name: &str) -> Result<&'a Provider, Failure> {
+    guide.provider(name).ok_or_else(|| {
+        let known: Vec<&str> = guide.providers().map(|provider| provider.name.as_str()).collect();
+        Failure::new(
+            exit::USAGE,
+            anyhow!("{name} is no provider that is known; expected: {}", known.join(", ")),
+        )
+    })
+}
+
+fn done(args: &DoneArgs) -> Result<ExitCode, Failure> {
+    let path = &args.list.file;
+    let text = read(path)?;
+    let done = Done {
+        at: args.at.unwrap_or_else(this_second),
+        by: args.by.trim().to_owned(),
+        note: args.note.trim().to_owned(),
+    };
+    let ticked = List::tick(&text, args.number, &done)
+        .map_err(|error| Failure::new(exit::DATA, anyhow!("{}: {error}", path.display())))?;
+    // Whole or not at all: it is evidence.
+    let beside = path.with_extension("md.new");
+    std::fs::write(&beside, ticked)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|error| failed(exit::IO, path, error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Nobody ticks by the nanosecond.
+fn this_second() -> Stamp {
+    let now = now();
+    Stamp::utc(Timestamp(now.0 - now.0.rem_euclid(SECOND)))
+}
+
+fn timeline(args: &TimelineArgs) -> Result<ExitCode, Failure> {
+    let (facts, list) = list(&args.list.file)?;
+    let mut rows: Vec<(Stamp, String, String, String)> = Vec::new();
+    for (at, what) in [(&facts.timestamp, "first act of the thief"), (&facts.detected_at, "told by keyhound")]
+    {
+        if let Ok(at) = stamp(at) {
+            rows.push((at, what.to_owned(), String::new(), String::new()));
+        }
+    }
+    rows.extend(list.timeline().into_iter().map(|(step, done)| {
+        (done.at, format!("{}. {}", step.number, step.text), done.by.clone(), done.note.clone())
+    }));
+    rows.sort_by_key(|row| row.0.at);
+    let lines = rows.into_iter().map(|(at, what, by, note)| {
+        if args.json {
+            return format!("{}\n", json!({ "time": at.to_string(), "what": what, "by": by, "note": note }));
+        }
+        let by = if by.is_empty() { String::new() } else { format!("  ({by})") };
+        let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+        format!("{at}{by}  {what}{note}\n")
+    });
+    print(&lines.collect::<String>())
+}
+
+fn list(path: &Path) -> Result<(Facts, List), Failure> {
+    let text = read(path)?;
+    let list = List::read(&text)
+        .map_err(|error| Failure::new(exit::DATA, anyhow!("{}: {error}", path.display())))?;
+    Ok((Facts::of_list(&text).unwrap_or_default(), list))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| failed(exit::NO_INPUT, path, error))
+}
+
+fn failed(code: u8, path: &Path, error: std::io::Error) -> Failure {
+    Failure::new(code, anyhow::Error::new(error).context(path.display().to_string()))
+}
