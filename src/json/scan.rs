@@ -36,7 +36,7 @@ pub(super) fn find_special(text: &[u8]) -> usize {
 }
 
 /// Where the quote stands that ends a string in which an escape begins at `at`; `None` where there is none, or what is
-/// before it is not as it should be: what, somebody has to find out who goes step by step.
+/// before it may not be there: what that is tells whoever goes step by step.
 pub(super) fn closing_quote(text: &[u8], mut at: usize) -> Option<usize> {
     let mut carry = 0;
     while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<64>) {
@@ -47,7 +47,7 @@ pub(super) fn closing_quote(text: &[u8], mut at: usize) -> Option<usize> {
         }
         at += 64;
     }
-    // Filled up with quotes, the last block has one in any case.
+    // The last block is filled up with quotes, which end nothing.
     let rest = text.get(at..)?;
     let mut block = [b'"'; 64];
     block.get_mut(..rest.len())?.copy_from_slice(rest);
