@@ -9,6 +9,7 @@
 
 pub mod decode;
 pub mod reference;
+pub mod wrapped;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -40,7 +40,7 @@ pub fn check_wrapper(name: &str, data: &[u8]) {
     for line in block(data).lines().filter(|line| std::str::from_utf8(line).is_ok()) {
         // As above; an error is as good an answer as any.
         if let Ok(shape) = Shape::of(line, false) {
-            let _ = (wrapper.peel)(&shape, &mut Vec::new(), &mut |_| {});
+            let _ = wrapper.peel_alone(&shape, &mut |_| {});
         }
     }
 }
@@ -161,7 +161,7 @@ fn is_blank(text: &[u8], row: bool, depth: usize) -> bool {
     let inside = |wrapper: &Wrapper| {
         let mut blank = true;
         let mut look = |payload: &[u8]| blank &= is_blank(payload, row, depth - 1);
-        (wrapper.peel)(&shape, &mut Vec::new(), &mut look).is_ok() && blank
+        wrapper.peel_alone(&shape, &mut look).is_ok() && blank
     };
     depth > 0 && std::str::from_utf8(text).is_ok() && unwrap::find(&shape).is_some_and(inside)
 }

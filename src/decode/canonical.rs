@@ -111,6 +111,9 @@ pub(super) struct Reading<'a> {
     fault: Option<Fault>,
     time_seen: bool,
     key_seen: bool,
+    /// The name under which a field that has two was told last.
+    key_told_by: &'a [u8],
+    cache_read_told_by: &'a [u8],
     /// How many of our own fields stood in the frame.
     ours: u32,
 }
@@ -125,6 +128,9 @@ impl<'a> Reading<'a> {
             for (name, (value, raw)) in shape.members() {
                 if let Some(field) = field(name) {
                     reading.see(field);
+                    if reading.is_told_by_another(field, name, value) {
+                        continue;
+                    }
                     let quoted = raw.first() == Some(&b'"');
                     let text = if quoted { &raw[1..] } else { raw };
                     if take_usual(&mut reading.draft, field, text, quoted).is_none() {
@@ -156,6 +162,19 @@ impl<'a> Reading<'a> {
         self.time_seen |= field == Field::Time;
         self.key_seen |= field == Field::Key;
         self.ours += u32::from(field != Field::Model);
+    }
+
+    /// Whether a value tells nothing of a field that has another name, too, under which something was told.
+    fn is_told_by_another(&mut self, field: Field, name: &'a [u8], value: Value<'a>) -> bool {
+        let told_by = match field {
+            Field::Key => &mut self.key_told_by,
+            Field::CacheRead => &mut self.cache_read_told_by,
+            _ => return false,
+        };
+        if !matches!(value, Value::Null) && value != Value::Str(Str::default()) {
+            *told_by = name;
+        }
+        !told_by.is_empty() && *told_by != name
     }
 
     fn assign(&mut self, field: Field, value: Value<'a>) {

@@ -70,14 +70,15 @@ use crate::frame::shape::{Room, Shape};
 use crate::normalise::Normaliser;
 use crate::record::{Batch, Reason};
 use crate::time::Timestamp;
-use crate::unwrap::{self, Content};
+use crate::unwrap::{self, Content, Scratch, UNPACKED_BYTES_MAX};
 use claims::{Claim, Claims};
 use draft::{Draft, Fault, Read};
 use layout::Layouts;
 use nearest::nearest;
 use reject::{has_room, oversize, reject};
+use std::cell::Cell;
 use std::sync::Arc;
-use text::{is_packed, is_utf16, not_utf8};
+use text::{is_packed, is_utf16, not_utf8, of_document};
 
 /// Decodes blocks. One owner; its caches change speed, never results.
 pub struct Decoder {
@@ -203,7 +204,9 @@ impl Decoder {
         let Self { settings, normaliser, layouts, mapped, claims, rooms, scratches, may_be_canonical, trace } =
             self;
         let (outside, may_be_canonical) = (frame.text, *may_be_canonical);
+        let room = Cell::new(UNPACKED_BYTES_MAX);
         let mut context = Context {
+            room: &room,
             settings,
             normaliser,
             layouts,
@@ -217,7 +220,6 @@ impl Decoder {
             outside,
             may_be_torn,
             torn: false,
-            content: Content::Plain,
         };
         if valid || simdutf8::basic::from_utf8(frame.text).is_ok() {
             context.descend(frame, false, scratches);
@@ -247,8 +249,8 @@ struct Context<'c> {
     may_be_torn: bool,
     /// They do.
     torn: bool,
-    /// How the wrappers taken off so far wrote what is inside.
-    content: Content,
+    /// How many bytes it may still unfold to.
+    room: &'c Cell<usize>,
 }
 
 impl Context<'_> {
@@ -354,14 +356,10 @@ impl Context<'_> {
             let message = "wrapped more than six times; is a log shipper reading its own output?";
             return self.fault(Fault::new(Reason::BadWrapper, "", frame.text, message));
         };
-        if wrapper.content == Content::Packed && self.content == Content::Packed {
-            let message =
-                "compressed in what was compressed itself; is a log shipper reading its own output?";
-            return self.fault(Fault::new(Reason::BadWrapper, "", b"", message));
-        }
         if wrapper.content != Content::Plain {
             self.outside = b"";
         }
+        let room = self.room;
         let mut inner = |payload: &[u8]| {
             let text = trim(payload);
             // What stands in the frame as it is has been looked at with it.
@@ -372,17 +370,18 @@ impl Context<'_> {
                 let frame = Frame { text, header: frame.header };
                 match wrapper.content {
                     Content::Plain => self.descend(frame, sound, deeper),
-                    content => self.inside(text, content).descend(frame, sound, deeper),
+                    Content::Encoded => self.inside(text).descend(frame, sound, deeper),
                 }
             }
         };
-        if let Err(fault) = (wrapper.peel)(shape, scratch, &mut inner) {
+        let mut scratch = Scratch { text: scratch, room };
+        if let Err(fault) = (wrapper.peel)(shape, &mut scratch, &mut inner) {
             self.fault(fault);
         }
     }
 
     /// The same for what was encoded: it is a frame of its own, complete as it is.
-    fn inside<'i>(&'i mut self, text: &'i [u8], content: Content) -> Context<'i> {
+    fn inside<'i>(&'i mut self, text: &'i [u8]) -> Context<'i> {
         Context {
             settings: self.settings,
             normaliser: self.normaliser,
@@ -397,7 +396,7 @@ impl Context<'_> {
             outside: text,
             may_be_torn: false,
             torn: false,
-            content: self.content.max(content),
+            room: self.room,
         }
     }
 
@@ -433,12 +432,7 @@ impl Context<'_> {
                 let near = has_room(self.settings, self.batch).then(|| nearest(shape, formats)).flatten();
                 near.map_or(miss.clone(), |near| Some(near.fault(miss, frame.text)))
             }
-            Some(b'[' | b']' | b'}' | b'"') => {
-                let message =
-                    "part of a JSON document whose beginning or end is missing; was the input cut off?";
-                Some(Fault::new(Reason::Unrecognised, "", frame.text, message))
-            }
-            _ => None,
+            _ => of_document(frame.text),
         };
         self.fault(fault.unwrap_or_else(|| {
             let message = "no known format; `keyhound formats` lists those that are, `--format` names one";

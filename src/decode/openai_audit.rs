@@ -33,6 +33,7 @@ const ACTIONS: &[(&[u8], Action)] = &[
     (b"ip_allowlist.config.deactivated", Action::GuardRemoved),
     (b"certificates.deactivated", Action::GuardRemoved),
     (b"certificate.deleted", Action::GuardRemoved),
+    (b"scim.disabled", Action::GuardRemoved),
     (b"tenant.sso_connection.deleted", Action::GuardRemoved),
     (b"tenant.policy.deleted", Action::GuardRemoved),
     (b"tenant.policy.detached", Action::GuardRemoved),

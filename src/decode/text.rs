@@ -1,6 +1,7 @@
 //! What a line is before anybody looks inside: trimmed, text or not.
 
 use super::draft::Fault;
+use crate::json::Reader;
 use crate::record::Reason;
 
 pub(super) fn not_utf8(text: &[u8]) -> Fault {
@@ -12,6 +13,21 @@ pub(super) fn not_utf8(text: &[u8]) -> Fault {
         "not UTF-8 text; convert it with `iconv -t UTF-8`"
     };
     Fault::new(Reason::NotUtf8, "", text, message)
+}
+
+/// What to say of a text that no format claims, where it belongs to a JSON document.
+pub(super) fn of_document(text: &[u8]) -> Option<Fault> {
+    let mut reader = Reader::new(text);
+    let message = match text.first()? {
+        b'"' if reader.value().is_some() && reader.finish().is_ok() => {
+            "a text in quotes, not what stands in it; was it taken out of JSON by `jq` without `-r`?"
+        }
+        b'[' | b']' | b'}' | b'"' => {
+            "part of a JSON document whose beginning or end is missing; was the input cut off?"
+        }
+        _ => return None,
+    };
+    Some(Fault::new(Reason::Unrecognised, "", text, message))
 }
 
 /// Whether a text begins with the mark of UTF-16, or with Latin letters in it.

@@ -1,7 +1,7 @@
 //! Where a nested value ends in a text that is known to be JSON: its brackets are counted, outside its strings, sixty-four
 //! bytes at a time.
 
-use super::scan::Lanes;
+use super::scan::{Lanes, escaped};
 
 /// Where the object or list that starts at `start` ends.
 pub(super) fn sound_end(text: &[u8], start: usize) -> Option<usize> {
@@ -49,34 +49,11 @@ fn brackets(block: &[u8; 64], within: &mut Within) -> (u64, u64) {
         ends |= bits(brackets.simd_eq(Lanes::splat(b'}')));
     }
     if backslashes | within.escape != 0 {
-        quotes &= !escaped(backslashes, within);
+        quotes &= !escaped(backslashes, &mut within.escape);
     }
     let strings = behind(quotes) ^ within.string;
     within.string = (strings >> 63).wrapping_neg();
     (starts & !strings, ends & !strings)
-}
-
-/// The bytes behind a backslash that is not itself behind one.
-fn escaped(backslashes: u64, within: &mut Within) -> u64 {
-    let mut escaped = 0;
-    let mut escape = within.escape;
-    let mut left = backslashes | escape;
-    while left != 0 {
-        let at = left & left.wrapping_neg();
-        left ^= at;
-        if escape == at {
-            escaped |= at;
-            escape = 0;
-        } else {
-            (escape, left) = (at << 1, left | at << 1);
-            if escape == 0 {
-                within.escape = 1;
-                return escaped;
-            }
-        }
-    }
-    within.escape = 0;
-    escaped
 }
 
 /// Of each bit whether an odd number of these stands at it or before.

@@ -386,8 +386,20 @@ impl<'a> Reader<'a> {
         self.quoted_with_escapes(length)
     }
 
-    #[cold]
+    /// The same where so many bytes are before the first escape, or before what should not be there.
+    #[inline(never)]
     fn quoted_with_escapes(&mut self, length: usize) -> Option<Str<'a>> {
+        let quote = self.at;
+        let Some(end) = scan::closing_quote(self.text, quote + 1 + length) else {
+            return self.tell_what_is_wrong_with_text(length);
+        };
+        self.at = end + 1;
+        self.fresh = false;
+        Some(Str(&self.text[quote..end]))
+    }
+
+    #[cold]
+    fn tell_what_is_wrong_with_text(&mut self, length: usize) -> Option<Str<'a>> {
         let quote = self.at;
         self.at += 1 + length;
         loop {

@@ -35,6 +35,83 @@ pub(super) fn find_special(text: &[u8]) -> usize {
     chunks.len() * 16 + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
+/// Where the quote stands that ends a string in which an escape begins at `at`; `None` where there is none, or what is
+/// before it may not be there: what that is tells whoever goes step by step.
+pub(super) fn closing_quote(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut carry = 0;
+    while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<64>) {
+        let marks = Marks::of(block, &mut carry);
+        marks.check(text, at)?;
+        if marks.quotes != 0 {
+            return Some(at + marks.quotes.trailing_zeros() as usize);
+        }
+        at += 64;
+    }
+    // The last block is filled up with quotes, which end nothing.
+    let rest = text.get(at..)?;
+    let mut block = [b'"'; 64];
+    block.get_mut(..rest.len())?.copy_from_slice(rest);
+    let marks = Marks::of(&block, &mut carry);
+    marks.check(text, at)?;
+    let quote = at + marks.quotes.trailing_zeros() as usize;
+    (quote < text.len()).then_some(quote)
+}
+
+/// What stands in sixty-four bytes of a string, a bit for each byte.
+struct Marks {
+    /// Quotes that end it.
+    quotes: u64,
+    controls: u64,
+    /// What stands behind a backslash and is none of the three that usually do.
+    rare: u64,
+}
+
+impl Marks {
+    #[inline(always)]
+    fn of(block: &[u8; 64], carry: &mut u64) -> Self {
+        let (mut quotes, mut backslashes, mut controls, mut feeds) = (0, 0, 0, 0);
+        let (chunks, _) = block.as_chunks::<16>();
+        for (number, chunk) in chunks.iter().enumerate() {
+            let lanes = Lanes::new(*chunk);
+            let bits = |lanes: Lanes| u64::from(lanes.to_bitmask()) << (number * 16);
+            quotes |= bits(lanes.simd_eq(Lanes::splat(b'"')));
+            backslashes |= bits(lanes.simd_eq(Lanes::splat(b'\\')));
+            controls |= bits(lanes.min(Lanes::splat(0x1f)).simd_eq(lanes));
+            feeds |= bits(lanes.simd_eq(Lanes::splat(b'n')));
+        }
+        let escaped = escaped(backslashes, carry);
+        Self { quotes: quotes & !escaped, controls, rare: escaped & !(quotes | backslashes | feeds) }
+    }
+
+    /// Looks at what is before the quote that ends the string, in this block, which begins at `at`; `None` where that is
+    /// no part of a string.
+    #[inline(always)]
+    fn check(&self, text: &[u8], at: usize) -> Option<()> {
+        let before = if self.quotes == 0 { u64::MAX } else { (self.quotes & self.quotes.wrapping_neg()) - 1 };
+        let mut rare = self.rare & before;
+        while rare != 0 {
+            escape_length(text.get(at + rare.trailing_zeros() as usize - 1..)?)?;
+            rare &= rare - 1;
+        }
+        (self.controls & before == 0).then_some(())
+    }
+}
+
+/// The bytes behind a backslash that is not itself behind one, a bit for each. `carry` is one where the first byte is
+/// such a byte, and becomes so for the byte behind the last.
+#[inline(always)]
+pub(super) fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    // Of a run of backslashes every second one is behind one that counts. Runs that begin at an odd place end, by the
+    // carry of a sum, at a place of the other kind than those that begin at an even one.
+    let backslashes = backslashes & !*carry;
+    let behind = backslashes << 1 | *carry;
+    let odd_starts = backslashes & !EVEN & !behind;
+    let (sum, overflow) = odd_starts.overflowing_add(backslashes);
+    *carry = u64::from(overflow);
+    (EVEN ^ sum << 1) & behind
+}
+
 /// Length of the escape that `text` starts with; `None` where it is none.
 pub(super) fn escape_length(text: &[u8]) -> Option<usize> {
     match text.get(1)? {
@@ -126,6 +203,41 @@ mod tests {
         fn finds_the_first_special_byte(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let naive = bytes.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(bytes.len());
             prop_assert_eq!(find_special(&bytes), naive);
+        }
+    }
+
+    /// Step by step.
+    fn naive_quote(text: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            match text.get(at)? {
+                b'"' => return Some(at),
+                b'\\' => at += escape_length(&text[at..])?,
+                0..0x20 => return None,
+                _ => at += 1,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_ends_where_it_ends_step_by_step(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "\\", "\\", "\\", "\\\"", "\\\"", "\\n", "\\/", "\\u00e9", "\\u12", "\"", "a", "n", "\\\\\\",
+                    "a text of plain letters and no end of it, or nearly so ", "\n", "é", "\u{1f}",
+                ]),
+                0..40,
+            ),
+        ) {
+            let text = ["\\n", &pieces.concat()].concat();
+            prop_assert_eq!(closing_quote(text.as_bytes(), 0), naive_quote(text.as_bytes(), 0), "{}", text);
+        }
+
+        #[test]
+        fn long_strings_with_odd_runs_of_backslashes(runs in prop::collection::vec((0_usize..9, 0_usize..70), 1..12)) {
+            let text: String = runs.iter().map(|&(slashes, letters)| "\\".repeat(slashes) + &"n".repeat(letters)).collect();
+            let text = text + "\"\\\"\"";
+            prop_assert_eq!(closing_quote(text.as_bytes(), 0), naive_quote(text.as_bytes(), 0), "{}", text);
         }
     }
 

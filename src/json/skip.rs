@@ -1,6 +1,6 @@
 //! Passing over a nested value: the reader's work without the reader's steps, for it is where most bytes go.
 
-use super::scan::{escape_length, find_special};
+use super::scan::{closing_quote, find_special};
 use super::{DEPTH_MAX, number_length};
 
 /// Where the object or list that starts at `start` ends, if all of it is as RFC 8259 has it and no deeper than is
@@ -99,13 +99,6 @@ fn string(text: &[u8], at: usize) -> Option<usize> {
 }
 
 #[inline(never)]
-fn string_with_escapes(text: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += escape_length(&text[at..])?,
-            _ => return None,
-        }
-        at += find_special(&text[at..]);
-    }
+fn string_with_escapes(text: &[u8], at: usize) -> Option<usize> {
+    closing_quote(text, at).map(|quote| quote + 1)
 }

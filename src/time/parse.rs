@@ -1,7 +1,7 @@
 //! Reading times: RFC 3339 and its common relaxations, and epoch numbers of any usual unit.
 
 use super::{DAY, MINUS_ZERO, MINUTE, SECOND, Stamp, Timestamp, ZULU, days_from_civil};
-use crate::json::digits;
+use crate::json::{Decimal, digits};
 use thiserror::Error;
 
 /// Why a text is not a time a record may carry.
@@ -165,22 +165,42 @@ fn parse_epoch(text: &[u8]) -> Result<Stamp, TimeError> {
     }
     let (fraction_nanos, _, rest) = fraction(&text[length..])?;
     if !rest.is_empty() {
-        return Err(TimeError::Notation);
+        return with_exponent(text);
     }
     let number = i64::try_from(number).map_err(|_| TimeError::OutOfRange)?;
     if TICKS.contains(&number) {
         return Ok(Stamp::utc(in_range((number - TICKS_TO_1970) * 100)?));
     }
-    let unit = match number {
-        0..100_000_000_000 => SECOND,
-        100_000_000_000..100_000_000_000_000 => SECOND / 1_000,
-        100_000_000_000_000..100_000_000_000_000_000 => SECOND / 1_000_000,
-        _ => 1,
-    };
+    let unit = unit_of(number);
     // Whole numbers are usual, and a division takes long.
     let part = if fraction_nanos == 0 { 0 } else { fraction_nanos / (SECOND / unit) };
     let ns = number.checked_mul(unit).and_then(|ns| ns.checked_add(part));
     Ok(Stamp::utc(in_range(ns.ok_or(TimeError::OutOfRange)?)?))
+}
+
+/// The unit in which a time of our days is such a number.
+#[inline(always)]
+const fn unit_of(number: i64) -> i64 {
+    match number {
+        0..100_000_000_000 => SECOND,
+        100_000_000_000..100_000_000_000_000 => SECOND / 1_000,
+        100_000_000_000_000..100_000_000_000_000_000 => SECOND / 1_000_000,
+        _ => 1,
+    }
+}
+
+/// An epoch number such as `1.780304400123e+12`: so it is written where numbers have gone through floating point, in the
+/// structures of Google's logs and in Lua.
+#[cold]
+fn with_exponent(text: &[u8]) -> Result<Stamp, TimeError> {
+    let number = Decimal::parse(text).map_err(|_| TimeError::Notation)?;
+    let scaled = |digits| number.scaled(digits, i64::MAX).map_err(|_| TimeError::OutOfRange);
+    let whole = scaled(0)?;
+    if TICKS.contains(&whole) {
+        return Ok(Stamp::utc(in_range((whole - TICKS_TO_1970) * 100)?));
+    }
+    let digits = unit_of(whole).checked_ilog10().unwrap_or(0).cast_signed();
+    Ok(Stamp::utc(in_range(scaled(digits)?)?))
 }
 
 #[cfg(test)]
@@ -208,6 +228,12 @@ mod tests {
             ("1780632395123456", "2026-06-05T04:06:35.123456Z"),
             ("1780632395123456789", "2026-06-05T04:06:35.123456789Z"),
             ("639162291951234567", "2026-06-05T04:06:35.123456700Z"),
+            ("1.780632395e9", "2026-06-05T04:06:35Z"),
+            ("1.780632395123E+12", "2026-06-05T04:06:35.123Z"),
+            ("1780632395.5e+0", "2026-06-05T04:06:35.500Z"),
+            ("1.780632395123456e15", "2026-06-05T04:06:35.123456Z"),
+            ("1780632395123456.789e3", "2026-06-05T04:06:35.123456789Z"),
+            ("6.39162291951234567e17", "2026-06-05T04:06:35.123456700Z"),
             ("2026-06-05 04:06:35.123 UTC", "2026-06-05T04:06:35.123Z"),
             ("2026-06-05 04:06:35 +0200", "2026-06-05T02:06:35Z"),
             ("2026-06-05 04:06:35.5 -07:00", "2026-06-05T11:06:35.500Z"),
@@ -240,7 +266,11 @@ mod tests {
             ("10000-01-01T00:00:00Z", Notation),
             ("-62135596801", Notation),
             ("17", OutOfRange),
-            ("1e9", Notation),
+            ("1e9", OutOfRange),
+            ("1e400", OutOfRange),
+            ("1.78e", Notation),
+            ("1.78e+1x", Notation),
+            ("17 e8", Notation),
             ("9223372036854775808", OutOfRange),
             ("9223372036854775.99999999", OutOfRange),
         ] {

@@ -1,7 +1,7 @@
 //! `awslogs`: the event with which CloudWatch Logs calls a Lambda function; its data is what `cloudwatch` reads.
 
-use super::packed::{UNPACKED_BYTES_MAX, lines};
-use super::{Content, Wrapper, broken, damaged};
+use super::packed::lines;
+use super::{Content, Scratch, Wrapper, broken, damaged};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Shape, member};
 use crate::json::Value;
@@ -10,16 +10,15 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "awslogs",
     summary: "CloudWatch Logs to Lambda: {\"awslogs\": {\"data\": base64 of gzip}}",
     sniff: |shape| shape.has_only(&["awslogs"]) && shape.has("awslogs"),
-    content: Content::Packed,
+    content: Content::Encoded,
     peel,
 };
 
-fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let Some((Value::Object, event)) = shape.member("awslogs") else {
         return Err(damaged("awslogs", b"", "is no object"));
     };
-    let mut room = UNPACKED_BYTES_MAX;
-    lines("awslogs.data", member(event, "data").map_err(broken(event))?, &mut room, inner)
+    lines("awslogs.data", member(event, "data").map_err(broken(event))?, scratch.room, inner)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `beats`: an event of Filebeat, Elastic Agent or Logstash, as they write and index it.
 
-use super::{Content, Wrapper, broken, hand};
+use super::{Content, Scratch, Wrapper, broken, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Member, Shape, member};
 use crate::json::Value;
@@ -21,7 +21,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
         && has_one(&["message", "event", "event.original", "json"])
 }
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let mut original = shape.member("event.original");
     let event = shape.member("event").filter(|(value, _)| *value == Value::Object).map(|(_, raw)| raw);
     if let Some(event) = event {

@@ -1,6 +1,6 @@
 //! `cloudwatch`: what a subscription of Amazon CloudWatch Logs delivers, several log lines at once.
 
-use super::{Content, Wrapper, broken, damaged, each, hand};
+use super::{Content, Scratch, Wrapper, broken, damaged, each, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Shape, member};
 use crate::json::Value;
@@ -13,7 +13,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     // Sent to see whether anybody listens.
     if shape.says("messageType", &["CONTROL_MESSAGE"]) {
         return Ok(());

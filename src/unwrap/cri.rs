@@ -1,6 +1,6 @@
 //! `cri`: one line of a Kubernetes container log, `<time> <stream> <P|F> <line>`. Pieces were joined by the framing.
 
-use super::{Content, Wrapper};
+use super::{Content, Scratch, Wrapper};
 use crate::decode::draft::Read;
 use crate::frame::shape::Shape;
 
@@ -13,7 +13,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
 };
 
 #[allow(clippy::unnecessary_wraps, reason = "the signature is that of every wrapper")]
-fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, _: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     if let Some(line) = shape.text().and_then(split) {
         inner(line.content);
     }
@@ -32,10 +32,14 @@ pub(crate) struct Line<'a> {
 
 /// Takes a container log line apart; `None` where it is none.
 pub(crate) fn split(text: &[u8]) -> Option<Line<'_>> {
+    // Asked of every text that there is: most are told by one byte.
+    if text.get(10) != Some(&b'T') {
+        return None;
+    }
     let mut parts = text.splitn(4, |&byte| byte == b' ');
     let (time, stream, tags) = (parts.next()?, parts.next()?, parts.next()?);
     let content = parts.next().unwrap_or_default();
-    if !matches!(stream, b"stdout" | b"stderr") || time.get(10) != Some(&b'T') {
+    if !matches!(stream, b"stdout" | b"stderr") || time.len() <= 10 {
         return None;
     }
     // Tags are separated by colons; the first says whether the line is whole.

@@ -1,6 +1,6 @@
 //! `debezium`: a change of one row, as Debezium streams tables; the row as it is now is the record.
 
-use super::{Content, Wrapper, damaged, hand};
+use super::{Content, Scratch, Wrapper, damaged, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::Shape;
 use crate::json::Value;
@@ -13,7 +13,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let (op, written) = shape.member("op").unwrap_or((Value::Null, b""));
     let letter = match op {
         Value::Str(letter) => letter.as_plain().unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! `docker`: one line of Docker's `json-file` log driver. Pieces of long lines were joined by the framing.
 
-use super::{Content, Wrapper};
+use super::{Content, Scratch, Wrapper};
 use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::Shape;
 use crate::json::Value;
@@ -16,10 +16,10 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     match shape.member("log") {
         Some((Value::Str(log), _)) => {
-            inner(log.resolve(scratch));
+            inner(log.resolve(scratch.text));
             Ok(())
         }
         _ => Err(Fault::new(Reason::BadWrapper, "log", b"", "is not a text")),

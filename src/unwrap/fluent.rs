@@ -1,7 +1,7 @@
 //! `fluent`: a record of Fluent Bit or Fluentd, as the pair of time and record, as one object, or as the line of time,
 //! tag and record that Fluentd writes to files.
 
-use super::{Content, Wrapper, hand};
+use super::{Content, Scratch, Wrapper, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Member, Shape, members};
 use crate::json::{Reader, Value};
@@ -41,7 +41,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
     }
 }
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     // Whoever claimed it has checked it.
     if let Some(record) = shape.text().and_then(|text| record(text, Reader::sound)) {
         shape.found_sound();
@@ -58,7 +58,7 @@ fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) 
 }
 
 /// The line in a record that holds nothing else.
-fn only_line(record: &[u8]) -> Option<Member<'_>> {
+pub(super) fn only_line(record: &[u8]) -> Option<Member<'_>> {
     let mut line = None;
     let mut is_alone = true;
     members(record, |name, member| {

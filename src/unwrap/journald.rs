@@ -1,6 +1,6 @@
 //! `journald`: one entry of `journalctl -o json`, whose message is in `MESSAGE`.
 
-use super::{Content, Wrapper, broken};
+use super::{Content, Scratch, Wrapper, broken};
 use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::Shape;
 use crate::json::{Reader, Value};
@@ -15,10 +15,10 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let Some((value, raw)) = shape.member("MESSAGE") else { return Ok(()) };
     match value {
-        Value::Str(message) => inner(message.resolve(scratch)),
+        Value::Str(message) => inner(message.resolve(scratch.text)),
         Value::Array => return list(raw, scratch, inner),
         Value::Null => {
             let message =
@@ -31,14 +31,14 @@ fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) 
 }
 
 /// A message that is not valid UTF-8 comes as a list of bytes, a field that was sent twice as a list of texts.
-fn list(raw: &[u8], scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn list(raw: &[u8], scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let mut reader = Reader::new(raw);
     reader.enter_array();
     let mut bytes = Vec::new();
     while reader.element() {
         let element = reader.raw();
         match Reader::new(element).value() {
-            Some(Value::Str(message)) => inner(message.resolve(scratch)),
+            Some(Value::Str(message)) => inner(message.resolve(scratch.text)),
             Some(Value::Number(digits)) => {
                 let byte = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
                 bytes.push(byte.ok_or_else(|| no_message(digits))?);

@@ -1,6 +1,6 @@
 //! `kafka_connect`: what Kafka Connect's `JsonConverter` writes with `schemas.enable`.
 
-use super::{Content, Wrapper, hand};
+use super::{Content, Scratch, Wrapper, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::Shape;
 
@@ -12,7 +12,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     hand("payload", shape.member("payload"), scratch, inner)
 }
 

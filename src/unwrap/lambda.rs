@@ -3,11 +3,12 @@
 //! Those of Kafka are an envelope of their own. The others are elements of a list named `Records`, which
 //! [`super::records`] takes apart.
 
-use super::packed::{UNPACKED_BYTES_MAX, lines};
-use super::{Content, Wrapper, broken, damaged, each, gather, hand};
+use super::packed::lines;
+use super::{Content, Scratch, Wrapper, broken, damaged, each, gather, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Member, Shape, member, members};
 use crate::json::Value;
+use std::cell::Cell;
 
 /// What stands beside the records of Kafka.
 const MEMBERS: &[&str] = &["eventSource", "eventSourceArn", "bootstrapServers", "records"];
@@ -16,25 +17,24 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "lambda",
     summary: "Kafka to AWS Lambda: {\"eventSource\": …, \"records\": {topic: [{\"value\": base64}]}}",
     sniff: |shape| shape.has_only(MEMBERS) && shape.has("records") && shape.has("eventSource"),
-    content: Content::Packed,
+    content: Content::Encoded,
     peel,
 };
 
-fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let Some((value, topics)) = shape.member("records") else { return Ok(()) };
     if value != Value::Object {
         return Err(damaged("records", topics, "is no object of topics"));
     }
-    let mut room = UNPACKED_BYTES_MAX;
     let mut result = Ok(());
     members(topics, |_, list| {
-        gather(&mut result, each("records", list, |message| message_of_kafka(message, &mut room, inner)));
+        gather(&mut result, each("records", list, |message| message_of_kafka(message, scratch.room, inner)));
     })
     .map_err(broken(topics))?;
     result
 }
 
-fn message_of_kafka(message: &[u8], room: &mut usize, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn message_of_kafka(message: &[u8], room: &Cell<usize>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     if !message.starts_with(b"{") {
         return Err(damaged("records", message, "holds what is no object"));
     }
@@ -67,19 +67,14 @@ impl<'a> Element<'a> {
     }
 
     /// Hands over what it carries; `None` where it is none of these events.
-    pub(super) fn peel(
-        self,
-        room: &mut usize,
-        scratch: &mut Vec<u8>,
-        inner: &mut dyn FnMut(&[u8]),
-    ) -> Option<Read<()>> {
+    pub(super) fn peel(self, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Option<Read<()>> {
         let inside = |name| match self.envelope {
             Some((Value::Object, envelope)) => member(envelope, name).map_err(broken(envelope)),
             _ => Ok(None),
         };
         Some(match self.source {
-            b"\"aws:kinesis\"" => kinesis(inside("data"), room, inner),
-            b"" if self.is_kinesis => kinesis(inside("data"), room, inner),
+            b"\"aws:kinesis\"" => kinesis(inside("data"), scratch.room, inner),
+            b"" if self.is_kinesis => kinesis(inside("data"), scratch.room, inner),
             b"\"aws:sqs\"" => hand("body", self.body, scratch, inner),
             b"\"aws:sns\"" => inside("Message").and_then(|text| hand("Sns.Message", text, scratch, inner)),
             // That there is a file, which is another input.
@@ -89,7 +84,7 @@ impl<'a> Element<'a> {
     }
 }
 
-fn kinesis(data: Read<Option<Member<'_>>>, room: &mut usize, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn kinesis(data: Read<Option<Member<'_>>>, room: &Cell<usize>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     lines("kinesis.data", data?, room, inner)
 }
 

@@ -1,6 +1,6 @@
 //! `list`: several records in one JSON list, as webhooks and `…/spend/logs` send them.
 
-use super::{Content, Wrapper, broken};
+use super::{Content, Scratch, Wrapper, broken};
 use crate::decode::draft::Read;
 use crate::decode::is_answer;
 use crate::frame::shape::Shape;
@@ -17,7 +17,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     peel,
 };
 
-fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, _: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let text = shape.whole();
     each(Reader::new(text), &mut |_| {}).map_err(broken(text))?;
     shape.found_sound();

@@ -6,14 +6,17 @@ mod awslogs;
 mod beats;
 mod cloudwatch;
 pub(crate) mod cri;
+mod console;
 mod debezium;
 mod docker;
+mod elastic;
 mod eventbridge;
 mod fluent;
 mod journald;
 mod kafka_connect;
 mod lambda;
 mod list;
+mod log_entry;
 mod otlp;
 mod packed;
 mod page;
@@ -28,6 +31,8 @@ use crate::decode::draft::{Fault, Read};
 use crate::frame::shape::{Member, Shape};
 use crate::json::{Reader, Value, same};
 use crate::record::Reason;
+pub use packed::UNPACKED_BYTES_MAX;
+use std::cell::Cell;
 
 /// Deepest nesting of wrappers: journald in docker in syslog is three.
 pub const DEPTH_MAX: usize = 6;
@@ -42,24 +47,38 @@ pub struct Wrapper {
     pub sniff: fn(&Shape<'_>) -> bool,
     /// How what is inside is written.
     pub content: Content,
-    /// Hands what is inside to `inner`, each payload once; `scratch` is free to use.
+    /// Hands what is inside to `inner`, each payload once; with what it needs of `scratch`.
     pub peel: Peel,
 }
 
 /// How an envelope writes what is inside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
     /// As text that can be read from outside.
     Plain,
-    /// As base64 or numbers, in which nobody would find a secret: what is told of such a frame is taken from the
-    /// inside.
+    /// As base64, compressed or not, or as numbers, in which nobody would find a secret: what is told of such a frame
+    /// is taken from the inside.
     Encoded,
-    /// As base64 that may be compressed. Only once: every further layer would unfold a thousandfold.
-    Packed,
+}
+
+/// What taking envelopes off needs besides.
+pub struct Scratch<'s> {
+    /// Free to use.
+    pub text: &'s mut Vec<u8>,
+    /// How many bytes the frame may still unfold to, in all of its layers.
+    pub room: &'s Cell<usize>,
 }
 
 /// Takes an envelope apart.
-pub type Peel = fn(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()>;
+pub type Peel = fn(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()>;
+
+impl Wrapper {
+    /// Takes one envelope apart that nothing is around.
+    pub fn peel_alone(&self, shape: &Shape<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+        let room = Cell::new(UNPACKED_BYTES_MAX);
+        (self.peel)(shape, &mut Scratch { text: &mut Vec::new(), room: &room }, inner)
+    }
+}
 
 /// The wrappers, in the order in which they are tried.
 pub const ALL: &[Wrapper] = &[
@@ -75,6 +94,8 @@ pub const ALL: &[Wrapper] = &[
     pubsub::WRAPPER,
     kafka_connect::WRAPPER,
     debezium::WRAPPER,
+    log_entry::WRAPPER,
+    elastic::WRAPPER,
     beats::WRAPPER,
     vector::WRAPPER,
     splunk_hec::WRAPPER,
@@ -82,6 +103,7 @@ pub const ALL: &[Wrapper] = &[
     list::WRAPPER,
     page::WRAPPER,
     otlp::WRAPPER,
+    console::WRAPPER,
     syslog::WRAPPER,
 ];
 
@@ -119,11 +141,11 @@ pub fn may_be_parted(start: &[u8]) -> bool {
 fn hand(
     name: &'static str,
     member: Option<Member<'_>>,
-    scratch: &mut Vec<u8>,
+    scratch: &mut Scratch<'_>,
     inner: &mut dyn FnMut(&[u8]),
 ) -> Read<()> {
     match member {
-        Some((Value::Str(text), _)) => inner(text.resolve(scratch)),
+        Some((Value::Str(text), _)) => inner(text.resolve(scratch.text)),
         Some((Value::Object | Value::Array, raw)) => inner(raw),
         Some((_, raw)) => return Err(damaged(name, raw, "is neither a text nor an object")),
         None => return Err(damaged(name, b"", "is missing")),
@@ -178,7 +200,7 @@ mod tests {
         let wrapper = find(&shape)?;
         let mut payloads = Vec::new();
         let mut inner = |payload: &[u8]| payloads.push(String::from_utf8_lossy(payload).into_owned());
-        (wrapper.peel)(&shape, &mut Vec::new(), &mut inner).unwrap();
+        wrapper.peel_alone(&shape, &mut inner).unwrap();
         Some((wrapper.name, payloads))
     }
 
@@ -227,7 +249,7 @@ mod tests {
             let topics = format!(r#"{{"eventSource":"s","records":{{"a":[{list}],"b":[{list}]}}}}"#);
             for (text, expected) in [(format!(r#"{{"records":[{list}]}}"#), count), (topics, 2 * count)] {
                 let shape = Shape::of(text.as_bytes(), false).unwrap();
-                let faults = (find(&shape).unwrap().peel)(&shape, &mut Vec::new(), &mut |_| {}).unwrap_err();
+                let faults = find(&shape).unwrap().peel_alone(&shape, &mut |_| {}).unwrap_err();
                 assert_eq!(faults.each().count(), expected);
             }
         }

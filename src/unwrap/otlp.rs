@@ -5,7 +5,7 @@
 //! Events of `gen_ai` tell of a model in their attributes; these, and everything that carries no line, are handed on
 //! as a request of their own, which the format `otel` reads or counts as passed over.
 
-use super::{Content, Wrapper};
+use super::{Content, Scratch, Wrapper};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Member, Shape};
 use crate::json::{Reader, Str, Value, each_in, elements, members};
@@ -37,7 +37,10 @@ fn sniff(shape: &Shape<'_>) -> bool {
     elements(&mut Reader::sound(list), |resource| {
         members(resource, |name, reader| match name {
             b"scopeLogs" if !carries => {
-                each_in(reader, b"logRecords", |record| carries |= Body::of(record.raw()).is_some());
+                each_in(reader, b"logRecords", |record| {
+                    let record = record.raw();
+                    carries = carries || Body::of(record).is_some();
+                });
             }
             _ => reader.skip(),
         });
@@ -45,7 +48,7 @@ fn sniff(shape: &Shape<'_>) -> bool {
     carries
 }
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let Some((_, list)) = shape.member("resourceLogs") else { return Ok(()) };
     elements(&mut Reader::sound(list), |resource| {
         let (mut about, mut rest) = (&b"{}"[..], Vec::new());
@@ -54,11 +57,11 @@ fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) 
             b"scopeLogs" => each_in(reader, b"logRecords", |record| {
                 let record = record.raw();
                 match Body::of(record) {
-                    Some(Body::Text(text)) => inner(text.resolve(scratch)),
+                    Some(Body::Text(text)) => inner(text.resolve(scratch.text)),
                     Some(Body::List(list)) => {
-                        scratch.clear();
-                        object(&mut Reader::sound(list), scratch);
-                        inner(scratch);
+                        scratch.text.clear();
+                        object(&mut Reader::sound(list), scratch.text);
+                        inner(scratch.text);
                     }
                     None => rest.push(record),
                 }

@@ -9,11 +9,13 @@ use crate::record::Reason;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::MultiGzDecoder;
+use std::cell::Cell;
 use std::io::Read as _;
 
-/// Most bytes that the data of one frame may unfold to, all of it together. Logs fold to a tenth or a twentieth, so
-/// that a frame of a megabyte needs sixteen of them; one that was made to do harm could ask for a thousand.
-pub(super) const UNPACKED_BYTES_MAX: usize = 32 << 20;
+/// Most bytes that the data of one frame may unfold to: all of it together, and what was compressed again inside of it
+/// as well. Logs fold to a tenth or a twentieth, so that a frame of a megabyte needs sixteen of them; one that was made
+/// to do harm could ask for a thousand, and for as many of each of these inside.
+pub const UNPACKED_BYTES_MAX: usize = 32 << 20;
 
 /// What the base64 of a member says. No fault shows its value, which may hold a secret that cannot be seen.
 pub(super) fn decode(name: &'static str, member: Option<Member<'_>>) -> Read<Vec<u8>> {
@@ -31,7 +33,7 @@ fn from_base64(text: Str<'_>) -> Option<Vec<u8>> {
 pub(super) fn lines(
     name: &'static str,
     member: Option<Member<'_>>,
-    room: &mut usize,
+    room: &Cell<usize>,
     inner: &mut dyn FnMut(&[u8]),
 ) -> Read<()> {
     frames(unpacked(name, member, room)?, inner);
@@ -39,11 +41,11 @@ pub(super) fn lines(
 }
 
 /// What the base64 of a member says, unfolded where it is compressed. `room` is what is left of the limit.
-pub(super) fn unpacked(name: &'static str, member: Option<Member<'_>>, room: &mut usize) -> Read<Vec<u8>> {
+pub(super) fn unpacked(name: &'static str, member: Option<Member<'_>>, room: &Cell<usize>) -> Read<Vec<u8>> {
     let mut data = decode(name, member)?;
     if data.starts_with(b"\x1f\x8b") {
-        data = unfold(name, &data, *room)?;
-        *room -= data.len();
+        data = unfold(name, &data, room.get())?;
+        room.set(room.get() - data.len());
     }
     Ok(data)
 }
@@ -91,7 +93,7 @@ pub(super) mod tests {
         encoder.finish().unwrap()
     }
 
-    fn read(text: &str, room: &mut usize) -> Result<String, String> {
+    fn read(text: &str, room: &Cell<usize>) -> Result<String, String> {
         let mut found = Vec::new();
         let member = (Value::Str(Str::plain(text.as_bytes())), text.as_bytes());
         lines("data", Some(member), room, &mut |line| found.push(String::from_utf8_lossy(line).into_owned()))
@@ -103,22 +105,22 @@ pub(super) mod tests {
     fn data_is_read_compressed_or_not() {
         let text = b"{\"a\":1}\n{\"b\":2}";
         for data in [text.to_vec(), gzip(text), [gzip(b"{\"a\":1}\n"), gzip(b"{\"b\":2}")].concat()] {
-            assert_eq!(read(&base64(&data), &mut 1000).unwrap(), r#"{"a":1}|{"b":2}"#);
+            assert_eq!(read(&base64(&data), &Cell::new(1000)).unwrap(), r#"{"a":1}|{"b":2}"#);
         }
         let several = b"{\"a\":1}{\"b\":2} {\n\"c\": 3\n}\n";
-        assert_eq!(read(&base64(several), &mut 1000).unwrap(), r#"{"a":1}|{"b":2} ||{"c":3}"#);
+        assert_eq!(read(&base64(several), &Cell::new(1000)).unwrap(), r#"{"a":1}|{"b":2} ||{"c":3}"#);
         let cut = gzip(text);
-        assert!(read(&base64(&cut[..cut.len() - 4]), &mut 1000).unwrap_err().contains("damaged"));
-        assert!(read("a!", &mut 1000).unwrap_err().contains("base64"));
+        assert!(read(&base64(&cut[..cut.len() - 4]), &Cell::new(1000)).unwrap_err().contains("damaged"));
+        assert!(read("a!", &Cell::new(1000)).unwrap_err().contains("base64"));
     }
 
     #[test]
     fn what_unfolds_is_bounded_over_all_data_of_a_frame() {
         let data = base64(&gzip(&[b'x'; 600]));
-        let mut room = 1200;
-        assert!(read(&data, &mut room).is_ok() && read(&data, &mut room).is_ok());
-        assert_eq!(room, 0);
-        assert!(read(&data, &mut room).unwrap_err().contains("32 MiB"));
-        assert!(read(&base64(&gzip(b"")), &mut room).is_ok());
+        let room = Cell::new(1200);
+        assert!(read(&data, &room).is_ok() && read(&data, &room).is_ok());
+        assert_eq!(room.get(), 0);
+        assert!(read(&data, &room).unwrap_err().contains("32 MiB"));
+        assert!(read(&base64(&gzip(b"")), &room).is_ok());
     }
 }

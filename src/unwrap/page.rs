@@ -1,6 +1,6 @@
 //! `page`: what an API answers with: one record or a list of them, and what it takes to get the next.
 
-use super::{Content, Wrapper};
+use super::{Content, Scratch, Wrapper};
 use crate::decode::draft::Read;
 use crate::frame::shape::Shape;
 use crate::json::{Reader, Value};
@@ -62,7 +62,7 @@ fn is_page(shape: &Shape<'_>, (name, beside): &(&str, &[&str])) -> bool {
         && (*name != "result" || shape.has("success"))
 }
 
-fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, _: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     match PAGES.iter().find_map(|(name, _)| shape.member(name)) {
         Some((Value::Array, list)) => {
             let mut reader = Reader::sound(list);

@@ -1,16 +1,17 @@
 //! `pubsub`: a message of Google Cloud Pub/Sub, as it is pushed, pulled, or stored.
 
-use super::packed::{UNPACKED_BYTES_MAX, unpacked};
-use super::{Content, Wrapper, broken, damaged, each};
+use super::packed::unpacked;
+use super::{Content, Scratch, Wrapper, broken, damaged, each};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Shape, member};
 use crate::json::Value;
+use std::cell::Cell;
 
 pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "pubsub",
     summary: "Google Pub/Sub: {\"message\": {\"data\": base64}, \"subscription\" or \"ackId\": …}, a list of these as pulled, or the message alone",
     sniff: |shape| is_delivered(shape) || is_message(shape) || is_pulled(shape),
-    content: Content::Packed,
+    content: Content::Encoded,
     peel,
 };
 
@@ -26,15 +27,14 @@ fn is_pulled(shape: &Shape<'_>) -> bool {
     shape.has_only(&["receivedMessages"]) && shape.has("receivedMessages")
 }
 
-fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
-    let mut room = UNPACKED_BYTES_MAX;
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     match shape.member("receivedMessages") {
-        Some(list) => each("receivedMessages", list, |delivered| message(delivered, &mut room, inner)),
-        None => message(shape.whole(), &mut room, inner),
+        Some(list) => each("receivedMessages", list, |delivered| message(delivered, scratch.room, inner)),
+        None => message(shape.whole(), scratch.room, inner),
     }
 }
 
-fn message(text: &[u8], room: &mut usize, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn message(text: &[u8], room: &Cell<usize>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     if !text.starts_with(b"{") {
         return Err(damaged("receivedMessages", text, "holds what is no object"));
     }

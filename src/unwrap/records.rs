@@ -2,10 +2,10 @@
 //! and what calls AWS Lambda functions.
 
 use super::lambda::Element;
-use super::packed::{UNPACKED_BYTES_MAX, lines};
-use super::{Content, Wrapper, broken, each, hand};
+use super::packed::lines;
+use super::{Content, Scratch, Wrapper, broken, each, hand};
 use crate::decode::draft::Read;
-use crate::frame::shape::{Shape, members};
+use crate::frame::shape::Shape;
 use crate::json::{Reader, Value};
 
 /// What stands beside the list: Firehose sends some of it to HTTP endpoints, some to Lambda functions.
@@ -39,7 +39,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
     name: "records",
     summary: "{\"Records\": […]} or {\"records\": […]}: CloudTrail files, Azure Event Hubs, Firehose, Kinesis, Lambda (data unpacked)",
     sniff,
-    content: Content::Packed,
+    content: Content::Encoded,
     peel,
 };
 
@@ -53,36 +53,52 @@ fn is_digest(shape: &Shape<'_>) -> bool {
     shape.has("digestStartTime") && shape.has("logFiles")
 }
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let Some(list) = shape.member("Records").or_else(|| shape.member("records")) else { return Ok(()) };
-    let mut room = UNPACKED_BYTES_MAX;
     each("records", list, |raw| match Reader::new(raw).value() {
-        Some(Value::Object) => record(raw, &mut room, scratch, inner),
+        Some(Value::Object) => record(raw, scratch, inner),
         value => hand("records", value.map(|value| (value, raw)), scratch, inner),
     })
 }
 
-fn record(text: &[u8], room: &mut usize, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn record(text: &[u8], scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     let (mut data, mut is_firehose, mut is_insight) = (None, true, false);
     let mut element = Element::default();
-    members(text, |name, member| match name {
-        b"data" | b"Data" => data = Some(member),
-        name => {
-            is_firehose &= BESIDE_DATA.contains(&name);
-            // Insights are numbers of calls over minutes, no calls.
-            is_insight |= name == b"eventType" && member.1 == b"\"AwsCloudTrailInsight\"";
-            element.take(name, member);
+    let mut reader = Reader::sound(text);
+    reader.enter_object();
+    while let Some(name) = reader.key() {
+        let Some(member) = reader.member() else { break };
+        match name.as_plain().unwrap_or_default() {
+            b"data" | b"Data" => data = Some(member),
+            // Nearly all of them are calls of some service, as CloudTrail tells them: nothing is around these.
+            b"eventSource" if is_call(member.1, text) => {
+                inner(text);
+                return Ok(());
+            }
+            name => {
+                is_firehose &= BESIDE_DATA.contains(&name);
+                is_insight |= name == b"eventType" && member.1 == INSIGHT;
+                element.take(name, member);
+            }
         }
-    })
-    .map_err(broken(text))?;
+    }
+    reader.finish().map_err(broken(text))?;
     match data {
-        Some(_) if is_firehose => lines("data", data, room, inner),
+        Some(_) if is_firehose => lines("data", data, scratch.room, inner),
         _ if is_insight => Ok(()),
-        _ => element.peel(room, scratch, inner).unwrap_or_else(|| {
+        _ => element.peel(scratch, inner).unwrap_or_else(|| {
             inner(text);
             Ok(())
         }),
     }
+}
+
+/// The type of events of CloudTrail that are no calls, but the numbers of calls over some minutes.
+const INSIGHT: &[u8] = b"\"AwsCloudTrailInsight\"";
+
+/// Whether an event from this source is a call of a service: what calls functions of Lambda names itself otherwise.
+fn is_call(source: &[u8], event: &[u8]) -> bool {
+    source.ends_with(b".amazonaws.com\"") && memchr::memmem::find(event, INSIGHT).is_none()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `splunk_hec`: an event as it is sent to Splunk's HTTP Event Collector.
 
-use super::{Content, Wrapper, hand};
+use super::{Content, Scratch, Wrapper, hand};
 use crate::decode::draft::Read;
 use crate::frame::shape::{Member, Shape};
 
@@ -24,7 +24,7 @@ fn is_record(event: Option<Member<'_>>) -> bool {
     event.is_some_and(|(_, raw)| raw.starts_with(b"{") || raw.starts_with(b"\"{"))
 }
 
-fn peel(shape: &Shape<'_>, scratch: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, scratch: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     hand("event", shape.member("event"), scratch, inner)
 }
 

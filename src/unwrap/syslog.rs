@@ -1,6 +1,6 @@
 //! `syslog`: the header of RFC 5424, RFC 3164, or of a line in a log file, before the message.
 
-use super::{Content, Wrapper};
+use super::{Content, Scratch, Wrapper};
 use crate::decode::draft::Read;
 use crate::frame::shape::Shape;
 
@@ -13,7 +13,7 @@ pub(super) const WRAPPER: Wrapper = Wrapper {
 };
 
 #[allow(clippy::unnecessary_wraps, reason = "the signature is that of every wrapper")]
-fn peel(shape: &Shape<'_>, _: &mut Vec<u8>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
+fn peel(shape: &Shape<'_>, _: &mut Scratch<'_>, inner: &mut dyn FnMut(&[u8])) -> Read<()> {
     if let Some(message) = shape.text().and_then(message) {
         inner(message);
     }

@@ -1,5 +1,7 @@
 //! Bytes in a form that people can read and write: what stands in the `input` of a case.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use std::io::Write;
 
@@ -32,6 +34,9 @@ pub enum Part {
     },
     Zst {
         zst: Vec<Part>,
+    },
+    Base64 {
+        base64: Vec<Part>,
     },
     /// Parts without their last bytes.
     Cut {
@@ -88,6 +93,7 @@ impl Part {
                 encoder.write_all(&bytes(zst)).unwrap();
                 encoder.finish().unwrap()
             }
+            Self::Base64 { base64 } => BASE64_STANDARD.encode(bytes(base64)).into_bytes(),
             Self::Cut { of, cut } => {
                 let mut whole = bytes(of);
                 whole.truncate(whole.len() - cut);
