@@ -39,4 +39,6 @@ pub mod backtest;
 pub mod explain;
 pub mod tune;
 pub mod simulate;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod cli;
