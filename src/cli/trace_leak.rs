@@ -98,8 +98,8 @@ pub(super) fn main(args: &TraceLeakArgs) -> Result<ExitCode, Failure> {
     let (_, plan) = load(args.config.as_deref())?;
     let Rulebook { namer, redactor, .. } = &*plan.rulebook;
     let internal = |error: anyhow::Error| Failure::new(exit::INTERNAL, error);
-    let matcher = Matcher::new(query(args, namer)?, namer.clone()).map_err(|error| internal(error.into()))?;
     let request = request(args)?;
+    let matcher = Matcher::new(query(args, namer)?, namer.clone()).map_err(|error| internal(error.into()))?;
     let is_input = args.paths.iter().any(|path| path == Path::new("-"));
     let mut stdin = io::stdin().lock();
     let input: Option<&mut dyn Read> = if is_input { Some(&mut stdin) } else { None };

@@ -173,12 +173,7 @@ impl Matcher {
     pub fn search(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
         self.plain(text, Form::Plain, false, &|range| range, &mut hits);
-        forms::split(text, &mut |view, place, cuts| {
-            let mut found = Vec::new();
-            self.plain(view, Form::Split, false, place, &mut found);
-            found.retain(|hit| cuts.iter().any(|cut| hit.at < cut.start && cut.end < hit.end));
-            hits.append(&mut found);
-        });
+        self.split(text, &mut hits);
         forms::wide(text, &mut |view, place| self.plain(view, Form::Utf16, false, place, &mut hits));
         self.encoded(text, LAYERS_MAX, &|range| range, &mut hits);
         self.settle(hits)
@@ -195,6 +190,27 @@ impl Matcher {
             out.splice(hit.at..hit.end, *b"[key]");
         }
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// What is found where a program puts strings together. The first piece of a key may look like one by itself.
+    fn split(&self, text: &[u8], hits: &mut Vec<Hit>) {
+        let mut found = Vec::new();
+        forms::split(text, &mut |view, place, cuts| {
+            let mut joined = Vec::new();
+            self.plain(view, Form::Split, false, place, &mut joined);
+            joined.retain(|hit| cuts.iter().any(|cut| hit.at < cut.start && cut.end < hit.end));
+            found.append(&mut joined);
+        });
+        for split in found {
+            let is_piece = |hit: &Hit| hit.at < split.end && split.at < hit.end && hit.form == Form::Plain;
+            let pieces = hits.iter().filter(|hit| is_piece(hit) && hit.verdict.confidence > Confidence::Low);
+            // Two keys that stand one behind the other are two.
+            let ids: std::collections::BTreeSet<KeyId> = pieces.map(|hit| hit.id).collect();
+            if ids.len() < 2 {
+                hits.retain(|hit| !is_piece(hit) || hit.verdict.confidence > split.verdict.confidence);
+                hits.push(split);
+            }
+        }
     }
 
     /// What is found in the parts of a text that are encoded.

@@ -20,6 +20,8 @@ mod halves;
 mod incidents;
 mod journal;
 mod laws;
+#[cfg(feature = "trace")]
+mod leaks;
 mod limits;
 mod live;
 mod metrics;
@@ -40,5 +42,9 @@ mod tidy;
 mod tiers;
 mod tokens;
 mod tokens_cloud;
+#[cfg(feature = "trace")]
+mod trace_git;
+#[cfg(feature = "trace")]
+mod trace_files;
 mod tune;
 mod vectors;

@@ -72,7 +72,8 @@ pub(super) fn tips(repo: &gix::Repository, troubles: &mut Vec<String>) -> Vec<Ti
 }
 
 fn add_refs(repo: &gix::Repository, tips: &mut Vec<Tip>, troubles: &mut Vec<String>) -> gix::Result<()> {
-    for reference in repo.references()?.all()?.peeled()? {
+    // What symbolic refs stand for is a ref itself; tags are read on the way to what they are on.
+    for reference in repo.references()?.all()? {
         let reference = match reference {
             Ok(reference) => reference,
             Err(error) => {
