@@ -99,6 +99,23 @@ SHAPED = {
 }
 
 
+# What has the form of a key and is none: documentation, defaults, templates, checksums.
+LOOKALIKES = [
+    "    key = '" + "AK" + "IA" + "IOSFODNN7EXAMPLE'",
+    "    api_key: sk-" + "proj-" + "x" * 48,
+    "    api_key='sk-" + "your-key-here-0123456789abcdefgh'",
+    '    password="change-me-now"',
+    '    password="{{{{ lookup(db_password) }}}}"',
+    "    DATABASE_URL=postgres://user:password@localhost/{0}",
+    "    DATABASE_URL=postgres://app:$DB_PASSWORD@db/{0}",
+    '    password = "correct-{0}-horse"',
+    "    # azure deployment, digest: {1}",
+    '    token: "replace-with-your-0-token-value"',
+    "    -----BEGIN RSA " + "PRIVATE KEY-----",
+    "    curl -H 'Authorization: Bearer abcdefghijklmnopqrstuvwxyz012345'",
+]
+
+
 class Writer:
     def __init__(self, out):
         self.out, self.mark = out, 0
@@ -139,6 +156,8 @@ def line(rng):
         return f'    "id": "{"-".join(draw(rng, HEX, n) for n in (8, 4, 4, 4, 12))}",'
     if kind < 0.055:
         return f'    icon = "data:image/png;base64,{draw(rng, ALNUM + "+/", 120)}"'
+    if kind < 0.058:
+        return rng.choice(LOOKALIKES).format(draw(rng, ALNUM, 6), draw(rng, HEX, 32))
     if kind < 0.06:
         return f'  integrity sha512-{draw(rng, ALNUM + "+/", 86)}=='
     return "    " * rng.randrange(1, 4) + " ".join(rng.choice(WORDS) for _ in range(rng.randrange(3, 9))) + rng.choice("();,:{}")

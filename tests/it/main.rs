@@ -46,5 +46,7 @@ mod tokens_cloud;
 mod trace_git;
 #[cfg(feature = "trace")]
 mod trace_files;
+#[cfg(feature = "trace")]
+mod trace_broken;
 mod tune;
 mod vectors;
