@@ -105,6 +105,9 @@ pub struct Place {
     /// Branches, tags and other refs from which it can be reached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refs: Vec<String>,
+    /// How many there are; a hundred are named.
+    #[serde(skip_serializing_if = "is_none")]
+    pub refs_total: usize,
     /// Those of them that still show it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shown_by: Vec<String>,
@@ -116,6 +119,11 @@ pub struct Place {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_one(count: &usize) -> bool {
     *count < 2
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Place {
@@ -134,6 +142,7 @@ impl Place {
             removed: None,
             at_head: None,
             refs: Vec::new(),
+            refs_total: 0,
             shown_by: Vec::new(),
             pushed_to: Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! Other forms in which keys stand in files: put together of pieces by a program, two bytes for each character, encoded.
 
 use crate::normalise::redact::encoded::{View, escapes, stretches};
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Serialize;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -52,7 +52,7 @@ pub(super) fn encoded(text: &[u8], found: &mut dyn FnMut(&View<'_>)) {
 /// How two strings are put together at the end of the first. All but the last two begin with the quote.
 const JOINTS: &[&str] = &[
     "\" +", "' +", "` +", "\"+", "'+", "`+", "\" .", "' .", "\".", "'.", "\" &", "\"&", "\" \"", "' '",
-    "\" \\", "' \\", "\"\n", "'\n", "\"\r\n", "'\r\n", "\\\n", ".join(",
+    "\" \\", "' \\", "\"\n", "'\n", "\"\r\n", "'\r\n", "\\\n", ".join(", "\".join(", "'.join(",
 ];
 /// Longest stretch between two pieces: indentation, mostly.
 const JOINT_MAX: usize = 160;
@@ -65,7 +65,11 @@ const LIST_MAX: usize = 2048;
 /// was cut out.
 pub(super) fn split(text: &[u8], found: Take<'_>) {
     static SEARCH: OnceLock<Option<AhoCorasick>> = OnceLock::new();
-    let Some(search) = SEARCH.get_or_init(|| AhoCorasick::new(JOINTS).ok()) else { return };
+    let Some(search) = SEARCH
+        .get_or_init(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(JOINTS).ok())
+    else {
+        return;
+    };
     let mut cuts: Vec<Range<usize>> = Vec::new();
     let mut flush = |cuts: &mut Vec<Range<usize>>| {
         if !cuts.is_empty() {
@@ -75,7 +79,9 @@ pub(super) fn split(text: &[u8], found: Take<'_>) {
     };
     for literal in search.find_iter(text) {
         let more = match &text[literal.range()] {
-            b".join(" => list(text, literal.range()),
+            joint_text if joint_text.ends_with(b"join(") => {
+                list(text, literal.end() - ".join(".len()..literal.end())
+            }
             b"\\\n" => vec![continued(text, literal.range())],
             _ => joint(text, literal.start()).into_iter().collect(),
         };

@@ -4,6 +4,7 @@
 use super::forms::{self, Form};
 use super::judge::{Confidence, Verdict, judge};
 use super::kinds::{self, KindError, Kinds};
+use crate::encode::is_invisible;
 use crate::key::{KeyId, KeyNamer, write_tail};
 use crate::normalise::redact::{BUILTIN, Pattern, PatternError, parse_patterns};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -194,23 +195,34 @@ impl Matcher {
 
     /// What is found where a program puts strings together. The first piece of a key may look like one by itself.
     fn split(&self, text: &[u8], hits: &mut Vec<Hit>) {
-        let mut found = Vec::new();
+        let (mut found, mut whole) = (Vec::new(), Vec::new());
         forms::split(text, &mut |view, place, cuts| {
             let mut joined = Vec::new();
             self.plain(view, Form::Split, false, place, &mut joined);
-            joined.retain(|hit| cuts.iter().any(|cut| hit.at < cut.start && cut.end < hit.end));
+            joined.retain(|hit| {
+                let after = cuts.partition_point(|cut| cut.start <= hit.at);
+                cuts.get(after).is_some_and(|cut| cut.end < hit.end)
+            });
             found.append(&mut joined);
         });
+        hits.sort_by_key(|hit| hit.at);
+        let mut pieces = std::collections::BTreeSet::new();
         for split in found {
-            let is_piece = |hit: &Hit| hit.at < split.end && split.at < hit.end && hit.form == Form::Plain;
-            let pieces = hits.iter().filter(|hit| is_piece(hit) && hit.verdict.confidence > Confidence::Low);
+            let first = hits.partition_point(|hit| hit.at + PRIVATE_KEY_MAX < split.at);
+            let near = (first..hits.len()).take_while(|at| hits[*at].at < split.end);
+            let mine: Vec<usize> = near.filter(|at| split.at < hits[*at].end).collect();
+            let sure = mine.iter().filter(|at| hits[**at].verdict.confidence > Confidence::Low);
             // Two keys that stand one behind the other are two.
-            let ids: std::collections::BTreeSet<KeyId> = pieces.map(|hit| hit.id).collect();
+            let ids: std::collections::BTreeSet<KeyId> = sure.map(|at| hits[*at].id).collect();
             if ids.len() < 2 {
-                hits.retain(|hit| !is_piece(hit) || hit.verdict.confidence > split.verdict.confidence);
-                hits.push(split);
+                let less = |at: &usize| hits[*at].verdict.confidence <= split.verdict.confidence;
+                pieces.extend(mine.into_iter().filter(less));
+                whole.push(split);
             }
         }
+        let mut at = 0..hits.len();
+        hits.retain(|_| at.next().is_some_and(|at| !pieces.contains(&at)));
+        hits.append(&mut whole);
     }
 
     /// What is found in the parts of a text that are encoded.
@@ -459,5 +471,6 @@ fn hint(secret: &[u8]) -> String {
     } else {
         out.extend_from_slice(b"...");
     }
-    String::from_utf8_lossy(&out).into_owned()
+    // A password may have characters in it that a terminal would obey.
+    String::from_utf8_lossy(&out).chars().map(|c| if is_invisible(c) { '?' } else { c }).collect()
 }

@@ -56,6 +56,7 @@ fn parts(url: &str) -> (&str, &str) {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let url = &url[..end];
     let (rest, separator) = match url.split_once("://") {
+        Some((_, rest)) if rest.starts_with('/') => return ("", rest),
         Some((_, rest)) => (rest, '/'),
         // `user@host:path`; a slash before the colon makes it a path.
         None if url.find(':').is_some_and(|at| !url[..at].contains('/')) => (url, ':'),

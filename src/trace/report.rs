@@ -204,12 +204,16 @@ impl<'a> Renderer<'a> {
                 out.push_str("     now       in no branch any more, but in the history of those below\n");
             }
             Some(false) => {
-                let _ = writeln!(out, "     now       still in {}", self.refs(&place.shown_by));
+                let _ = writeln!(
+                    out,
+                    "     now       still in {}",
+                    self.refs(&place.shown_by, place.shown_by.len())
+                );
             }
             None => {}
         }
         if !place.refs.is_empty() {
-            let _ = writeln!(out, "     reached   from {}", self.refs(&place.refs));
+            let _ = writeln!(out, "     reached   from {}", self.refs(&place.refs, place.refs_total));
         }
         for remote in &place.pushed_to {
             let public = if remote.public_host { ", a host where most repositories are public" } else { "" };
@@ -222,10 +226,10 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn refs(&self, refs: &[String]) -> String {
+    fn refs(&self, refs: &[String], total: usize) -> String {
         let mut shown: Vec<String> = refs.iter().take(REFS_SHOWN).map(|name| self.visible(name)).collect();
-        if refs.len() > REFS_SHOWN {
-            shown.push(format!("and {} more", refs.len() - REFS_SHOWN));
+        if total > shown.len() {
+            shown.push(format!("and {} more", total - shown.len()));
         }
         shown.join(", ")
     }

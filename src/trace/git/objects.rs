@@ -320,7 +320,9 @@ fn open(path: &Path, hash: hash::Kind) -> anyhow::Result<(data::File, index::Fil
 /// What lies in a folder, in order; nothing if it is not there.
 fn names(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    // To open a pipe would wait for ever.
+    let is_plain = |path: &PathBuf| path.is_file() || path.is_dir();
+    let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_plain).collect();
     names.sort();
     names
 }

@@ -12,6 +12,8 @@ use gix::ObjectId;
 use gix::objs::{CommitRefIter, Find, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Refs that are named for one place.
+const REFS_MAX: usize = 100;
 /// Commits whose descendants are found out at once.
 const MARKED_MAX: usize = 256;
 
@@ -140,6 +142,7 @@ impl Map<'_> {
                 }
             }
             place.shown_by.dedup();
+            place.shown_by.truncate(REFS_MAX);
             Some(Draft { sighting, place, commit })
         };
         stories.iter().filter_map(draft).collect()
@@ -189,8 +192,11 @@ impl Map<'_> {
         let tips: Vec<&Tip> = leads.collect();
         let has = |kinds: &[TipKind]| tips.iter().any(|tip| kinds.contains(&tip.kind));
         let place = &mut draft.place;
-        place.refs = tips.iter().filter_map(|tip| shown(tip)).collect();
-        place.refs.dedup();
+        let mut refs: Vec<String> = tips.iter().filter_map(|tip| shown(tip)).collect();
+        refs.dedup();
+        place.refs_total = refs.len();
+        refs.truncate(REFS_MAX);
+        place.refs = refs;
         if !has(&[TipKind::Head, TipKind::Branch, TipKind::Tag, TipKind::Remote, TipKind::Other]) {
             place.kind = if has(&[TipKind::Stash]) {
                 PlaceKind::Stash
@@ -225,6 +231,7 @@ impl Map<'_> {
             for at in index.of_object.get(&object).into_iter().flatten() {
                 let mut place = self.place(*at, kind, path);
                 place.refs = refs.to_vec();
+                place.refs_total = refs.len();
                 findings.add(&self.sightings[*at].item.found.hit, place);
             }
         };

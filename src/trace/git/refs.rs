@@ -131,6 +131,10 @@ fn logs(folder: &Path, hash: gix::hash::Kind, ids: &mut Vec<ObjectId>, depth: us
 fn ids_of(path: &Path, hash: gix::hash::Kind, ids: &mut Vec<ObjectId>) {
     use std::io::Read;
     let mut text = Vec::new();
+    // To open a pipe would wait for ever.
+    if !path.is_file() {
+        return;
+    }
     let Ok(file) = fs::File::open(path) else { return };
     if file.take(LOG_MAX).read_to_end(&mut text).is_err() {
         return;
