@@ -41,4 +41,6 @@ pub mod explain;
 pub mod tune;
 pub mod respond;
 pub mod simulate;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod cli;

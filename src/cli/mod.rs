@@ -15,6 +15,8 @@ mod run;
 mod say;
 mod simulate;
 mod tables;
+#[cfg(feature = "trace")]
+mod trace_leak;
 mod tune;
 
 use crate::encode::Visible;
@@ -85,6 +87,9 @@ enum Command {
     Tune(Box<tune::TuneArgs>),
     /// Write labelled traffic that never was, to try things with
     Simulate(simulate::SimulateArgs),
+    /// Find where a key has leaked: in git history, files, archives and logs
+    #[cfg(feature = "trace")]
+    TraceLeak(Box<trace_leak::TraceLeakArgs>),
     /// List the detectors
     Detectors,
     /// Write shell completions to standard output
@@ -141,6 +146,8 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain(args) => explain::main(&args),
         Command::Tune(args) => tune::main(&args),
         Command::Simulate(args) => simulate::main(&args),
+        #[cfg(feature = "trace")]
+        Command::TraceLeak(args) => trace_leak::main(&args),
         Command::Detectors => print(&tables::detectors()),
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),

@@ -4,7 +4,7 @@
 //! expression is tried, so ordinary text costs one pass of a multi-string search. What is encoded in a text is
 //! decoded and searched too (`encoded`).
 
-mod encoded;
+pub(crate) mod encoded;
 
 use crate::key::KeyNamer;
 use aho_corasick::AhoCorasick;

@@ -3,7 +3,7 @@
 //! A source is read by a thread of its own, because pipes and files cannot be waited for any other way. It hands
 //! out bytes; what a record is, it does not know.
 
-mod compressed;
+pub(crate) mod compressed;
 mod file;
 mod follow;
 mod journal;

@@ -20,6 +20,8 @@ mod halves;
 mod incidents;
 mod journal;
 mod laws;
+#[cfg(feature = "trace")]
+mod leaks;
 mod limits;
 mod live;
 mod metrics;
@@ -42,5 +44,11 @@ mod tidy;
 mod tiers;
 mod tokens;
 mod tokens_cloud;
+#[cfg(feature = "trace")]
+mod trace_git;
+#[cfg(feature = "trace")]
+mod trace_files;
+#[cfg(feature = "trace")]
+mod trace_broken;
 mod tune;
 mod vectors;

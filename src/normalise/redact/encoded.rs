@@ -22,11 +22,11 @@ const NONE: u8 = 0xff;
 
 /// A part of a text, decoded.
 #[derive(Debug)]
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     /// What it says.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Whether it may begin with a few bytes that nobody encoded: what stood in front of it was decoded with it.
-    pub(super) begins_loosely: bool,
+    pub(crate) begins_loosely: bool,
     /// Where in the text the characters stand that were decoded: from this number of a character on, at this place
     /// and one after the other.
     places: &'a [(usize, usize)],
@@ -40,7 +40,7 @@ pub(super) struct View<'a> {
 
 impl View<'_> {
     /// The part of the text that says `said`.
-    pub(super) fn place(&self, said: &Range<usize>) -> Range<usize> {
+    pub(crate) fn place(&self, said: &Range<usize>) -> Range<usize> {
         let (characters, bytes) = self.ratio;
         let start = (self.first_byte + said.start) * characters / bytes;
         let end = ((self.first_byte + said.end) * characters).div_ceil(bytes);
@@ -61,6 +61,11 @@ pub(super) fn views(text: &[u8], found: &mut dyn FnMut(&View<'_>)) {
         return;
     }
     escapes(text, found);
+    stretches(text, found);
+}
+
+/// Hands over what stretches of `text` say that are base64, hexadecimal or lists of bytes.
+pub(crate) fn stretches(text: &[u8], found: &mut dyn FnMut(&View<'_>)) {
     let mut from = 0;
     while let Some(run) = next_run(text, from, BASE64_MIN, |byte| sextet(byte) != NONE) {
         from = base64(text, run.clone(), found).max(run.end);
@@ -115,7 +120,7 @@ fn is_text(byte: u8) -> bool {
 // Escapes ----------------------------------------------------------------------------------------------------------
 
 /// Hands over the whole text without its escapes, if it has any.
-fn escapes(text: &[u8], found: &mut dyn FnMut(&View<'_>)) {
+pub(crate) fn escapes(text: &[u8], found: &mut dyn FnMut(&View<'_>)) {
     let mut bytes = Vec::new();
     let mut places = Vec::new();
     let (mut at, mut done) = (0, 0);
