@@ -150,6 +150,7 @@ impl Facts {
         text.replace("{since_epoch}", &epoch)
             .replace("{since}", &when)
             .replace("{day}", &day)
+            .replace("{key_id}", &word(&self.key_id, "$KEY_ID"))
             .replace("{key}", &word(&self.api_key_prefix, "$KEY"))
             .replace("{incident}", &word(&self.incident_id, "$INCIDENT"))
     }

@@ -163,7 +163,7 @@ mod tests {
                 assert!(provider.ways.contains_key(needed), "{}: {needed}", provider.name);
             }
             let list = guide.checklist(&Facts::default(), Some(provider));
-            for left in ["{since", "{key}", "{day}", "{incident}"] {
+            for left in ["{since", "{key", "{day}", "{incident}"] {
                 assert!(!list.contains(left), "{}: {left}", provider.name);
             }
         }
