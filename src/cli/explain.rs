@@ -37,8 +37,8 @@ pub(super) struct ExplainArgs {
     #[arg(short, long, value_name = "FILE", required_unless_present = "inputs")]
     alerts: Option<PathBuf>,
     /// The revision to explain; the first is the one that made it known
-    #[arg(short, long, value_name = "N", default_value_t = 0)]
-    revision: u32,
+    #[arg(short, long, value_name = "N")]
+    revision: Option<u32>,
     /// The format of all records, if it is not to be recognised
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
@@ -84,10 +84,11 @@ pub(super) fn main(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     };
     let requests = if files.is_empty() { Vec::new() } else { requests(args, &setup, &files, &revisions)? };
     let revisions: Vec<Revision> = revisions.into_values().map(|(_, revision)| revision).collect();
-    let Some(at) = revisions.iter().position(|revision| revision.revision == args.revision) else {
+    let wanted = args.revision.or_else(|| revisions.first().map(|first| first.revision)).unwrap_or(0);
+    let Some(at) = revisions.iter().position(|revision| revision.revision == wanted) else {
         let there =
             revisions.iter().map(|revision| revision.revision.to_string()).collect::<Vec<_>>().join(", ");
-        let error = anyhow!("revision {} is not there; there are {there}", args.revision);
+        let error = anyhow!("revision {wanted} is not there; there are {there}");
         return Err(Failure::new(exit::DATA, error));
     };
     let [consumers, habits] = setup.thresholds();

@@ -116,7 +116,8 @@ impl Terminal {
         if !incident.reason.is_empty() {
             let _ = writeln!(text, "  an operator says: {}", Visible(&incident.reason));
         }
-        if incident.revision == 0 {
+        // One that is sure by itself may be told from a later revision of its alert on.
+        if incident.revision == 0 || incident.threshold == 0.0 && incident.phase == Phase::Open {
             for term in incident.ledger.iter().filter(|term| term.nats.abs() >= 0.05) {
                 let meaning = self.palette.dim(term.meaning());
                 let _ = writeln!(text, "    {:>+6.1}  {:<12} {meaning}", term.nats, term.name);

@@ -180,9 +180,11 @@ impl Watched {
         self.said.as_ref().is_some_and(|said| said.is_quiet(detector, seconds(at)))
     }
 
-    /// Whether an operator has said that an incident is none.
-    pub fn is_dismissed(&self, incident: &str) -> bool {
-        self.said.as_ref().is_some_and(|said| said.is_dismissed(incident))
+    /// Whether an operator wants to hear of an incident: he has not said that it is none, nor that he wants to hear of none
+    /// by now.
+    pub fn wants(&self, incident: &str, at: Timestamp) -> bool {
+        let said = self.said.as_ref();
+        said.is_none_or(|said| !said.is_dismissed(incident) && !said.is_quiet(INCIDENT, seconds(at)))
     }
 
     /// When the next open incident is over, if nothing more comes of it for `quiet` seconds.

@@ -139,7 +139,7 @@ impl Shard {
             return Vec::new();
         }
         let pages = alerts.iter().filter(|alert| alert.severity >= Severity::High && pages(alert.alert_type));
-        pages.map(Incident::of_alert).filter(|incident| !self.keys.is_dismissed(incident)).collect()
+        pages.map(Incident::of_alert).filter(|incident| self.keys.wants(incident)).collect()
     }
 
     /// Drops the alerts of a key that an operator does not want to hear of now.

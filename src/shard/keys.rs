@@ -204,10 +204,10 @@ impl Keys {
         Some(state)
     }
 
-    /// Whether an operator has said that an incident of a key is none.
-    pub(super) fn is_dismissed(&self, incident: &Incident) -> bool {
+    /// Whether an operator wants to hear of an incident: he has not said that it is none, nor that he wants to hear of none.
+    pub(super) fn wants(&self, incident: &Incident) -> bool {
         let state = self.find(incident.key).and_then(|slot| self.at(slot));
-        state.is_some_and(|state| state.watch.is_dismissed(&incident.id))
+        state.is_none_or(|state| state.watch.wants(&incident.id, incident.updated_at.at))
     }
 
     /// Remembers from now on which keys change.

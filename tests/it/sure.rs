@@ -125,6 +125,22 @@ fn one_that_is_dismissed_is_told_no_more() {
     let left = |events: &[Value]| incidents(events).iter().filter(|event| event["incident_id"] == id).count();
     assert_eq!((left(&events), left(&after)), (2, 0));
     assert_eq!(incidents(&after).len(), incidents(&events).len() - 2);
+    let args = [
+        "suppress",
+        "incident",
+        "--key",
+        "...c4a2",
+        "--for",
+        "9d",
+        "--at",
+        "2026-06-01T00:00:00Z",
+        "--append",
+        "quiet",
+    ];
+    assert_eq!(run_in(dir, &args, b"").code, Some(0));
+    let quiet = told(dir, &["quiet", "log"]);
+    assert!(incidents(&quiet).iter().all(|event| event["class"] == "evasion"), "{quiet:#?}");
+    assert!(quiet.iter().any(|event| event["alert_type"] == "canary_key"), "its alerts are told");
 }
 
 #[test]
@@ -144,6 +160,22 @@ fn an_operator_says_that_a_key_was_revoked() {
         (&json!("2026-06-01T10:06:00Z"), &json!("critical"))
     );
     assert_eq!(alert["evidence"]["revoked_at"], "2026-06-01T10:00:00Z");
+    // Refused, nobody is called; served after that, somebody is, and can ask why.
+    let refused = used("...3f9c", "2026-06-01T10:05:30Z", "10.0.0.1").replace("200", "401");
+    std::fs::write(dir.join("log"), refused + &lines.concat()).unwrap();
+    let events = told(dir, &["said", "log"]);
+    let incident = incidents(&events)[0];
+    assert_eq!((&incident["revision"], &incident["severity"]), (&json!(1), &json!("critical")));
+    std::fs::write(dir.join("alerts"), events.iter().map(|event| format!("{event}\n")).collect::<String>())
+        .unwrap();
+    let id = incident["incident_id"].as_str().unwrap();
+    let ran = run_in(dir, &["explain", id, "-c", "on.toml", "--alerts", "alerts", "said", "log"], b"");
+    assert!(
+        ran.code == Some(0) && ran.stdout.contains("The replay tells exactly"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
 }
 
 /// Long enough for any machine; a test that waits this long has failed.
