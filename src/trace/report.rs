@@ -240,12 +240,13 @@ impl<'a> Renderer<'a> {
         let places: usize = report.findings.iter().map(|finding| finding.places.len()).sum();
         let _ = writeln!(
             out,
-            "{} keys in {places} places; searched {} repositories ({} commits, {} objects), {} files, {} bytes",
-            report.findings.len(),
-            report.repositories,
-            report.commits,
-            report.objects,
-            report.files,
+            "{} in {}; searched {} ({}, {}), {}, {} bytes",
+            some(report.findings.len() as u64, "key", "keys"),
+            some(places as u64, "place", "places"),
+            some(report.repositories, "repository", "repositories"),
+            some(report.commits, "commit", "commits"),
+            some(report.objects, "object", "objects"),
+            some(report.files, "file", "files"),
             report.bytes
         );
         if report.unsure > 0 {
@@ -271,4 +272,9 @@ impl<'a> Renderer<'a> {
         }
         out
     }
+}
+
+/// So many of these, in words.
+fn some(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
