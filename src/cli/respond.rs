@@ -1,5 +1,6 @@
 //! `keyhound respond`: what to do about a stolen key, step by step, and the proof of what was done when.
 
+use super::say::find;
 use super::{Failure, exit, print};
 use crate::engine::clock::now;
 use crate::respond::{Done, Facts, Guide, List, Provider, review, summary};
@@ -114,15 +115,10 @@ pub(super) fn main(args: &RespondArgs) -> Result<ExitCode, Failure> {
 
 fn start(guide: &Guide, args: &StartArgs) -> Result<ExitCode, Failure> {
     let provider = args.provider.as_deref().map(|name| provider(guide, name)).transpose()?;
-    let mut facts = match (&args.incident, &args.alerts) {
-        (Some(id), Some(alerts)) => {
-            let text = read(alerts)?;
-            Facts::find(&id.to_ascii_lowercase(), text.lines().map(str::as_bytes))
-                .map_err(|error| Failure::new(exit::DATA, anyhow!("{}: {error}", alerts.display())))?
-        }
+    let facts = match (&args.incident, &args.alerts) {
+        (Some(id), Some(alerts)) => find(id, alerts)?,
         _ => Facts::default(),
     };
-    facts.provider = provider.map(|provider| provider.name.clone()).unwrap_or_default();
     let text = guide.checklist(&facts, provider);
     let Some(path) = &args.output else { return print(&text) };
     // One that is being worked on is not written over.
@@ -153,9 +149,10 @@ fn done(args: &DoneArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::new(exit::DATA, anyhow!("{}: {error}", path.display())))?;
     // Whole or not at all: it is evidence.
     let beside = path.with_extension("md.new");
-    std::fs::write(&beside, ticked)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|error| failed(exit::IO, path, error))?;
+    let written = std::fs::File::create(&beside)
+        .and_then(|mut file| file.write_all(ticked.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| failed(exit::IO, path, error))?;
     Ok(ExitCode::SUCCESS)
 }
 

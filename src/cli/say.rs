@@ -5,10 +5,11 @@ use super::{Failure, exit, print};
 use crate::engine::clock::now;
 use crate::key::{KeyId, may_be_secret};
 use crate::record::Statement;
+use crate::respond::{Facts, FactsError};
 use crate::time::{DAY, MINUTE, SECOND, Stamp, parse as parse_time};
 use anyhow::anyhow;
 use clap::{ArgGroup, Args};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -146,20 +147,12 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What of an incident as it was told is needed.
-#[derive(Deserialize)]
-struct Told {
-    incident_id: String,
-    key_id: String,
-    api_key_prefix: String,
-}
-
 pub(super) fn verdict(statement: Statement, args: &VerdictArgs) -> Result<ExitCode, Failure> {
     if statement == Statement::Dismiss && args.reason.is_none() {
         let error = anyhow!("--reason is missing: whoever reads this later wants to know why it was none");
         return Err(Failure::new(exit::USAGE, error));
     }
-    let told = find(&args.incident.to_ascii_lowercase(), &args.alerts)?;
+    let told = find(&args.incident, &args.alerts)?;
     let line = Line {
         statement: statement.label(),
         api_key_prefix: Some(&told.api_key_prefix),
@@ -219,7 +212,7 @@ fn say(mut line: Line<'_>, span: Option<i64>, common: &Common) -> Result<ExitCod
 }
 
 /// The incident whose id begins like this.
-fn find(id: &str, alerts: &Path) -> Result<Told, Failure> {
+pub(super) fn find(id: &str, alerts: &Path) -> Result<Facts, Failure> {
     let name =
         if alerts == Path::new("-") { "standard input".to_owned() } else { alerts.display().to_string() };
     let failed =
@@ -229,25 +222,15 @@ fn find(id: &str, alerts: &Path) -> Result<Told, Failure> {
     } else {
         Box::new(BufReader::new(File::open(alerts).map_err(|error| failed(exit::NO_INPUT, error))?))
     };
-    let mut found: Option<Told> = None;
-    for line in reader.split(b'\n') {
-        let line = line.map_err(|error| failed(exit::IO, error))?;
-        let Ok(told) = serde_json::from_slice::<Told>(&line) else { continue };
-        if id.is_empty() || !told.incident_id.starts_with(id) {
-            continue;
-        }
-        if let Some(other) = found.as_ref().filter(|other| other.incident_id != told.incident_id) {
-            let error =
-                anyhow!("{name}: {} and {} both begin with {id}", other.incident_id, told.incident_id);
-            return Err(Failure::new(exit::USAGE, error));
-        }
-        found = Some(told);
+    let mut unread = None;
+    let lines = reader.split(b'\n').map_while(|line| line.map_err(|error| unread = Some(error)).ok());
+    let found = Facts::find(&id.to_ascii_lowercase(), lines);
+    if let Some(error) = unread {
+        return Err(failed(exit::IO, error));
     }
-    found.ok_or_else(|| {
-        let error = anyhow!(
-            "{name}: no incident whose incident_id begins with {id}; the JSON Lines that `keyhound run` has written are expected"
-        );
-        Failure::new(exit::DATA, error)
+    found.map_err(|error| {
+        let code = if matches!(error, FactsError::Several(..)) { exit::USAGE } else { exit::DATA };
+        Failure::new(code, anyhow!("{name}: {error}"))
     })
 }
 

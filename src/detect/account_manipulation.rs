@@ -34,11 +34,7 @@ const ACTIONS: &[(Action, Severity)] = &[
 #[serde(deny_unknown_fields, default)]
 struct AccountManipulation {}
 
-impl Settings for AccountManipulation {
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
+impl Settings for AccountManipulation {}
 
 impl Rule for AccountManipulation {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {

@@ -31,11 +31,7 @@ pub(super) const DETECTOR: Detector = Detector {
 #[serde(deny_unknown_fields, default)]
 struct CanaryKey {}
 
-impl Settings for CanaryKey {
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
+impl Settings for CanaryKey {}
 
 impl Rule for CanaryKey {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {

@@ -29,11 +29,7 @@ const ACTIONS: &[(Action, Severity)] =
 #[serde(deny_unknown_fields, default)]
 struct DefenseEvasion {}
 
-impl Settings for DefenseEvasion {
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
+impl Settings for DefenseEvasion {}
 
 impl Rule for DefenseEvasion {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {

@@ -32,11 +32,7 @@ pub(super) const DETECTOR: Detector = Detector {
 #[serde(deny_unknown_fields, default)]
 struct RevokedKey {}
 
-impl Settings for RevokedKey {
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
+impl Settings for RevokedKey {}
 
 impl Rule for RevokedKey {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {

@@ -120,7 +120,9 @@ pub(super) type Load = fn(toml::Table) -> Result<Box<dyn Rule>, String>;
 /// Settings that can be read, checked and shown.
 pub(super) trait Settings: Rule + Default + DeserializeOwned + Serialize + 'static {
     /// What is wrong with the values, if anything.
-    fn check(&self) -> Result<(), String>;
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A [`Load`] for a detector whose settings are itself.

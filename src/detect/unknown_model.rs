@@ -25,11 +25,7 @@ pub(super) const DETECTOR: Detector = Detector {
 #[serde(deny_unknown_fields, default)]
 struct UnknownModel {}
 
-impl Settings for UnknownModel {
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
+impl Settings for UnknownModel {}
 
 /// Known models named in the sentence.
 const KNOWN_NAMED: usize = 8;

@@ -25,11 +25,7 @@ pub(super) const DETECTOR: Detector = Detector {
 #[serde(deny_unknown_fields, default)]
 struct UnknownSourceIp {}
 
-impl Settings for UnknownSourceIp {
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
+impl Settings for UnknownSourceIp {}
 
 /// Known addresses shown beside the unknown ones, as in the seed.
 const KNOWN_SHOWN: usize = 10;

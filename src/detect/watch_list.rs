@@ -25,11 +25,7 @@ pub(super) const DETECTOR: Detector = Detector {
 #[serde(deny_unknown_fields, default)]
 struct WatchList {}
 
-impl Settings for WatchList {
-    fn check(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
+impl Settings for WatchList {}
 
 /// Entries named in the sentence.
 const NAMED: usize = 3;

@@ -39,8 +39,6 @@ pub struct Facts {
     pub requests: u64,
     /// Dollars so far.
     pub cost_usd: f64,
-    /// The provider's name, if it is known.
-    pub provider: String,
     /// Addresses.
     pub source_ips: Vec<String>,
     /// What spoke for it, the weightiest first.
@@ -56,17 +54,17 @@ pub enum FactsError {
     )]
     None(String),
     /// Several begin like this.
-    #[error("{0} and {1} both begin like that")]
-    Several(String, String),
+    #[error("{0} and {1} both begin with {2}")]
+    Several(String, String, String),
 }
 
 impl Facts {
     /// The incident whose identity begins with `id`, among what a run wrote; the last revision counts, and the first tells
     /// why.
-    pub fn find<'a>(id: &str, lines: impl Iterator<Item = &'a [u8]>) -> Result<Self, FactsError> {
+    pub fn find<L: AsRef<[u8]>>(id: &str, lines: impl Iterator<Item = L>) -> Result<Self, FactsError> {
         let mut found: Option<Self> = None;
         for line in lines {
-            let Ok(event) = serde_json::from_slice::<serde_json::Value>(line) else { continue };
+            let Ok(event) = serde_json::from_slice::<serde_json::Value>(line.as_ref()) else { continue };
             let is_meant = event["event"] == "incident"
                 && !id.is_empty()
                 && event["incident_id"].as_str().is_some_and(|known| known.starts_with(id));
@@ -82,7 +80,11 @@ impl Facts {
             facts.terms = texts(&event["ledger"], |one| &one["term"]);
             if let Some(before) = &found {
                 if before.incident_id != facts.incident_id {
-                    return Err(FactsError::Several(before.incident_id.clone(), facts.incident_id));
+                    return Err(FactsError::Several(
+                        before.incident_id.clone(),
+                        facts.incident_id,
+                        id.to_owned(),
+                    ));
                 }
                 (facts.terms, facts.detected_at) = (before.terms.clone(), before.detected_at.clone());
             }
