@@ -9,7 +9,7 @@ use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
 use crate::networks::Networks;
 use crate::normalise::{Prices, Redactor, Rulebook, redact};
-use crate::shard::{KeyRule, KeyRules, ShardSettings};
+use crate::shard::{KeyRule, KeyRules, ShardSettings, Witnessed};
 use crate::time::{MINUTE, Zones};
 use crate::watch_list::WatchList;
 use std::fs::File;
@@ -87,6 +87,7 @@ impl Plan {
             restate_within: i64::from(config.input.restate_hours) * 60 * MINUTE,
             networks: Arc::clone(&networks),
             watch_list: Arc::new(watch_list(&config.watch_list.files)?),
+            witnessed: Witnessed::NONE,
             incidents: config.incidents.enabled.then_some(incidents),
         };
         let join = JoinSettings {

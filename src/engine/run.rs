@@ -10,6 +10,7 @@ use super::lists::Lists;
 use super::outbox::{Left, Sending};
 use super::outputs;
 use super::progress::Progress;
+use super::sequence::Loaded;
 use super::shards::{Fanout, Move};
 use super::state::State;
 use super::totals::Totals;
@@ -59,6 +60,14 @@ impl Told {
     pub fn runs(&self) -> &[Run] {
         match &*self.moved {
             Move::Step { step, .. } => &step.runs,
+            _ => &[],
+        }
+    }
+
+    /// The batches that come for the first time.
+    pub fn loaded(&self) -> &[Loaded] {
+        match &*self.moved {
+            Move::Step { step, .. } => &step.loaded,
             _ => &[],
         }
     }

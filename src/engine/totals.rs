@@ -144,6 +144,7 @@ impl Totals {
                 self.phases[incident.phase as usize] += 1;
                 self.incidents[incident.severity as usize][usize::from(incident.revision > 0)] += 1;
             }
+            Event::Use(_) => {}
         }
     }
 

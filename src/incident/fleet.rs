@@ -211,6 +211,27 @@ pub struct Around<'a> {
     pub known: &'a Fleet,
     /// Since then.
     pub news: &'a mut Fleet,
+    /// Whose the record in hand was taken for.
+    pub taken: &'a mut Taken,
+}
+
+/// Whose a record was taken for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Taken {
+    /// The number of the consumer among those of its key: [`OWNER`], or what stands in the identifier of an incident.
+    pub consumer: u32,
+    /// What speaks against that consumer by now, in nats, where it was weighed.
+    pub score: Option<f64>,
+    /// The consumer is the owner's by now, with all that it did.
+    pub is_adopted: bool,
+}
+
+/// The number of the owner among consumers.
+pub const OWNER: u32 = 0;
+
+impl Taken {
+    /// The owner's.
+    pub const OWN: Self = Self { consumer: OWNER, score: None, is_adopted: false };
 }
 
 #[cfg(test)]

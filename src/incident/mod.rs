@@ -25,9 +25,10 @@ mod table;
 mod watch;
 
 pub use budget::{Outlook, Way};
-pub use event::{Incident, Phase};
+pub use event::{Incident, Phase, incident_id};
 pub use evidence::{IDENTITY, TERMS, Term, is_of_habits, meaning};
-pub use fleet::Fleet;
+pub use fleet::{Fleet, OWNER, Taken};
+pub use habits::{HABITS, OPEN as SUSPECT_SECONDS, SUSPECTS_MAX};
 
 use crate::address::Address;
 use crate::detect::KeyProfile;
@@ -221,6 +222,7 @@ pub struct Observer {
     bars: [Bar; 2],
     places: HashMap<Address, Place, ahash::RandomState>,
     clients: HashMap<u64, Client, ahash::RandomState>,
+    taken: Taken,
 }
 
 impl Observer {
@@ -234,6 +236,7 @@ impl Observer {
             news: Fleet::default(),
             places: HashMap::default(),
             clients: HashMap::default(),
+            taken: Taken::OWN,
         };
         observer.set_bars();
         observer
@@ -259,6 +262,7 @@ impl Observer {
         batch: &Batch,
         learning: bool,
     ) -> Option<Incident> {
+        self.taken = Taken::OWN;
         let is_use = record.kind == Kind::Request && record.part != Part::Usage;
         if !is_use {
             return None;
@@ -267,7 +271,7 @@ impl Observer {
         let Watched { consumers, regular, said, is_changed, .. } = watch;
         let said = said.as_deref();
         let is_silent = learning || said.is_some_and(|said| said.is_quiet(INCIDENT, seconds(record.time.at)));
-        let Self { settings, load_tools, known, news, bars, .. } = self;
+        let Self { settings, load_tools, known, news, bars, taken, .. } = self;
         let seat = |way: Way| {
             let bar = if is_silent { Bar::SILENT } else { bars[way as usize] };
             Seat { key, time: record.time, bar, load_tools, networks: &settings.networks, said }
@@ -278,7 +282,7 @@ impl Observer {
             return regular.take(
                 &act(record, batch, &identity),
                 &seat(Way::Habits),
-                &mut Around { known, news },
+                &mut Around { known, news, taken },
             );
         }
         let consumers = consumers.get_or_insert_with(|| {
@@ -287,7 +291,12 @@ impl Observer {
             Box::new(Watch::new(record.time.at, &identity))
         });
         let act = act(record, batch, &identity);
-        consumers.take(&act, &seat(Way::Consumer), &mut Around { known, news }, is_changed)
+        consumers.take(&act, &seat(Way::Consumer), &mut Around { known, news, taken }, is_changed)
+    }
+
+    /// Whose the record that was seen last was taken for.
+    pub const fn taken(&self) -> Taken {
+        self.taken
     }
 
     /// Takes what an operator says of a key; what follows from it.
@@ -307,10 +316,10 @@ impl Observer {
         let about = batch.text(record.endpoint).to_ascii_lowercase();
         let Watched { consumers, regular, said, .. } = watch;
         let said = said.as_deref();
-        let Self { settings, load_tools, known, news, .. } = self;
+        let Self { settings, load_tools, known, news, taken, .. } = self;
         let networks = &settings.networks;
         let seat = Seat { key, time: record.time, bar: Bar::SILENT, load_tools, networks, said };
-        let around = &mut Around { known, news };
+        let around = &mut Around { known, news, taken };
         let of_habits = regular.as_mut().and_then(|regular| regular.hear(&about, &seat, around));
         let consumers = consumers.as_mut().filter(|_| of_habits.is_none());
         of_habits.or_else(|| consumers?.hear(&about, &seat, around))

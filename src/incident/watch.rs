@@ -5,7 +5,7 @@ use super::case::Case;
 use super::cohort::{Act, Cohort, Name};
 use super::event::{Incident, Phase, Scene, Told, incident_id, is_news};
 use super::evidence::{Ledger, weigh};
-use super::fleet::{Around, Fleet};
+use super::fleet::{Around, Fleet, OWNER};
 use super::habits::Habits;
 use super::identity::Identity;
 use super::novelty::{Kind, rate};
@@ -44,9 +44,6 @@ pub struct Watch {
     /// The latest consumer, when it was last there, and when anybody else was.
     latest: (u32, i64, Option<i64>),
 }
-
-/// The number of the owner among consumers.
-const OWNER: u32 = 0;
 
 /// What is the same for all that is done with a record.
 pub struct Seat<'a> {
@@ -126,6 +123,7 @@ impl Watch {
             Some(place) => place,
             None => self.begin(name, act, [!network, network && !block, !client], fleet),
         };
+        fleet.taken.consumer = self.cohorts[place].number;
         self.take_other(place, act, seat.time.at, fleet);
         let before = self.cohorts.len();
         let found = self.judge(place, seat, fleet);
@@ -242,6 +240,7 @@ impl Watch {
         cohort.look_elsewhere(seat.key.id, fleet.known);
         let ledger = self.weigh(&self.cohorts[place], fleet.known, seat.load_tools);
         let (score, dollars) = (ledger.score(), self.owner.daily_spend());
+        fleet.taken.score = Some(score);
         let cohort = &mut self.cohorts[place];
         if cohort.incident.is_none() {
             fleet.news.tally.reach(Way::Consumer, &mut cohort.highest, seat.bar.level(score, dollars));
@@ -362,6 +361,8 @@ impl Watch {
     /// Makes a consumer the owner's.
     fn adopt(&mut self, place: usize, at: i64, fleet: &mut Around<'_>) {
         let cohort = self.cohorts.remove(place);
+        fleet.taken.consumer = cohort.number;
+        fleet.taken.is_adopted = true;
         self.count(&cohort, fleet);
         let is_new = self.owner.accept(at, &cohort.identity);
         fleet.news.add(&cohort.identity, is_new);

@@ -1,7 +1,7 @@
 //! What comes out of a shard.
 
 use crate::detect::{Alert, Severity, Status};
-use crate::incident::{Incident, Phase};
+use crate::incident::{Incident, Phase, Taken};
 
 /// What is told.
 #[derive(Clone, Debug)]
@@ -10,6 +10,8 @@ pub enum Event {
     Alert(Alert),
     /// A key in somebody else's hands.
     Incident(Incident),
+    /// Whose a request was taken for, where that was asked for ([`Witnessed`](super::Witnessed)). Nobody is told of it.
+    Use(Taken),
 }
 
 impl Event {
@@ -17,14 +19,14 @@ impl Event {
     pub fn into_alert(self) -> Option<Alert> {
         match self {
             Self::Alert(alert) => Some(alert),
-            Self::Incident(_) => None,
+            Self::Incident(_) | Self::Use(_) => None,
         }
     }
 
     /// The incident, if it is one.
     pub fn into_incident(self) -> Option<Incident> {
         match self {
-            Self::Alert(_) => None,
+            Self::Alert(_) | Self::Use(_) => None,
             Self::Incident(incident) => Some(incident),
         }
     }
@@ -34,6 +36,7 @@ impl Event {
         match self {
             Self::Alert(alert) => alert.id.to_string(),
             Self::Incident(incident) => incident.id.clone(),
+            Self::Use(_) => String::new(),
         }
     }
 
@@ -42,6 +45,7 @@ impl Event {
         match self {
             Self::Alert(alert) => format!("{}.{}", alert.id, alert.revision),
             Self::Incident(incident) => format!("{}.{}", incident.id, incident.revision),
+            Self::Use(_) => String::new(),
         }
     }
 
@@ -53,6 +57,7 @@ impl Event {
                 let is_over = matches!(incident.phase, Phase::Dismissed | Phase::Resolved);
                 (!is_over).then_some(incident.severity)
             }
+            Self::Use(_) => None,
         }
     }
 }

@@ -10,11 +10,13 @@ mod keys;
 mod pieces;
 mod saved;
 mod state;
+mod witness;
 
 pub use counts::{Counts, Gauges, Unpriced};
 pub use event::Event;
 pub use keys::Limits;
 pub use pieces::Piece;
+pub use witness::Witnessed;
 
 use crate::baseline::BaselineSettings;
 use crate::detect::{Alert, KeyProfile, Ruleset};
@@ -54,6 +56,8 @@ pub struct ShardSettings {
     pub networks: Arc<Networks>,
     /// Whom to look out for, as long as nobody has told anything else.
     pub watch_list: Arc<WatchList>,
+    /// Of which keys it is told of every request whose it was taken for ([`Event::Use`]).
+    pub witnessed: Witnessed,
 }
 
 /// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.
@@ -156,6 +160,8 @@ pub struct Shard {
     unpriced: Unpriced,
     outputs: Vec<Output>,
     alerts: Vec<Alert>,
+    /// The keys that are witnessed: one that was named once is known without its name.
+    witnessed: Vec<KeyId>,
 }
 
 impl Shard {
@@ -180,6 +186,7 @@ impl Shard {
             unpriced: Unpriced::default(),
             outputs: Vec::new(),
             alerts: Vec::new(),
+            witnessed: Vec::new(),
             settings,
         }
     }
@@ -312,6 +319,7 @@ impl Shard {
         if let Some(incident) = incident {
             self.tell(order, incident);
         }
+        self.witness(order, record, batch);
     }
 
     /// What the keys have added to what is usual among all, since this was taken last.

@@ -17,7 +17,7 @@ mod words;
 pub use evidence::TERMS;
 pub use sizes::Everybody;
 pub use sums::Of;
-pub use theft::Regular;
+pub use theft::{HABITS, OPEN, Regular, SUSPECTS_MAX};
 
 use super::cohort::Act;
 use super::owner::{hour_of_week, seconds};

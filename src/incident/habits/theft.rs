@@ -17,11 +17,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Seconds for which an incident is open, and for which what was suspect before counts for it.
-const OPEN: i64 = 86_400;
+pub const OPEN: i64 = 86_400;
 /// Seconds after an incident was said to be none in which nobody is accused: what it was is learned as the owner's.
 const PARDON: i64 = 3 * 86_400;
 /// Suspect requests that are kept until there is an incident, and identifiers until they are told.
-const SUSPECTS_MAX: usize = 100;
+pub const SUSPECTS_MAX: usize = 100;
+/// Marks the numbers of consumers that are told apart by what is usual for the key, not by who they are.
+pub const HABITS: u32 = 1 << 31;
 
 /// A key of which nothing but its habits is known.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,6 +97,9 @@ impl Regular {
             return closing;
         }
         if look == Look::Suspect {
+            // Before it is told, a suspect request is that of the next theft.
+            let number = self.numbered + u32::from(self.theft.is_none());
+            fleet.taken.consumer = number | HABITS;
             self.suspects.push_back(Suspect { at, cost: act.cost, request: act.request.into() });
         }
         match &mut self.theft {
@@ -136,6 +141,7 @@ impl Regular {
         let score = weigh(&self.habits, &self.sums).score();
         if !self.is_told {
             fleet.news.tally.reach(Way::Habits, &mut self.highest, score);
+            fleet.taken.score = Some(score);
         }
         if score < seat.bar.nats {
             return None;
@@ -160,7 +166,7 @@ impl Regular {
 
     /// The number among consumers; those that are told apart have numbers below.
     const fn number(&self) -> u32 {
-        self.numbered | 1 << 31
+        self.numbered | HABITS
     }
 
     fn id(&self, seat: &Seat<'_>) -> Option<String> {
