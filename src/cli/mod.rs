@@ -8,6 +8,7 @@ mod discreet;
 mod explain;
 mod formats;
 mod guarantees;
+mod investigate;
 mod manual;
 mod replay;
 mod respond;
@@ -77,6 +78,8 @@ enum Command {
     Suppress(say::SuppressArgs),
     /// Say that a key was revoked: any use of it from then on is told
     Revoke(say::RevokeArgs),
+    /// Say what became of a stolen key: who used it, what was done, what it cost, whether it is over
+    Investigate(Box<investigate::InvestigateArgs>),
     /// Say what to do about a stolen key, step by step, and keep the proof of what was done when
     Respond(respond::RespondArgs),
     /// Say how good a configuration would have been on labelled records
@@ -134,6 +137,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Check(args) => check::main(&args),
+        Command::Investigate(args) => investigate::main(&args),
         Command::Formats(args) => formats::main(&args),
         Command::Guarantees(args) => print(&guarantees::main(&args)?),
         Command::Confirm(args) => say::verdict(Statement::Confirm, &args),

@@ -5,6 +5,7 @@ use crate::backtest::{Listener, Seen, Stolen, Which};
 use crate::config::{Config, ConfigError, Plan};
 use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, Told};
 use crate::networks::Networks;
+use crate::shard::Witnessed;
 use anyhow::anyhow;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(super) struct Setup {
     config: Config,
     text: String,
     networks: Arc<Networks>,
+    witnessed: Witnessed,
 }
 
 impl Setup {
@@ -32,7 +34,17 @@ impl Setup {
         // Tables of networks are large: they are read once.
         config.networks = crate::config::NetworksConfig::default();
         let name = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
-        Ok(Self { name, config, text: String::new(), networks: plan.networks })
+        Ok(Self { name, config, text: String::new(), networks: plan.networks, witnessed: Witnessed::NONE })
+    }
+
+    /// Of these keys it is told whose every request was taken for.
+    pub(super) fn witness(&mut self, witnessed: Witnessed) {
+        self.witnessed = witnessed;
+    }
+
+    /// Which network an address belongs to.
+    pub(super) fn networks(&self) -> Arc<Networks> {
+        Arc::clone(&self.networks)
     }
 
     /// The evidence from which on incidents are told: of consumers, and by habits.
@@ -51,8 +63,11 @@ impl Setup {
         let mut plan = Plan::new(&self.config, &self.name, &self.text)?;
         plan.networks = Arc::clone(&self.networks);
         plan.post = None;
-        if let Some(incidents) = Arc::get_mut(&mut plan.shard).and_then(|shard| shard.incidents.as_mut()) {
-            incidents.networks = Arc::clone(&self.networks);
+        if let Some(shard) = Arc::get_mut(&mut plan.shard) {
+            shard.witnessed = self.witnessed.clone();
+            if let Some(incidents) = &mut shard.incidents {
+                incidents.networks = Arc::clone(&self.networks);
+            }
         }
         Ok(plan)
     }

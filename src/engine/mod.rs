@@ -32,5 +32,6 @@ pub use feed::Inputs;
 pub use memory::peak_bytes;
 pub use progress::Progress;
 pub use run::{Options, Outcome, Output, RunError, Told, run};
+pub use sequence::Loaded;
 pub use summary::summary;
 pub use totals::{KafkaTotals, Totals};

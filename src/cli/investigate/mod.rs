@@ -1,0 +1,243 @@
+//! `keyhound investigate`: what became of a key?
+
+mod folder;
+
+use crate::cli::colour::Colour;
+use crate::cli::replay::{self, Reading, Setup};
+use crate::cli::{Failure, exit, print};
+use crate::encode::Palette;
+use crate::engine::Outcome;
+use crate::investigate::{
+    Catalogue, Gather, Gathered, Inventory, Known, Moment, Question, Report, attribute, report, show,
+};
+use crate::shard::{Event, Witnessed};
+use crate::time::{Timestamp, parse};
+use crate::watch_list::WatchList;
+use anyhow::anyhow;
+use clap::Args;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Incidents that are named where none was asked for.
+const NAMED_MAX: usize = 10;
+
+#[derive(Debug, Args)]
+pub(super) struct InvestigateArgs {
+    /// The logs, from before the theft on: files or quoted patterns, `-` for standard input
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<String>,
+    /// The key: what is shown of it (`...3f9c`), its owner's name for it, or eight digits of its fingerprint; never the key
+    #[arg(short, long, value_name = "KEY")]
+    key: Option<String>,
+    /// The key of this incident instead, by its id or how that begins
+    #[arg(short, long, value_name = "ID", conflicts_with = "key")]
+    incident: Option<String>,
+    /// The settings of the run that told it
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Nothing before is the attacker's
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Timestamp>,
+    /// Nothing after is looked at
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// The owner's addresses, networks and clients, one a line as in a watch list: everybody else is the attacker
+    #[arg(long, value_name = "FILE")]
+    legitimate: Option<PathBuf>,
+    /// The attacker's, in the same form
+    #[arg(long, value_name = "FILE")]
+    attacker: Option<PathBuf>,
+    /// Whose models the key is for, if that is not to be guessed
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// What keys are for and what is behind them (see docs/investigate.md)
+    #[arg(long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+    /// The limit of a month in dollars
+    #[arg(long, value_name = "USD")]
+    limit: Option<f64>,
+    /// When the key was revoked, if no record tells
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    revoked: Option<Timestamp>,
+    /// When it leaked, or anything else that belongs into the timeline: a time, a space, and what was then
+    #[arg(long, value_name = "TIME WHAT", value_parser = moment)]
+    moment: Vec<Moment>,
+    /// Hours of work it took to clear it up
+    #[arg(long, value_name = "HOURS", default_value_t = 0.0)]
+    hours: f64,
+    /// What an hour of that costs, in dollars
+    #[arg(long, value_name = "USD", default_value_t = 100.0)]
+    rate: f64,
+    /// The format of all records, if it is not to be recognised
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
+    /// Write everything as JSON to standard output instead of text
+    #[arg(long)]
+    json: bool,
+    /// Write it by this template instead (Jinja; it is given what --json writes)
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    template: Option<PathBuf>,
+    /// Write all forms into this folder, too: text, Markdown, HTML, JSON, a letter to the provider, indicators, all requests
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+    /// No progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    parse(text.as_bytes()).map(|stamp| stamp.at).map_err(|error| error.to_string())
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    let (at, what) = text.split_once(' ').ok_or("a time, a space, and what was then")?;
+    let at = time(at)?.to_string();
+    Ok(Moment { at, what: what.trim().to_owned(), source: "told by hand".to_owned(), kind: "leak" })
+}
+
+pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
+    let catalogue = Catalogue::builtin().map_err(|error| Failure::new(exit::INTERNAL, error))?;
+    let known = known(args, &catalogue)?;
+    let lists = [&args.legitimate, &args.attacker].map(|path| path.as_deref().map(list).transpose());
+    let [legitimate, attacker] = lists;
+    let (legitimate, attacker) = (legitimate?, attacker?);
+    let mut setup = Setup::load(args.config.as_deref())?;
+    let files = replay::inputs(&args.inputs, if args.key.is_some() { 1 } else { 2 })?;
+    let reading = Reading { files: &files, format: args.format.as_deref(), quiet: args.quiet };
+    let name = match &args.key {
+        Some(key) => key.clone(),
+        None => key_of(args.incident.as_deref(), &setup, &reading)?,
+    };
+    let key = Witnessed::new(vec![name.clone()]);
+    setup.witness(key.clone());
+    let networks = setup.networks();
+    let question = Question {
+        key,
+        since: args.since,
+        until: args.until,
+        legitimate,
+        attacker,
+        networks: Arc::clone(&networks),
+    };
+    let (mut gathered, outcome) = gather(&setup, &reading, question)?;
+    if gathered.key.is_none() {
+        let error = anyhow!(
+            "no record is of a key named `{name}`; keys are named as alerts show them, by their alias, or by eight \
+             digits of their fingerprint"
+        );
+        return Err(Failure::new(exit::DATA, error));
+    }
+    let known = Known { remarks: remarks(&outcome), ..known };
+    let judged = attribute(&gathered);
+    let report = report(&gathered, &judged, &catalogue, &known, &networks);
+    if let Some(path) = &args.output {
+        folder::write(path, &report, &mut gathered, &judged)?;
+    }
+    print_report(args, &report)
+}
+
+fn print_report(args: &InvestigateArgs, report: &Report) -> Result<ExitCode, Failure> {
+    if args.json {
+        let json =
+            serde_json::to_string_pretty(report).map_err(|error| Failure::new(exit::INTERNAL, error))?;
+        return print(&format!("{json}\n"));
+    }
+    if let Some(path) = &args.template {
+        let failed =
+            |error: minijinja::Error| Failure::new(exit::CONFIG, anyhow!("{}: {error}", path.display()));
+        let text = read(path)?;
+        return print(&show::template(&text, report).map_err(failed)?);
+    }
+    print(&show::text(report, Palette { colour: args.color.on(&io::stdout()) }))
+}
+
+fn gather(setup: &Setup, reading: &Reading<'_>, question: Question) -> Result<(Gathered, Outcome), Failure> {
+    let mut gather = Gather::new(question).map_err(|error| Failure::new(exit::IO, error))?;
+    let outcome = replay::replay(setup, reading, |told| gather.told(told))?;
+    Ok((gather.finish(), outcome))
+}
+
+fn known(args: &InvestigateArgs, catalogue: &Catalogue) -> Result<Known, Failure> {
+    if let Some(name) = &args.provider
+        && catalogue.named(name).is_none()
+    {
+        let names: Vec<&str> = catalogue.names().collect();
+        let error = anyhow!("{name} is no provider that is known; expected: {}", names.join(", "));
+        return Err(Failure::new(exit::USAGE, error));
+    }
+    let inventory = args.inventory.as_deref().map(|path| {
+        let text = read(path)?;
+        Inventory::parse(&text)
+            .map_err(|error| Failure::new(exit::CONFIG, anyhow!("{}: {error}", path.display())))
+    });
+    Ok(Known {
+        provider: args.provider.clone().unwrap_or_default(),
+        inventory: inventory.transpose()?.unwrap_or_default(),
+        monthly_limit: args.limit,
+        revoked: args.revoked,
+        moments: args.moment.clone(),
+        hours: args.hours,
+        rate: args.rate,
+        remarks: Vec::new(),
+    })
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(exit::NO_INPUT, anyhow!("{}: {error}", path.display())))
+}
+
+fn list(path: &Path) -> Result<Arc<WatchList>, Failure> {
+    let mut list = WatchList::default();
+    list.add(&path.display().to_string(), &read(path)?).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    Ok(Arc::new(list))
+}
+
+/// The key of an incident: the one that is named, or the only one there is.
+fn key_of(incident: Option<&str>, setup: &Setup, reading: &Reading<'_>) -> Result<String, Failure> {
+    let mut found: BTreeMap<String, (String, String)> = BTreeMap::new();
+    replay::replay(setup, reading, |told| {
+        for output in &told.outputs {
+            if let Event::Incident(told) = &output.event
+                && incident.is_none_or(|id| told.id.starts_with(id))
+            {
+                let names = format!("{} {}", told.key_hint, told.key_alias).trim_end().to_owned();
+                found.entry(told.key.to_string()).or_insert((names, told.id.clone()));
+            }
+        }
+    })?;
+    let error = match (found.len(), incident) {
+        (1, _) => return Ok(found.into_keys().next().unwrap_or_default()),
+        (0, Some(id)) => anyhow!("no incident has an id that begins with `{id}`"),
+        (0, None) => anyhow!("no incident is told in these records: name the key with --key"),
+        (count, _) => {
+            let named = found
+                .values()
+                .take(NAMED_MAX)
+                .map(|(names, id)| format!("{names} (incident {})", id.get(..8).unwrap_or(id)));
+            anyhow!(
+                "incidents of {count} keys: name one with --key or --incident: {}",
+                named.collect::<Vec<_>>().join(", ")
+            )
+        }
+    };
+    Err(Failure::new(exit::DATA, error))
+}
+
+/// What the run says of its inputs.
+fn remarks(outcome: &Outcome) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let rejected = outcome.totals.rejected();
+    if rejected > 0 {
+        remarks.push(format!(
+            "{rejected} lines could not be read as records, and may have been of this key; `keyhound formats --detect` says why"
+        ));
+    }
+    remarks
+}

@@ -1,0 +1,142 @@
+//! Who of those who used the key is the attacker.
+
+use super::gather::{Case, Gathered, NAMED, UNLISTED};
+use super::sums::Sums;
+use crate::address::Address;
+use crate::detect::Class;
+use crate::incident::{OWNER, Phase};
+use crate::time::{DAY, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How sure it is of one who is an attacker because he came from where one did, or because somebody said so.
+const LINKED: f64 = 0.9;
+const SAID: f64 = 0.99;
+
+/// Whose a consumer is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Who {
+    /// The attacker's.
+    Attacker,
+    /// Nobody knows.
+    Unsure,
+    /// The owner's, though he was new.
+    Accepted,
+    /// The owner's.
+    Owner,
+}
+
+impl Who {
+    /// Its name.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Attacker => "attacker",
+            Self::Unsure => "unsure",
+            Self::Accepted => "accepted",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// What was decided of a consumer, and why.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Judgement {
+    /// Whose it is.
+    pub who: Who,
+    /// Why.
+    pub why: String,
+    /// How sure that is, from 0 to 1.
+    pub confidence: f64,
+}
+
+/// How likely it is that an incident is one: at its threshold as likely as not, by each nat above 2.7 times as likely.
+pub fn confidence(case: &Case) -> f64 {
+    let over = case.last.score - case.first.threshold;
+    match case.last.phase {
+        Phase::Dismissed => 0.0,
+        Phase::Confirmed => 0.999,
+        _ => 1.0 / (1.0 + libm::exp(-over)),
+    }
+}
+
+/// Decides of every consumer.
+pub fn attribute(gathered: &Gathered) -> BTreeMap<u32, Judgement> {
+    let mut judged: BTreeMap<u32, Judgement> = gathered
+        .consumers
+        .iter()
+        .map(|(number, sums)| (*number, by_itself(*number, sums, gathered)))
+        .collect();
+    let seats = haunts(gathered, &judged);
+    for (number, judgement) in &mut judged {
+        let Some(sums) = gathered.consumers.get(number) else { continue };
+        if judgement.who == Who::Unsure
+            && let Some((address, _)) = sums.addresses.by.iter().find(|(address, span)| {
+                let near = |(first, last): &(Timestamp, Timestamp)| {
+                    span.first.0 <= last.0 + DAY && span.last.0 >= first.0 - DAY
+                };
+                seats.get(address).is_some_and(near)
+            })
+        {
+            let why = format!("from {address}, as the attacker within a day");
+            *judgement = Judgement { who: Who::Attacker, why, confidence: LINKED };
+        }
+    }
+    judged
+}
+
+/// Addresses that only attackers use, with their time.
+fn haunts(
+    gathered: &Gathered,
+    judged: &BTreeMap<u32, Judgement>,
+) -> BTreeMap<Address, (Timestamp, Timestamp)> {
+    let of = |is: fn(Who) -> bool| {
+        gathered
+            .consumers
+            .iter()
+            .filter(move |(number, _)| judged.get(number).is_some_and(|judged| is(judged.who)))
+    };
+    let owners: BTreeSet<Address> = of(|who| matches!(who, Who::Owner | Who::Accepted))
+        .flat_map(|(_, sums)| sums.addresses.by.keys().copied())
+        .collect();
+    let mut haunts: BTreeMap<Address, (Timestamp, Timestamp)> = BTreeMap::new();
+    for (_, sums) in of(|who| who == Who::Attacker) {
+        for (address, span) in &sums.addresses.by {
+            if !owners.contains(address) && gathered.elsewhere.is_earlier(*address, span.first) != Some(true)
+            {
+                let known = haunts.entry(*address).or_insert((span.first, span.last));
+                *known = (known.0.min(span.first), known.1.max(span.last));
+            }
+        }
+    }
+    haunts
+}
+
+fn by_itself(number: u32, sums: &Sums, gathered: &Gathered) -> Judgement {
+    let judgement = |who, why: &str, confidence| Judgement { who, why: why.to_owned(), confidence };
+    let is_canary = gathered.signals.iter().any(|signal| signal.name == "canary_key");
+    let case = gathered.incidents.values().find(|case| case.consumer == Some(number));
+    match (number, case) {
+        _ if is_canary => judgement(Who::Attacker, "a canary key, which nobody may use", SAID),
+        (OWNER, _) => judgement(Who::Owner, "the key's owner", SAID),
+        (NAMED, _) => judgement(Who::Attacker, "named as the attacker", SAID),
+        (UNLISTED, _) => judgement(Who::Attacker, "not on the list of the owner's", SAID),
+        (_, Some(case)) if case.last.phase == Phase::Dismissed => {
+            judgement(Who::Accepted, &format!("dismissed: {}", case.last.reason), SAID)
+        }
+        (_, Some(case)) if case.last.class == Class::Compromise => {
+            let id = case.last.id.get(..8).unwrap_or_default();
+            judgement(Who::Attacker, &format!("incident {id}"), confidence(case))
+        }
+        _ if is_watched(sums, gathered) => judgement(Who::Attacker, "on a watch list", SAID),
+        _ if sums.is_adopted => judgement(Who::Accepted, "taken for the owner's in time", SAID),
+        _ => judgement(Who::Unsure, "new, and neither accepted nor enough to be told", 0.5),
+    }
+}
+
+/// Whether it came from an address that a watch list holds.
+fn is_watched(sums: &Sums, gathered: &Gathered) -> bool {
+    let watched = gathered.incidents.values().filter(|case| {
+        case.last.ledger.iter().any(|term| term.name == "watch_list") && case.last.phase != Phase::Dismissed
+    });
+    let mut addresses = watched.flat_map(|case| &case.last.source_ips);
+    addresses.any(|listed| sums.addresses.by.keys().any(|address| address.to_string() == *listed))
+}

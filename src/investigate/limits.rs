@@ -1,0 +1,118 @@
+//! What stands between a report and the truth.
+
+use super::Findings;
+use super::attribute::Who;
+use super::gather::OTHERS;
+use crate::backtest::{dollars, duration};
+use crate::detect;
+use crate::incident::HABITS;
+use crate::time::SECOND;
+
+/// Everything that a reader has to know before he believes a number.
+pub(super) fn limits(findings: &Findings<'_>, remarks: &[String]) -> Vec<String> {
+    let gathered = findings.gathered;
+    let mut limits: Vec<String> = Vec::new();
+    if gathered.consumers.is_empty() {
+        limits.push(
+            "no request of this key is in these records: nothing is known of who used it; logs of a gateway or of \
+             requests tell more than usage by the hour or day"
+                .to_owned(),
+        );
+    } else {
+        limits.extend(blind(findings));
+    }
+    if gathered.bucketed.requests > 0 || gathered.bucketed.cost.usd() > 0.0 {
+        limits.push(format!(
+            "{} requests for ${} stand in usage by time only, which tells no consumer: they are in none of the sums",
+            gathered.bucketed.requests,
+            dollars(gathered.bucketed.cost.usd())
+        ));
+    }
+    let known: f64 = gathered.consumers.values().map(|sums| sums.span.spent.cost.usd()).sum();
+    let invoiced = gathered.invoiced.cost.usd();
+    if invoiced > known * 1.02 + 0.01 && known > 0.0 {
+        limits.push(format!(
+            "${} was billed and ${} stands in these records: what is missing may be use outside your own gateway \
+             (`keyhound reconcile`)",
+            dollars(invoiced),
+            dollars(known)
+        ));
+    }
+    if gathered.consumers.iter().any(|(number, sums)| *number >= HABITS && sums.span.spent.requests > 0) {
+        limits.push(
+            "no address and no client told them apart: requests are the attacker's by their size, model and time, \
+             and some of the owner's are likely among them"
+                .to_owned(),
+        );
+    }
+    let clients = |who: Who| findings.of(who).flat_map(|sums| sums.clients.by.keys());
+    let addresses = |who: Who| findings.of(who).flat_map(|sums| sums.addresses.by.keys());
+    if addresses(Who::Attacker).any(|address| addresses(Who::Owner).any(|own| own == address)) {
+        limits.push(
+            "attacker and owner share an address: they are told apart by their clients, so what the attacker did \
+             with a client of the owner's is counted as the owner's"
+                .to_owned(),
+        );
+    } else if clients(Who::Attacker).any(|client| clients(Who::Owner).any(|own| own == client)) {
+        limits.push(
+            "attacker and owner use the same client: they are told apart by their networks alone".to_owned(),
+        );
+    }
+    if findings.of(Who::Unsure).next().is_some() {
+        limits.push(
+            "some consumers are neither the owner's nor told as the attacker's: they are listed as unsure"
+                .to_owned(),
+        );
+    }
+    if gathered.consumers.contains_key(&OTHERS) {
+        limits.push("more consumers than are told apart: the last of them are counted together".to_owned());
+    }
+    limits.extend(of_the_log(findings));
+    limits.extend(remarks.iter().cloned());
+    limits
+}
+
+/// What the key's records never told, and which detectors saw nothing for it.
+fn blind(findings: &Findings<'_>) -> Option<String> {
+    let seen = findings.gathered.signals_seen;
+    let blind: Vec<&str> = detect::ALL
+        .iter()
+        .filter(|detector| !seen.has(detector.needs))
+        .map(|detector| detector.name)
+        .collect();
+    (!blind.is_empty()).then(|| {
+        format!(
+            "the key's records lack what these detectors need, so their silence says nothing: {}",
+            blind.join(", ")
+        )
+    })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds of a log")]
+fn of_the_log(findings: &Findings<'_>) -> Vec<String> {
+    let gathered = findings.gathered;
+    let mut limits = Vec::new();
+    let (count, most) = gathered.disordered;
+    if count > 0 {
+        limits.push(format!(
+            "{count} requests came out of order, by up to {}: late records, or clocks that differ",
+            duration(most as f64 / SECOND as f64)
+        ));
+    }
+    if gathered.duplicates > 0 {
+        limits.push(format!(
+            "{} records were deliveries of one that was there before, and count once",
+            gathered.duplicates
+        ));
+    }
+    if gathered.beyond > 0 {
+        limits.push(format!("{} records after the end of what was asked for were left out", gathered.beyond));
+    }
+    if !gathered.namesakes.is_empty() {
+        limits.push(format!(
+            "{} other keys are shown by the same name and were left out; name the fingerprint to be sure",
+            gathered.namesakes.len()
+        ));
+    }
+    limits
+}
