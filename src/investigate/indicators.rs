@@ -164,12 +164,55 @@ fn clients(findings: &Findings<'_>, attackers: &[&Sums]) -> Vec<Indicator> {
             let is_elsewhere = findings.gathered.elsewhere.is_earlier_client(&name, span.first) == Some(true);
             let shared = if own.contains(&*name) {
                 Some("the key's owner uses it, too".to_owned())
+            } else if is_elsewhere {
+                Some("other keys are used with it, too".to_owned())
             } else {
-                is_elsewhere.then(|| "other keys are used with it, too".to_owned())
+                is_widespread(&name).then(|| "software that many use".to_owned())
             };
             indicator("client", name.to_string(), String::new(), &span, shared)
         })
         .collect()
+}
+
+/// Libraries and programs that anybody may use, by how their names begin: alone they say nothing of who it is.
+const WIDESPREAD: &[&str] = &[
+    "aiohttp",
+    "anthropic",
+    "apache-httpclient",
+    "aws-",
+    "axios",
+    "azsdk",
+    "boto",
+    "bun/",
+    "claude",
+    "codex",
+    "curl",
+    "deno/",
+    "go-http-client",
+    "google-",
+    "got ",
+    "guzzlehttp",
+    "httpie",
+    "httpx",
+    "java",
+    "langchain",
+    "litellm",
+    "mozilla",
+    "node",
+    "okhttp",
+    "openai",
+    "postmanruntime",
+    "python",
+    "reqwest",
+    "ruby",
+    "undici",
+    "urllib",
+    "wget",
+];
+
+fn is_widespread(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    WIDESPREAD.iter().any(|begin| name.starts_with(begin))
 }
 
 /// How he asks.

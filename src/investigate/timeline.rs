@@ -160,6 +160,8 @@ fn moments(findings: &Findings<'_>, known: &[Moment]) -> Vec<Moment> {
         "records".to_owned(),
         "attacker",
     );
+    let used = findings.gathered.consumers.values().filter_map(|sums| sums.last_served).max();
+    add(used, "last use of the key that was served", "records".to_owned(), "control");
     for signal in &findings.gathered.signals {
         let what = format!("{} ({}): {}", signal.name, signal.severity, signal.description);
         add(

@@ -18,6 +18,7 @@ mod explain;
 mod formats;
 mod halves;
 mod incidents;
+mod investigate;
 mod journal;
 mod laws;
 #[cfg(feature = "trace")]

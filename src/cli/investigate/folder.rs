@@ -1,7 +1,7 @@
 //! All forms of a report in one folder, with the rows that it is made of.
 
 use crate::cli::{Failure, exit};
-use crate::investigate::{Gathered, Judgement, Report, SpoolError, Who, sha256, show};
+use crate::investigate::{Gathered, Judgement, Phase, Report, SpoolError, Who, sha256, show};
 use anyhow::anyhow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -70,10 +70,16 @@ fn rows(
         .collect::<Result<Vec<_>, _>>()?
         .try_into()
         .map_err(|_| io::Error::other("two files"))?;
+    let firsts = report.timeline.episodes.iter().filter(|episode| episode.phase == Phase::Reconnaissance);
+    let firsts: Vec<&str> = firsts.map(|episode| episode.row_sha256.as_str()).collect();
     gathered.spool.each(|number, phase, row| {
         if judged.get(&number).is_some_and(|judged| judged.who == Who::Attacker) {
+            let hash = sha256(row.as_bytes());
+            // The first are told apart when all are known.
+            let is_first = firsts.contains(&hash.as_str());
+            let phase = if is_first { Phase::Reconnaissance } else { phase };
             writeln!(requests, "{row}")?;
-            writeln!(sketch, "{}", show::timesketch(phase, row, &sha256(row.as_bytes())))?;
+            writeln!(sketch, "{}", show::timesketch(phase, row, &hash))?;
         }
         Ok::<(), FolderError>(())
     })?;

@@ -1,6 +1,7 @@
 //! `keyhound investigate`: what became of a key?
 
 mod folder;
+mod moments;
 
 use crate::cli::colour::Colour;
 use crate::cli::replay::{self, Reading, Setup};
@@ -65,6 +66,12 @@ pub(super) struct InvestigateArgs {
     /// When it leaked, or anything else that belongs into the timeline: a time, a space, and what was then
     #[arg(long, value_name = "TIME WHAT", value_parser = moment)]
     moment: Vec<Moment>,
+    /// What `keyhound trace-leak --json` wrote: when the key got into a repository, and out of it
+    #[arg(long, value_name = "FILE")]
+    leaks: Option<PathBuf>,
+    /// The list of `keyhound respond`: what was done when
+    #[arg(long, value_name = "FILE")]
+    response: Option<PathBuf>,
     /// Hours of work it took to clear it up
     #[arg(long, value_name = "HOURS", default_value_t = 0.0)]
     hours: f64,
@@ -133,7 +140,13 @@ pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
         );
         return Err(Failure::new(exit::DATA, error));
     }
-    let known = Known { remarks: remarks(&outcome), ..known };
+    let mut known = Known { remarks: remarks(&outcome), ..known };
+    if let Some(path) = &args.leaks {
+        known.moments.extend(moments::leaks(path, &gathered)?);
+    }
+    if let Some(path) = &args.response {
+        known.moments.extend(moments::response(path)?);
+    }
     let judged = attribute(&gathered);
     let report = report(&gathered, &judged, &catalogue, &known, &networks);
     if let Some(path) = &args.output {
@@ -188,7 +201,7 @@ fn known(args: &InvestigateArgs, catalogue: &Catalogue) -> Result<Known, Failure
     })
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::new(exit::NO_INPUT, anyhow!("{}: {error}", path.display())))
 }

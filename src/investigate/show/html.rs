@@ -2,8 +2,8 @@
 //! dark, and printed.
 
 use super::charts;
-use super::text::grouped;
-use crate::backtest::{dollars, duration};
+use super::text::{exact, grouped, lasting};
+use crate::backtest::duration;
 use crate::encode::Visible;
 use crate::investigate::report::{Indicator, Report, Share};
 use std::fmt::Write;
@@ -74,9 +74,9 @@ fn head(report: &Report, title: &str, page: &mut String) {
     };
     if verdict.first_act.is_some() {
         fact("confidence", &format!("{:.1} %", verdict.confidence * 100.0));
-        fact("taken by the attacker", &format!("${}", dollars(report.money.attacker_usd[1])));
+        fact("taken by the attacker", &format!("${}", exact(report.money.attacker_usd[1])));
         fact("requests of his", &grouped(report.money.requests));
-        fact("until it was known", &verdict.dwell_seconds.map_or_else(|| "never told".to_owned(), duration));
+        fact("until it was known", &verdict.dwell_seconds.map_or_else(|| "never told".to_owned(), lasting));
         fact("active for", &verdict.active_seconds.map_or_else(String::new, duration));
     }
     fact("key still usable", verdict.usable.answer);
@@ -108,9 +108,9 @@ fn verdict(report: &Report, page: &mut String) {
     row("Still usable", &format!("{}: {}", verdict.usable.answer, verdict.usable.evidence));
     let exposure = &verdict.exposure;
     if let (Some(limit), Some(left)) = (exposure.monthly_limit_usd, exposure.left_usd) {
-        row("Limit of a month", &format!("${}, of which ${} are left", dollars(limit), dollars(left)));
+        row("Limit of a month", &format!("${}, of which ${} are left", exact(limit), exact(left)));
     }
-    row("His dearest hour", &format!("${}", dollars(exposure.usd_per_hour)));
+    row("His dearest hour", &format!("${}", exact(exposure.usd_per_hour)));
     page.push_str("</dl></div>");
     if !verdict.ledger.is_empty() {
         let _ = write!(
@@ -185,12 +185,12 @@ fn phases(report: &Report, page: &mut String) {
     for episode in timeline.episodes.iter().take(100) {
         let _ = write!(
             page,
-            "<tr><td class=\"t\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">${}</td><td class=\"n\">{:.0} %</td><td class=\"mono soft\">{}</td></tr>",
+            "<tr><td class=\"t\">{}</td><td class=\"w\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">${}</td><td class=\"n\">{:.0} %</td><td class=\"mono soft\">{}</td></tr>",
             escape(&episode.first),
             episode.phase.label(),
             escape(&episode.action),
             grouped(episode.requests),
-            dollars(episode.cost_usd),
+            exact(episode.cost_usd),
             episode.confidence * 100.0,
             escape(&episode.source)
         );
@@ -217,13 +217,13 @@ fn consumers(report: &Report, page: &mut String) {
         }
         let _ = write!(
             page,
-            "<tr><td class=\"who-{0}\">{0}</td><td>{1}</td><td class=\"t\">{2}</td><td class=\"t\">{3}</td><td class=\"n\">{4}</td><td class=\"n\">${5}</td><td>{6}</td><td>{7}</td></tr>",
+            "<tr><td class=\"w who-{0}\">{0}</td><td>{1}</td><td class=\"t\">{2}</td><td class=\"t\">{3}</td><td class=\"n\">{4}</td><td class=\"n\">${5}</td><td>{6}</td><td>{7}</td></tr>",
             consumer.who,
             escape(&consumer.why),
             short(&consumer.first),
             short(&consumer.last),
             grouped(consumer.requests),
-            dollars(consumer.cost_usd),
+            exact(consumer.cost_usd),
             escape(&addresses),
             escape(consumer.user_agents.first().map_or("", String::as_str))
         );
@@ -283,9 +283,9 @@ fn money(report: &Report, page: &mut String) {
     }
     let [least, likely, most] = money.attacker_usd;
     heading("What it cost", page);
-    let _ = write!(page, "<div class=\"card\"><dl><dt>Attacker</dt><dd>${}", dollars(likely));
+    let _ = write!(page, "<div class=\"card\"><dl><dt>Attacker</dt><dd>${}", exact(likely));
     if least < most {
-        let _ = write!(page, " (between ${} and ${})", dollars(least), dollars(most));
+        let _ = write!(page, " (between ${} and ${})", exact(least), exact(most));
     }
     let _ = write!(
         page,
@@ -298,11 +298,11 @@ fn money(report: &Report, page: &mut String) {
             page,
             "<dt>Response</dt><dd>{} hours at ${}</dd><dt>In all</dt><dd><b>${}</b></dd>",
             money.response_hours,
-            dollars(money.rate_usd),
-            dollars(money.total_usd)
+            exact(money.rate_usd),
+            exact(money.total_usd)
         );
     }
-    let _ = write!(page, "<dt>Owner meanwhile</dt><dd>${}</dd></dl>", dollars(money.owner_usd));
+    let _ = write!(page, "<dt>Owner meanwhile</dt><dd>${}</dd></dl>", exact(money.owner_usd));
     for note in &money.interval {
         let _ = write!(page, "<p class=\"soft\">{}</p>", escape(note));
     }
@@ -324,7 +324,7 @@ fn shares(of: &str, shares: &[Share], page: &mut String) {
             grouped(share.requests),
             grouped(share.input_tokens),
             grouped(share.output_tokens),
-            dollars(share.cost_usd)
+            exact(share.cost_usd)
         );
     }
     page.push_str("</table>");
@@ -348,7 +348,7 @@ fn indicators(report: &Report, page: &mut String) {
             escape(value),
             escape(about),
             grouped(*requests),
-            dollars(*cost_usd)
+            exact(*cost_usd)
         );
     }
     page.push_str("</table></div>\n");
@@ -382,8 +382,7 @@ fn retrospect(report: &Report, page: &mut String) {
     page.push_str("<div class=\"card\"><table><tr><th>signal</th><th>told?</th><th class=\"n\">after the first act</th><th class=\"n\">lost by then</th><th class=\"n\">saved by a revocation then</th></tr>");
     for signal in &report.retrospect {
         let after = match signal.after_seconds {
-            Some(after) if after < 1.0 => "at once".to_owned(),
-            Some(after) => duration(after),
+            Some(after) => lasting(after),
             None => "never".to_owned(),
         };
         let _ = write!(
@@ -391,8 +390,8 @@ fn retrospect(report: &Report, page: &mut String) {
             "<tr><td>{}</td><td>{}</td><td class=\"n\">{after}</td><td class=\"n\">${}</td><td class=\"n\">${}</td></tr>",
             escape(&signal.signal),
             if signal.is_told { "yes" } else { "with another threshold" },
-            dollars(signal.lost_usd),
-            dollars(signal.saved_usd)
+            exact(signal.lost_usd),
+            exact(signal.saved_usd)
         );
     }
     page.push_str("</table></div>\n");

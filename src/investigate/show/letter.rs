@@ -1,6 +1,7 @@
 //! The covering letter to the provider, to be edited.
 
-use crate::backtest::{dollars, escaped};
+use super::text::exact;
+use crate::backtest::escaped;
 use crate::investigate::report::Report;
 use std::fmt::Write;
 
@@ -33,9 +34,9 @@ pub fn letter(report: &Report) -> String {
     row("requests", &money.requests.to_string());
     row("tokens", &format!("{} in, {} out", money.input_tokens, money.output_tokens));
     let sum = if least < most {
-        format!("US${} (between {} and {})", dollars(likely), dollars(least), dollars(most))
+        format!("US${} (between {} and {})", exact(likely), exact(least), exact(most))
     } else {
-        format!("US${}", dollars(likely))
+        format!("US${}", exact(likely))
     };
     row("cost", &sum);
     tables(report, &mut text);
@@ -69,7 +70,7 @@ pub fn letter(report: &Report) -> String {
             _ => "Whether the key is dead our records do not tell",
         },
         escaped(&verdict.usable.evidence),
-        dollars(likely)
+        exact(likely)
     );
     text
 }
@@ -79,10 +80,10 @@ fn tables(report: &Report, text: &mut String) {
     text.push_str("\nBy model:\n\n| model | requests | US$ |\n|---|---:|---:|\n");
     for share in money.by_model.iter().take(NAMED_MAX) {
         let _ =
-            writeln!(text, "| {} | {} | {} |", escaped(&share.name), share.requests, dollars(share.cost_usd));
+            writeln!(text, "| {} | {} | {} |", escaped(&share.name), share.requests, exact(share.cost_usd));
     }
     text.push_str("\nBy day (UTC):\n\n| day | requests | US$ |\n|---|---:|---:|\n");
     for share in money.by_day.iter().take(NAMED_MAX) {
-        let _ = writeln!(text, "| {} | {} | {} |", share.name, share.requests, dollars(share.cost_usd));
+        let _ = writeln!(text, "| {} | {} | {} |", share.name, share.requests, exact(share.cost_usd));
     }
 }

@@ -1,7 +1,7 @@
 //! The report as Markdown, for a ticket or a wiki.
 
-use super::text::grouped;
-use crate::backtest::{dollars, duration, escaped};
+use super::text::{exact, grouped, lasting};
+use crate::backtest::escaped;
 use crate::investigate::report::{Report, Share};
 use std::fmt::Write;
 
@@ -56,21 +56,21 @@ fn facts(report: &Report, text: &mut String) {
     row("financial exposure", report.scope.financial_exposure);
     if verdict.first_act.is_some() {
         row("confidence", &format!("{:.1} %: {}", verdict.confidence * 100.0, verdict.confidence_from));
-        row("cost of the attacker", &format!("${}", dollars(report.money.attacker_usd[1])));
+        row("cost of the attacker", &format!("${}", exact(report.money.attacker_usd[1])));
     }
     row("first act", &time(&verdict.first_act));
     row("first paid", &time(&verdict.first_paid));
     row("known", &time(&verdict.detected_at));
     row("last act", &time(&verdict.last_act));
     row("revoked", &time(&verdict.revoked_at));
-    row("until it was known", &verdict.dwell_seconds.map_or_else(String::new, duration));
+    row("until it was known", &verdict.dwell_seconds.map_or_else(String::new, lasting));
     row("still usable", &format!("{}: {}", verdict.usable.answer, verdict.usable.evidence));
     if let Some(left) = verdict.exposure.left_usd {
         let hours = verdict
             .exposure
             .hours_left
             .map_or_else(String::new, |hours| format!(", {hours} hours at his dearest"));
-        row("left of the month's limit", &format!("${}{hours}", dollars(left)));
+        row("left of the month's limit", &format!("${}{hours}", exact(left)));
     }
 }
 
@@ -136,7 +136,7 @@ fn consumers(report: &Report, text: &mut String) {
             consumer.first,
             consumer.last,
             consumer.requests,
-            dollars(consumer.cost_usd),
+            exact(consumer.cost_usd),
             escaped(consumer.source_ips.first().map_or("", String::as_str)),
             escaped(consumer.user_agents.first().map_or("", String::as_str))
         );
@@ -168,7 +168,7 @@ fn timeline(report: &Report, text: &mut String) {
             episode.phase.label(),
             escaped(&episode.action),
             episode.requests,
-            dollars(episode.cost_usd),
+            exact(episode.cost_usd),
             episode.confidence * 100.0,
             escaped(&episode.source)
         );
@@ -186,13 +186,8 @@ fn money(report: &Report, text: &mut String) {
     }
     let [least, likely, most] = money.attacker_usd;
     heading("What it cost", text);
-    let _ = writeln!(
-        text,
-        "The attacker: ${} (between ${} and ${}).",
-        dollars(likely),
-        dollars(least),
-        dollars(most)
-    );
+    let _ =
+        writeln!(text, "The attacker: ${} (between ${} and ${}).", exact(likely), exact(least), exact(most));
     for note in &money.interval {
         let _ = writeln!(text, "{}.", escaped(note));
     }
@@ -201,8 +196,8 @@ fn money(report: &Report, text: &mut String) {
             text,
             "{} hours of work at ${}; in all ${}.",
             money.response_hours,
-            dollars(money.rate_usd),
-            dollars(money.total_usd)
+            exact(money.rate_usd),
+            exact(money.total_usd)
         );
     }
     shares("model", &money.by_model, text);
@@ -220,7 +215,7 @@ fn shares(of: &str, shares: &[Share], text: &mut String) {
             share.requests,
             grouped(share.input_tokens),
             grouped(share.output_tokens),
-            dollars(share.cost_usd)
+            exact(share.cost_usd)
         );
     }
 }
@@ -241,7 +236,7 @@ fn indicators(report: &Report, text: &mut String) {
             escaped(&one.value),
             escaped(&one.about),
             one.requests,
-            dollars(one.cost_usd),
+            exact(one.cost_usd),
             escaped(&block)
         );
     }
@@ -259,8 +254,7 @@ fn retrospect(report: &Report, text: &mut String) {
     text.push_str("| signal | told | after the first act | lost by then | saved by acting then |\n|---|---|---:|---:|---:|\n");
     for signal in &report.retrospect {
         let after = match signal.after_seconds {
-            Some(after) if after < 1.0 => "at once".to_owned(),
-            Some(after) => duration(after),
+            Some(after) => lasting(after),
             None => "never".to_owned(),
         };
         let _ = writeln!(
@@ -268,8 +262,8 @@ fn retrospect(report: &Report, text: &mut String) {
             "| {} | {} | {after} | ${} | ${} |",
             escaped(&signal.signal),
             if signal.is_told { "yes" } else { "" },
-            dollars(signal.lost_usd),
-            dollars(signal.saved_usd)
+            exact(signal.lost_usd),
+            exact(signal.saved_usd)
         );
     }
 }

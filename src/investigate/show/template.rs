@@ -9,6 +9,7 @@ use minijinja::{Environment, Error, UndefinedBehavior};
 /// worse than none. Nothing is escaped but where the template says so (`|escape`); no other file is read.
 pub fn template(text: &str, report: &Report) -> Result<String, Error> {
     let mut environment = Environment::new();
+    environment.set_keep_trailing_newline(true);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("dollars", dollars);
     environment.add_filter("duration", duration);

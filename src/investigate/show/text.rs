@@ -1,6 +1,6 @@
 //! The report for a terminal: the seed's sections in its order, and what it leaves out, in no more than 80 columns.
 
-use crate::backtest::{dollars, duration};
+use crate::backtest::duration;
 use crate::encode::{Palette, Visible};
 use crate::explain::wrapped;
 use crate::investigate::report::{Episode, Indicator, Report};
@@ -102,20 +102,19 @@ fn verdict(report: &Report, out: &mut Out) {
     out.field("last act", &time(&verdict.last_act));
     out.field("revoked", &time(&verdict.revoked_at));
     if let Some(dwell) = verdict.dwell_seconds {
-        let dwell = if dwell < 1.0 { "less than a second".to_owned() } else { duration(dwell) };
-        out.field("dwell time", &format!("{dwell} until it was known"));
+        out.field("dwell time", &format!("{} until it was known", lasting(dwell)));
     }
     out.field("still usable", &format!("{}: {}", verdict.usable.answer, verdict.usable.evidence));
     let exposure = &verdict.exposure;
     let left = match (exposure.left_usd, exposure.hours_left) {
         (Some(left), Some(hours)) => format!(
             "${} of this month's limit, {hours} hours at ${} an hour, his dearest",
-            dollars(left),
-            dollars(exposure.usd_per_hour)
+            exact(left),
+            exact(exposure.usd_per_hour)
         ),
-        (Some(left), None) => format!("${} of this month's limit", dollars(left)),
+        (Some(left), None) => format!("${} of this month's limit", exact(left)),
         (None, _) if exposure.usd_per_hour > 0.0 => {
-            format!("no limit is known; ${} in his dearest hour", dollars(exposure.usd_per_hour))
+            format!("no limit is known; ${} in his dearest hour", exact(exposure.usd_per_hour))
         }
         (None, _) => "no limit is known".to_owned(),
     };
@@ -167,7 +166,7 @@ fn consumers(report: &Report, out: &mut Out) {
             "{:<9} {:>8} requests {:>12}  {}",
             consumer.who,
             consumer.requests,
-            format!("${}", dollars(consumer.cost_usd)),
+            format!("${}", exact(consumer.cost_usd)),
             consumer.why
         );
         out.line(&format!("  {line}"));
@@ -209,7 +208,7 @@ fn actions(report: &Report, out: &mut Out) {
             let _ = writeln!(out.text, "  {}", wrapped(&Visible(&line).to_string(), "    ", WIDTH - 2));
             let tail = format!(
                 "${}, {:.0} % sure, {}",
-                dollars(episode.cost_usd),
+                exact(episode.cost_usd),
                 episode.confidence * 100.0,
                 episode.source
             );
@@ -235,9 +234,9 @@ fn money(report: &Report, out: &mut Out) {
     let money = &report.money;
     let [least, likely, most] = money.attacker_usd;
     out.section("FINANCIAL IMPACT");
-    out.line(&format!("  Total attacker cost: ${}", dollars(likely)));
+    out.line(&format!("  Total attacker cost: ${}", exact(likely)));
     if least < most {
-        out.line(&format!("  Between ${} and ${}", dollars(least), dollars(most)));
+        out.line(&format!("  Between ${} and ${}", exact(least), exact(most)));
         money.interval.iter().for_each(|note| out.item(note));
     }
     let tokens = money.input_tokens + money.output_tokens;
@@ -246,7 +245,7 @@ fn money(report: &Report, out: &mut Out) {
         let tokens = grouped(share.input_tokens + share.output_tokens);
         let line = format!(
             "{:>12}  {:>14} tokens  {:>8} requests  {}",
-            format!("${}", dollars(share.cost_usd)),
+            format!("${}", exact(share.cost_usd)),
             tokens,
             share.requests,
             share.name
@@ -257,7 +256,7 @@ fn money(report: &Report, out: &mut Out) {
     for share in money.by_day.iter().take(SHOWN) {
         out.line(&format!(
             "  {:>12}  {:>8} requests  {}",
-            format!("${}", dollars(share.cost_usd)),
+            format!("${}", exact(share.cost_usd)),
             share.requests,
             share.name
         ));
@@ -267,12 +266,22 @@ fn money(report: &Report, out: &mut Out) {
         out.line(&format!(
             "  {} hours of work at ${}: ${}",
             money.response_hours,
-            dollars(money.rate_usd),
-            dollars(money.response_hours * money.rate_usd)
+            exact(money.rate_usd),
+            exact(money.response_hours * money.rate_usd)
         ));
-        out.line(&format!("  In all: ${}", dollars(money.total_usd)));
+        out.line(&format!("  In all: ${}", exact(money.total_usd)));
     }
-    out.line(&format!("  The owner's own use in the same time: ${}", dollars(money.owner_usd)));
+    out.line(&format!("  The owner's own use in the same time: ${}", exact(money.owner_usd)));
+}
+
+/// Dollars to the cent, as on a bill; small amounts to four digits.
+pub fn exact(usd: f64) -> String {
+    if usd == 0.0 || usd.abs() >= 0.1 { format!("{usd:.2}") } else { format!("{usd:.4}") }
+}
+
+/// How long something took.
+pub fn lasting(seconds: f64) -> String {
+    if seconds < 1.0 { "under 1 s".to_owned() } else { duration(seconds) }
 }
 
 /// `1,234,567`.
@@ -316,11 +325,10 @@ fn retrospect(report: &Report, out: &mut Out) {
     out.line("     after first act      lost     saved  signal");
     for signal in &report.retrospect {
         let after = match signal.after_seconds {
-            Some(after) if after < 1.0 => "at once".to_owned(),
-            Some(after) => duration(after),
+            Some(after) => lasting(after),
             None => "never".to_owned(),
         };
-        let [lost, saved] = [signal.lost_usd, signal.saved_usd].map(|usd| format!("${}", dollars(usd)));
+        let [lost, saved] = [signal.lost_usd, signal.saved_usd].map(|usd| format!("${}", exact(usd)));
         let mark = if signal.is_told { '*' } else { ' ' };
         out.line(&format!("  {mark} {after:>15} {lost:>9} {saved:>9}  {}", signal.signal));
     }
