@@ -85,6 +85,13 @@ impl Act {
         }
     }
 
+    /// The same request, with what another record says that it took.
+    pub fn took(self, usage: &Self) -> Self {
+        let model = if self.model.is_empty() { usage.model.clone() } else { self.model };
+        let Self { tokens, cost, cost_source, .. } = *usage;
+        Self { model, tokens, cost, cost_source, ..self }
+    }
+
     /// Whether it was refused.
     pub const fn is_refused(&self) -> bool {
         self.status >= 400

@@ -3,6 +3,7 @@
 
 use super::act::{Act, Source};
 use super::elsewhere::Elsewhere;
+use super::halves::Halves;
 use super::places::Places;
 use super::spool::{Spool, SpoolError};
 use super::sums::{Spent, Sums};
@@ -10,6 +11,7 @@ use crate::address::Address;
 use crate::detect::{Alert, Class};
 use crate::engine::Told;
 use crate::incident::{HABITS, Incident, OWNER, SUSPECT_SECONDS, SUSPECTS_MAX, Taken, incident_id};
+use crate::join::FOLLOWS;
 use crate::key::KeyId;
 use crate::networks::Networks;
 use crate::record::{Action, Batch, Kind, Part, Statement, UsageRecord};
@@ -160,6 +162,7 @@ pub struct Gather {
     question: Question,
     places: Places,
     suspects: VecDeque<Suspect>,
+    halves: Halves,
     buckets: BTreeMap<u64, Spent>,
     latest: Option<Timestamp>,
     gathered: Gathered,
@@ -192,6 +195,7 @@ impl Gather {
             question,
             places: Places::default(),
             suspects: VecDeque::new(),
+            halves: Halves::default(),
             buckets: BTreeMap::new(),
             latest: None,
             gathered,
@@ -280,13 +284,17 @@ impl Gather {
             self.gathered.disordered = (count + 1, most.max(latest.0 - at.0));
         }
         self.latest = Some(self.latest.map_or(at, |latest| latest.max(at)));
-        // The half that tells what a request took comes with the consumer of the other.
-        if record.part == Part::Usage && record.address.is_none() && record.user_agent.is_none() {
-            return self.add(OWNER, &Act::of(record, batch, source));
-        }
         let act = Act::of(record, batch, source);
+        // What a request took comes apart from who asked, where two logs tell of it.
+        if let Some((consumer, asked)) = self.halves.remove(record.request_hash ^ FOLLOWS) {
+            return self.add(consumer, &asked.took(&act));
+        }
         let consumer = self.consumer(record, batch, taken);
-        if consumer >= HABITS && !self.is_told(consumer) {
+        if record.part == Part::Identity && record.request_hash != 0 {
+            if let Some((consumer, oldest)) = self.halves.insert(record.request_hash, (consumer, act)) {
+                self.add(consumer, &oldest);
+            }
+        } else if consumer >= HABITS && !self.is_told(consumer) {
             self.suspect(consumer, act);
         } else {
             self.add(consumer, &act);
@@ -467,6 +475,9 @@ impl Gather {
 
     /// All that was heard.
     pub fn finish(mut self) -> Gathered {
+        while let Some((consumer, act)) = self.halves.pop() {
+            self.add(consumer, &act);
+        }
         for suspect in std::mem::take(&mut self.suspects) {
             self.add(OWNER, &suspect.act);
         }

@@ -8,6 +8,7 @@ mod act;
 mod attribute;
 mod elsewhere;
 mod gather;
+mod halves;
 mod indicators;
 mod limits;
 mod money;

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// What tells the record of what it took from the one of who asked: they have one request identifier.
-const FOLLOWS: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const FOLLOWS: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Limits of the join.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -226,6 +226,24 @@ impl Pair {
         assert_eq!(address.expect("an address")["evidence"]["unknown_ips"], json!(["203.0.113.9"]));
     }
 
+    /// Who asked stands in one log and what it took in the other: the thief is charged what he took.
+    fn check_investigation(&self, dir: &Path) {
+        std::fs::write(dir.join("ours"), "198.51.100.7\n").unwrap();
+        let args =
+            ["investigate", "-q", "--json", "--key", self.key, "--legitimate", "ours", "asked", "took"];
+        let ran = run_in(dir, &args, b"");
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+        let cost = 40.0 * (0.2 * self.prices.0 + 0.02 * self.prices.1);
+        let money = &report["money"];
+        assert!(
+            (money["attacker_usd"][0].as_f64().unwrap() - cost).abs() < 1e-5,
+            "{} {money}",
+            self.identity
+        );
+        assert_eq!(money["requests"], json!(40), "{}", self.identity);
+        assert_eq!(report["indicators"]["list"][0]["value"], json!("203.0.113.9"), "{}", self.identity);
+    }
+
     /// What comes of these lines, in their order.
     fn joined(&self, lines: &[String]) -> Ran {
         let dir = tempfile::tempdir().unwrap();
@@ -255,6 +273,7 @@ fn two_logs_tell_one_theft_whichever_is_named_first() {
         pair.check(&other_way, accounting);
         assert_eq!(merged.stdout, other_way.stdout);
         assert_eq!(merged.stdout, run(&["--threads", "8", "asked", "took"]).stdout);
+        pair.check_investigation(dir.path());
         let twice = run(&["asked", "took", "asked", "took"]);
         assert_eq!(twice.stdout, merged.stdout, "a file named twice is read once");
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A log of a key of which each record is given a change, and a thief on the last day.
-fn log(dir: &Path, name: &str, lines: &mut Vec<(i64, String)>) {
+fn log(dir: &Path, name: &str, lines: &mut [(i64, String)]) {
     lines.sort();
     let text: String = lines.iter().map(|(_, line)| line.as_str()).collect();
     std::fs::write(dir.join(name), text).unwrap();
@@ -407,7 +407,7 @@ fn what_no_record_tells_stands_in_the_timeline() {
     });
     std::fs::write(dir.join("leaks"), format!("{leak}\n")).unwrap();
     let said = |args: &[&str]| {
-        assert_eq!(run_in(dir, &[&["respond"], args].concat(), b"").code, Some(0), "{args:?}")
+        assert_eq!(run_in(dir, &[&["respond"], args].concat(), b"").code, Some(0), "{args:?}");
     };
     said(&["start", "-o", "list.md"]);
     said(&["done", "list.md", "4", "--by", "bo", "--at", "2026-07-07T12:00:00Z"]);
