@@ -39,6 +39,7 @@ pub mod engine;
 pub mod backtest;
 pub mod explain;
 pub mod tune;
+pub mod reconcile;
 pub mod respond;
 pub mod simulate;
 #[cfg(feature = "trace")]

@@ -9,6 +9,7 @@ mod explain;
 mod formats;
 mod guarantees;
 mod manual;
+mod reconcile;
 mod replay;
 mod respond;
 mod run;
@@ -87,6 +88,8 @@ enum Command {
     Tune(Box<tune::TuneArgs>),
     /// Write labelled traffic that never was, to try things with
     Simulate(simulate::SimulateArgs),
+    /// Compare your own logs with the provider's usage and its invoice, and say why they differ
+    Reconcile(Box<reconcile::ReconcileArgs>),
     /// Find where a key has leaked: in git history, files, archives and logs
     #[cfg(feature = "trace")]
     TraceLeak(Box<trace_leak::TraceLeakArgs>),
@@ -146,6 +149,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain(args) => explain::main(&args),
         Command::Tune(args) => tune::main(&args),
         Command::Simulate(args) => simulate::main(&args),
+        Command::Reconcile(args) => reconcile::main(&args),
         #[cfg(feature = "trace")]
         Command::TraceLeak(args) => trace_leak::main(&args),
         Command::Detectors => print(&tables::detectors()),

@@ -3,6 +3,7 @@
 use super::{Failure, check, exit, run};
 use crate::backtest::{Listener, Seen, Stolen, Which};
 use crate::config::{Config, ConfigError, Plan};
+use crate::detect;
 use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, Told};
 use crate::networks::Networks;
 use anyhow::anyhow;
@@ -33,6 +34,17 @@ impl Setup {
         config.networks = crate::config::NetworksConfig::default();
         let name = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
         Ok(Self { name, config, text: String::new(), networks: plan.networks })
+    }
+
+    /// The same where only records are wanted: nothing is judged.
+    pub(super) fn of_records(path: Option<&Path>) -> Result<Self, Failure> {
+        let mut setup = Self::load(path)?;
+        setup.config.incidents.enabled = false;
+        for detector in detect::ALL {
+            let off = toml::Table::from_iter([("enabled".to_owned(), toml::Value::Boolean(false))]);
+            setup.config.detectors.insert(detector.name.to_owned(), toml::Value::Table(off));
+        }
+        Ok(setup)
     }
 
     /// The evidence from which on incidents are told: of consumers, and by habits.

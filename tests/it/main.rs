@@ -31,6 +31,7 @@ mod post_tls;
 mod prices;
 mod races;
 mod receiver;
+mod reconcile;
 mod reports;
 mod respond;
 mod rules;
