@@ -40,6 +40,7 @@ pub mod backtest;
 pub mod explain;
 pub mod tune;
 pub mod reconcile;
+pub mod pack;
 pub mod respond;
 pub mod simulate;
 #[cfg(feature = "trace")]

@@ -9,6 +9,7 @@ mod explain;
 mod formats;
 mod guarantees;
 mod manual;
+mod pack;
 mod reconcile;
 mod replay;
 mod respond;
@@ -90,6 +91,10 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Compare your own logs with the provider's usage and its invoice, and say why they differ
     Reconcile(Box<reconcile::ReconcileArgs>),
+    /// Make packs of evidence, signed, and redacted so that the rest can still be proved
+    Pack(pack::PackArgs),
+    /// Say whether a pack of evidence is what it was
+    Verify(pack::VerifyArgs),
     /// Find where a key has leaked: in git history, files, archives and logs
     #[cfg(feature = "trace")]
     TraceLeak(Box<trace_leak::TraceLeakArgs>),
@@ -150,6 +155,8 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Tune(args) => tune::main(&args),
         Command::Simulate(args) => simulate::main(&args),
         Command::Reconcile(args) => reconcile::main(&args),
+        Command::Pack(args) => pack::main(&args),
+        Command::Verify(args) => pack::verify(&args),
         #[cfg(feature = "trace")]
         Command::TraceLeak(args) => trace_leak::main(&args),
         Command::Detectors => print(&tables::detectors()),

@@ -26,6 +26,7 @@ mod limits;
 mod live;
 mod metrics;
 mod odd_places;
+mod pack;
 mod post;
 mod post_tls;
 mod prices;
@@ -40,6 +41,7 @@ mod secrets;
 mod simulate;
 mod state;
 mod statements;
+mod stragglers;
 mod sure;
 mod tidy;
 mod tiers;
@@ -51,5 +53,7 @@ mod trace_git;
 mod trace_files;
 #[cfg(feature = "trace")]
 mod trace_broken;
+#[cfg(feature = "trace")]
+mod trace_nested;
 mod tune;
 mod vectors;
