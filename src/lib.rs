@@ -40,6 +40,8 @@ pub mod backtest;
 pub mod explain;
 pub mod tune;
 pub mod investigate;
+pub mod reconcile;
+pub mod pack;
 pub mod respond;
 pub mod simulate;
 #[cfg(feature = "trace")]

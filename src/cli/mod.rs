@@ -10,6 +10,8 @@ mod formats;
 mod guarantees;
 mod investigate;
 mod manual;
+mod pack;
+mod reconcile;
 mod replay;
 mod respond;
 mod run;
@@ -90,6 +92,12 @@ enum Command {
     Tune(Box<tune::TuneArgs>),
     /// Write labelled traffic that never was, to try things with
     Simulate(simulate::SimulateArgs),
+    /// Compare your own logs with the provider's usage and its invoice, and say why they differ
+    Reconcile(Box<reconcile::ReconcileArgs>),
+    /// Make packs of evidence, signed, and redacted so that the rest can still be proved
+    Pack(pack::PackArgs),
+    /// Say whether a pack of evidence is what it was
+    Verify(pack::VerifyArgs),
     /// Find where a key has leaked: in git history, files, archives and logs
     #[cfg(feature = "trace")]
     TraceLeak(Box<trace_leak::TraceLeakArgs>),
@@ -150,6 +158,9 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain(args) => explain::main(&args),
         Command::Tune(args) => tune::main(&args),
         Command::Simulate(args) => simulate::main(&args),
+        Command::Reconcile(args) => reconcile::main(&args),
+        Command::Pack(args) => pack::main(&args),
+        Command::Verify(args) => pack::verify(&args),
         #[cfg(feature = "trace")]
         Command::TraceLeak(args) => trace_leak::main(&args),
         Command::Detectors => print(&tables::detectors()),

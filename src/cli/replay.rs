@@ -3,6 +3,7 @@
 use super::{Failure, check, exit, run};
 use crate::backtest::{Listener, Seen, Stolen, Which};
 use crate::config::{Config, ConfigError, Plan};
+use crate::detect;
 use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, Told};
 use crate::networks::Networks;
 use crate::shard::Witnessed;
@@ -45,6 +46,17 @@ impl Setup {
     /// Which network an address belongs to.
     pub(super) fn networks(&self) -> Arc<Networks> {
         Arc::clone(&self.networks)
+    }
+
+    /// The same where only records are wanted: nothing is judged.
+    pub(super) fn of_records(path: Option<&Path>) -> Result<Self, Failure> {
+        let mut setup = Self::load(path)?;
+        setup.config.incidents.enabled = false;
+        for detector in detect::ALL {
+            let off = toml::Table::from_iter([("enabled".to_owned(), toml::Value::Boolean(false))]);
+            setup.config.detectors.insert(detector.name.to_owned(), toml::Value::Table(off));
+        }
+        Ok(setup)
     }
 
     /// The evidence from which on incidents are told: of consumers, and by habits.

@@ -1,12 +1,13 @@
 //! `keyhound respond`: what to do about a stolen key, step by step, and the proof of what was done when.
 
 use super::say::find;
-use super::{Failure, exit, print};
+use super::{Failure, check, exit, print, replay, tell};
 use crate::engine::clock::now;
-use crate::respond::{Done, Facts, Guide, List, Provider, review, summary};
+use crate::key::KeyId;
+use crate::respond::{Done, Facts, Guide, List, Provider, Stragglers, review, summary};
 use crate::time::{SECOND, Stamp, Timestamp, parse};
 use anyhow::anyhow;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ enum What {
     Summary(FileArgs),
     /// Write the beginning of the review afterwards
     Review(ReviewArgs),
+    /// Tell who still uses the old key, from logs: services that the rotation has forgotten, and whoever else has it
+    Stragglers(StragglersArgs),
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +92,49 @@ struct ReviewArgs {
     /// The output of the run that told of it: what else was told of the key before
     #[arg(short, long, value_name = "FILE")]
     alerts: Option<PathBuf>,
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+#[derive(Debug, Args)]
+struct StragglersArgs {
+    #[command(flatten)]
+    list: FileArgs,
+    #[command(flatten)]
+    logs: LogArgs,
+    /// A line of JSON for each instead of text
+    #[arg(long)]
+    json: bool,
+    /// End with exit code 1 if anybody uses it
+    #[arg(long, value_enum, value_name = "WHAT")]
+    fail_on: Option<FailOn>,
+}
+
+/// Logs, and what to look for in them.
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// Logs in which to look for those who use the old key; `-` for standard input
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    logs: Vec<String>,
+    /// The key, as logs name it or by its `key_id`; that of the list if it is not said
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Since when it is dead; since it was revoked, or else moved, by the list
+    #[arg(long, value_name = "TIME", value_parser = stamp)]
+    since: Option<Stamp>,
+    /// The configuration with the salt of the `key_id`
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// No progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// When to end with exit code 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum FailOn {
+    /// If anybody uses the key
+    Found,
 }
 
 fn stamp(text: &str) -> Result<Stamp, String> {
@@ -108,7 +154,18 @@ pub(super) fn main(args: &RespondArgs) -> Result<ExitCode, Failure> {
         What::Review(args) => {
             let (facts, list) = list(&args.list.file)?;
             let events = args.alerts.as_deref().map(read).transpose()?.unwrap_or_default();
-            print(&review(&guide, &facts, &list, events.lines().map(str::as_bytes)))
+            let mut text = review(&guide, &facts, &list, events.lines().map(str::as_bytes));
+            if !args.logs.logs.is_empty() {
+                text.push_str(&stragglers(&guide, (&facts, &list), &args.logs)?.markdown());
+            }
+            print(&text)
+        }
+        What::Stragglers(args) => {
+            let (facts, list) = list(&args.list.file)?;
+            let found = stragglers(&guide, (&facts, &list), &args.logs)?;
+            let is_found = args.fail_on == Some(FailOn::Found) && found.count() > 0;
+            print(&if args.json { found.json() } else { found.text() })?;
+            Ok(if is_found { ExitCode::from(exit::FINDINGS) } else { ExitCode::SUCCESS })
         }
     }
 }
@@ -184,6 +241,45 @@ fn timeline(args: &TimelineArgs) -> Result<ExitCode, Failure> {
         format!("{at}{by}  {what}{note}\n")
     });
     print(&lines.collect::<String>())
+}
+
+/// Who has used the key of a list since it died.
+fn stragglers(guide: &Guide, (facts, list): (&Facts, &List), args: &LogArgs) -> Result<Stragglers, Failure> {
+    let usage = |message: &'static str| Failure::new(exit::USAGE, anyhow!(message));
+    if args.logs.is_empty() {
+        return Err(usage("--logs: the logs to look into are needed"));
+    }
+    let (_, plan) = check::load(args.config.as_deref())?;
+    let written = args.key.as_deref().unwrap_or(if facts.key_id.is_empty() {
+        &facts.api_key_prefix
+    } else {
+        &facts.key_id
+    });
+    if written.is_empty() {
+        return Err(usage("--key: the list names no key"));
+    }
+    let key = KeyId::parse(written.as_bytes()).unwrap_or_else(|| plan.rulebook.namer.id(written.as_bytes()));
+    let done = |id: &str| {
+        let number = guide.number(id)?;
+        list.0.iter().find(|step| step.number == number)?.done.as_ref().map(|done| done.at)
+    };
+    let since = args.since.or_else(|| done("revoke")).or_else(|| done("move"));
+    let since =
+        since.ok_or_else(|| usage("--since: by the list the key is neither revoked nor moved yet"))?;
+    let files = replay::inputs(&args.logs, 1)?;
+    let mut found = Stragglers::new(key, since.at, facts);
+    let setup = replay::Setup::of_records(args.config.as_deref())?;
+    replay::replay(&setup, &replay::Reading { files: &files, format: None, quiet: args.quiet }, |told| {
+        for run in told.runs() {
+            for record in run.batch.records.get(run.range.clone()).unwrap_or_default() {
+                found.add(record, &run.batch);
+            }
+        }
+    })?;
+    if !found.knows_the_key() {
+        tell("keyhound: no record of this key in the logs: is it named in another way there? (--key)\n");
+    }
+    Ok(found)
 }
 
 fn list(path: &Path) -> Result<(Facts, List), Failure> {

@@ -4,10 +4,12 @@
 mod facts;
 mod list;
 mod review;
+mod stragglers;
 
 pub use facts::{Facts, FactsError};
 pub use list::{Done, List, ListError, Step};
 pub use review::{review, summary};
+pub use stragglers::Stragglers;
 
 use crate::backtest::escaped;
 use serde::Deserialize;

@@ -131,8 +131,9 @@ impl Trace<'_> {
             self.files(PlaceKind::File, Path::new(""), &[path.to_path_buf()]);
             return Ok(());
         }
-        let is_repository = self.repository(path)?;
-        let is_bare = is_repository && !path.join(".git").exists();
+        let is_root = self.repository(path)?;
+        let is_repository = is_root || self.above(path)?;
+        let is_bare = is_root && !path.join(".git").exists();
         if (self.request.files || !is_repository) && !is_bare {
             let kind = if is_repository { PlaceKind::WorkingTree } else { PlaceKind::File };
             let listing = Listing::of(path, &[], &mut self.troubles);
@@ -171,6 +172,16 @@ impl Trace<'_> {
         self.report.unreachable += summary.unreachable;
         self.report.remotes.extend(summary.remotes);
         Ok(true)
+    }
+
+    /// The same of the repository in which the folder you are in lies, as git looks for it: upwards.
+    fn above(&mut self, path: &Path) -> Result<bool, TraceError> {
+        if path != Path::new(".") {
+            return Ok(false);
+        }
+        let Ok(here) = path.canonicalize() else { return Ok(false) };
+        let above = here.ancestors().skip(1).find(|folder| folder.join(".git").exists());
+        above.map_or(Ok(false), |folder| self.repository(folder))
     }
 
     fn files(&mut self, kind: PlaceKind, within: &Path, files: &[PathBuf]) {

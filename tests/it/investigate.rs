@@ -395,6 +395,35 @@ fn without_addresses_and_clients_it_says_what_it_does_not_know() {
 }
 
 #[test]
+fn a_pack_of_it_is_verified_and_fails_when_a_byte_is_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut lines = weeks(0);
+    lines.extend(thief());
+    log(dir, "log", &mut lines);
+    let run = |args: &[&str]| run_in(dir, args, b"");
+    assert_eq!(run(&["pack", "key", "pack.key"]).code, Some(0));
+    let made =
+        run(&["investigate", "-q", "--pack", "case.tar", "--sign-with", "pack.key", "-o", "case", "log"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let sound = run(&["verify", "case.tar"]);
+    assert_eq!(sound.code, Some(0), "{}{}", sound.stdout, sound.stderr);
+    let mut bytes = std::fs::read(dir.join("case.tar")).unwrap();
+    let rows = std::fs::read_to_string(dir.join("case/requests.jsonl")).unwrap();
+    let row = rows.lines().nth(40).unwrap();
+    let at =
+        bytes.windows(row.len()).position(|window| window == row.as_bytes()).expect("the row is in the pack");
+    bytes[at + row.len() - 3] ^= 1;
+    std::fs::write(dir.join("changed.tar"), bytes).unwrap();
+    assert_eq!(run(&["verify", "changed.tar"]).code, Some(1));
+    // For the provider without addresses: still provable.
+    let redacted =
+        run(&["pack", "redact", "case.tar", "-o", "out.tar", "--field", "source_ip", "--drop", "report.txt"]);
+    assert_eq!(redacted.code, Some(0), "{}", redacted.stderr);
+    assert_eq!(run(&["verify", "out.tar", "--original", "case.tar"]).code, Some(0));
+}
+
+#[test]
 fn what_no_record_tells_stands_in_the_timeline() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -49,6 +49,7 @@ fn the_middle_is_pure() {
         "detect",
         "shard",
         "encode",
+        "reconcile",
         "json",
         "time",
     ];

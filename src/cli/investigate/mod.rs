@@ -5,8 +5,8 @@ mod moments;
 
 use crate::cli::colour::Colour;
 use crate::cli::replay::{self, Reading, Setup};
-use crate::cli::{Failure, exit, print};
-use crate::encode::Palette;
+use crate::cli::{Failure, exit, print, tell};
+use crate::encode::{Palette, Visible};
 use crate::engine::Outcome;
 use crate::investigate::{
     Catalogue, Gather, Gathered, Inventory, Known, Moment, Question, Report, attribute, report, show,
@@ -90,6 +90,12 @@ pub(super) struct InvestigateArgs {
     /// Write all forms into this folder, too: text, Markdown, HTML, JSON, a letter to the provider, indicators, all requests
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    /// Write the same as a pack of evidence, which `keyhound verify` checks (docs/evidence.md)
+    #[arg(long, value_name = "FILE")]
+    pack: Option<PathBuf>,
+    /// Sign it by this key (`keyhound pack key`)
+    #[arg(long, value_name = "FILE", requires = "pack")]
+    sign_with: Option<PathBuf>,
     /// Colours
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     color: Colour,
@@ -151,6 +157,10 @@ pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
     let report = report(&gathered, &judged, &catalogue, &known, &networks);
     if let Some(path) = &args.output {
         folder::write(path, &report, &mut gathered, &judged)?;
+    }
+    if let Some(path) = &args.pack {
+        let summary = folder::pack(path, &report, &mut gathered, &judged, args.sign_with.as_deref())?;
+        tell(&format!("{}: {summary}\n", Visible(&path.display().to_string())));
     }
     print_report(args, &report)
 }
