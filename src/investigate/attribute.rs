@@ -58,12 +58,13 @@ pub fn confidence(case: &Case) -> f64 {
     }
 }
 
-/// Decides of every consumer.
-pub fn attribute(gathered: &Gathered) -> BTreeMap<u32, Judgement> {
+/// Decides of every consumer; where an incident is asked for by how its id begins, only that theft counts.
+pub fn attribute(gathered: &Gathered, incident: Option<&str>) -> BTreeMap<u32, Judgement> {
+    let asked = incident.and_then(|id| gathered.incidents.values().find(|case| case.last.id.starts_with(id)));
     let mut judged: BTreeMap<u32, Judgement> = gathered
         .consumers
         .iter()
-        .map(|(number, sums)| (*number, by_itself(*number, sums, gathered)))
+        .map(|(number, sums)| (*number, by_itself(*number, sums, gathered, asked)))
         .collect();
     let seats = haunts(gathered, &judged);
     for (number, judgement) in &mut judged {
@@ -110,7 +111,7 @@ fn haunts(
     haunts
 }
 
-fn by_itself(number: u32, sums: &Sums, gathered: &Gathered) -> Judgement {
+fn by_itself(number: u32, sums: &Sums, gathered: &Gathered, asked: Option<&Case>) -> Judgement {
     let judgement = |who, why: &str, confidence| Judgement { who, why: why.to_owned(), confidence };
     let is_canary = gathered.signals.iter().any(|signal| signal.name == "canary_key");
     let case = gathered.incidents.values().find(|case| case.consumer == Some(number));
@@ -122,6 +123,10 @@ fn by_itself(number: u32, sums: &Sums, gathered: &Gathered) -> Judgement {
         (_, Some(case)) if case.last.phase == Phase::Dismissed => {
             judgement(Who::Accepted, &format!("dismissed: {}", case.last.reason), SAID)
         }
+        (_, Some(case)) if asked.is_some_and(|asked| !is_one_theft(asked, case)) => {
+            let id = case.last.id.get(..8).unwrap_or_default();
+            judgement(Who::Unsure, &format!("another incident, {id}"), confidence(case))
+        }
         (_, Some(case)) if case.last.class == Class::Compromise => {
             let id = case.last.id.get(..8).unwrap_or_default();
             judgement(Who::Attacker, &format!("incident {id}"), confidence(case))
@@ -130,6 +135,12 @@ fn by_itself(number: u32, sums: &Sums, gathered: &Gathered) -> Judgement {
         _ if sums.is_adopted => judgement(Who::Accepted, "taken for the owner's in time", SAID),
         _ => judgement(Who::Unsure, "new, and neither accepted nor enough to be told", 0.5),
     }
+}
+
+/// Whether two incidents are of one stranger.
+fn is_one_theft(one: &Case, other: &Case) -> bool {
+    let is_named = !one.last.theft.is_empty() && one.last.theft == other.last.theft;
+    one.last.id == other.last.id || is_named
 }
 
 /// Whether it came from an address that a watch list holds.

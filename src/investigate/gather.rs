@@ -163,6 +163,8 @@ pub struct Gather {
     places: Places,
     suspects: VecDeque<Suspect>,
     halves: Halves,
+    /// Consumers that were there before the theft began.
+    earlier: BTreeSet<u32>,
     buckets: BTreeMap<u64, Spent>,
     latest: Option<Timestamp>,
     gathered: Gathered,
@@ -196,6 +198,7 @@ impl Gather {
             places: Places::default(),
             suspects: VecDeque::new(),
             halves: Halves::default(),
+            earlier: BTreeSet::new(),
             buckets: BTreeMap::new(),
             latest: None,
             gathered,
@@ -310,10 +313,11 @@ impl Gather {
     }
 
     /// Whose a request was: by what was asked for, else by the ledger.
-    fn consumer(&self, record: &UsageRecord, batch: &Batch, taken: Taken) -> u32 {
+    fn consumer(&mut self, record: &UsageRecord, batch: &Batch, taken: Taken) -> u32 {
         let Question { since, legitimate, attacker, networks, .. } = &self.question;
         let is_listed = |list: &Arc<WatchList>| list.find(record, batch, networks).is_some();
         if since.is_some_and(|since| record.time.at < since) {
+            self.earlier.insert(taken.consumer);
             return OWNER;
         }
         if attacker.as_ref().is_some_and(is_listed) {
@@ -322,6 +326,8 @@ impl Gather {
         match legitimate {
             Some(list) if is_listed(list) => OWNER,
             Some(_) => UNLISTED,
+            // Whoever was there before it began is not he.
+            None if self.earlier.contains(&taken.consumer) => OWNER,
             None => taken.consumer,
         }
     }

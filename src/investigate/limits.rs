@@ -58,6 +58,16 @@ pub(super) fn limits(findings: &Findings<'_>, remarks: &[String]) -> Vec<String>
             "attacker and owner use the same client: they are told apart by their networks alone".to_owned(),
         );
     }
+    let told = findings.gathered.consumers.keys().filter(|number| {
+        let is_his = findings.judged.get(number).is_some_and(|judged| judged.who == Who::Attacker);
+        is_his && gathered.incidents.values().any(|case| case.consumer == Some(**number))
+    });
+    let told = told.count();
+    if told > 1 {
+        limits.push(format!(
+            "{told} incidents are counted together: --incident looks at one theft, --since at what began after a time"
+        ));
+    }
     if findings.of(Who::Unsure).next().is_some() {
         limits.push(
             "some consumers are neither the owner's nor told as the attacker's: they are listed as unsure"

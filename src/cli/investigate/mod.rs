@@ -153,7 +153,7 @@ pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.response {
         known.moments.extend(moments::response(path)?);
     }
-    let judged = attribute(&gathered);
+    let judged = attribute(&gathered, args.incident.as_deref());
     let report = report(&gathered, &judged, &catalogue, &known, &networks);
     if let Some(path) = &args.output {
         folder::write(path, &report, &mut gathered, &judged)?;
