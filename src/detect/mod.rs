@@ -8,6 +8,7 @@ mod rule;
 
 mod account_manipulation;
 mod billing_threshold;
+mod burn_rate;
 mod canary_key;
 mod cost_spike;
 mod defense_evasion;
@@ -71,6 +72,7 @@ pub const ALL: &[Detector] = &[
     account_manipulation::DETECTOR,
     error_storm::DETECTOR,
     repeated_request::DETECTOR,
+    burn_rate::DETECTOR,
 ];
 
 /// Whether a person is called where this detector speaks up.

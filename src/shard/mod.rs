@@ -84,6 +84,7 @@ impl KeyRules {
             zone: rule.map_or(0, |rule| rule.zone),
             is_canary: rule.is_some_and(|rule| rule.is_canary),
             amounts: Arc::clone(rule.map_or(&self.no_amounts, |rule| &rule.amounts)),
+            budget: rule.map_or(NanoUsd::ZERO, |rule| rule.budget),
         }
     }
 }
@@ -97,6 +98,8 @@ pub struct KeyRule {
     pub zone: u16,
     /// Daily amounts its owner wants to hear of; empty for the defaults.
     pub amounts: Arc<[NanoUsd]>,
+    /// What it may cost in a calendar month; nothing for no budget.
+    pub budget: NanoUsd,
     /// Nobody may use it.
     pub is_canary: bool,
 }

@@ -15,7 +15,7 @@ use crate::money::NanoUsd;
 use crate::record::{Batch, Statement, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Local, Stamp, Timestamp, Zones};
-use crate::window::{Generation, Known, OpenDay};
+use crate::window::{Generation, Known, OpenDay, quarter_of};
 pub(super) use remarks::is_noted;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -171,6 +171,7 @@ impl KeyState {
         let day = &mut self.open[at];
         day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
         day.note_answer(record.status, asks(record), record.requests);
+        self.resized |= day.spending.add(quarter_of(day.start, record.time.at), record.cost);
         if let (Some(baseline), _) = self.baselines.of(local.day) {
             if !baseline.is_active(local.hour) {
                 day.off_hours += u64::from(record.requests);
@@ -188,22 +189,27 @@ impl KeyState {
     #[inline]
     fn ask(&mut self, at: usize, time: Stamp, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
         let last_day = self.last_day_before(self.open[at].day);
-        let Self { profile, baselines, models, addresses, open, signals, .. } = self;
-        let day = &mut open[at];
-        let (baseline, generation) = baselines.of(day.day);
-        let mut raised = std::mem::take(&mut day.raised);
-        let view = KeyView {
-            key: profile,
+        let mut raised = std::mem::take(&mut self.open[at].raised);
+        evaluate(&settings.rules, &self.view(&self.open[at], last_day), time, &mut raised, alerts);
+        self.open[at].raised = raised;
+    }
+
+    /// What detectors see of a day.
+    #[inline]
+    fn view<'a>(&'a self, day: &'a OpenDay, last_day: Option<Day>) -> KeyView<'a> {
+        let (baseline, generation) = self.baselines.of(day.day);
+        KeyView {
+            key: &self.profile,
             day,
             baseline,
             generation,
-            models,
-            addresses,
-            signals: *signals,
+            models: &self.models,
+            addresses: &self.addresses,
+            signals: self.signals,
             last_day,
-        };
-        evaluate(&settings.rules, &view, time, &mut raised, alerts);
-        day.raised = raised;
+            history: &self.history,
+            open: &self.open,
+        }
     }
 
     /// The last day of use before a day.
@@ -282,12 +288,7 @@ impl KeyState {
         // One open day is usual; room for more is not kept.
         self.open.shrink_to(1);
         if !closed.raised.is_empty() {
-            let (baseline, generation) = self.baselines.of(day);
-            let last_day = self.last_day_before(day);
-            let Self { profile, models, addresses, signals, .. } = &*self;
-            let (day, signals) = (&closed, *signals);
-            let view =
-                KeyView { key: profile, day, baseline, generation, models, addresses, signals, last_day };
+            let view = self.view(&closed, self.last_day_before(day));
             close(&settings.rules, &view, &closed.raised, alerts);
         }
         self.closed = self.closed.max(day);

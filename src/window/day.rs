@@ -1,6 +1,6 @@
 //! One day of one key while it is open.
 
-use super::{AddressSample, Amounts, Sightings};
+use super::{AddressSample, Amounts, Sightings, Spending};
 use crate::detect::Raised;
 use crate::heap;
 use crate::money::NanoUsd;
@@ -50,6 +50,8 @@ pub struct OpenDay {
     pub failed: u64,
     /// Requests by what they ask, as far as a few bins tell it apart.
     asks: [u32; ASKS],
+    /// Money by quarters of an hour; of buckets wider than an hour it is not in it.
+    pub spending: Spending,
     /// What is a finding by itself.
     pub sightings: Option<Box<Sightings>>,
     /// Alerts that are open for this day.
@@ -75,6 +77,7 @@ impl OpenDay {
             unknown_addresses: AddressSample::default(),
             failed: 0,
             asks: [0; ASKS],
+            spending: Spending::default(),
             sightings: None,
             raised: Vec::new(),
         }
@@ -158,6 +161,7 @@ impl OpenDay {
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.unknown_addresses.heap_bytes()
+            + self.spending.heap_bytes()
             + heap::vector::<Raised>(self.raised.capacity())
             + self.sightings.as_ref().map_or(0, |sightings| sightings.bytes())
             + self.unknown_model.as_ref().map_or(0, |(_, name)| heap::allocated(name.len()))

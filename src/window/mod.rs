@@ -6,6 +6,7 @@ mod dedup;
 mod known;
 mod restated;
 mod sightings;
+mod spending;
 
 pub use day::{OpenDay, changed};
 pub use dedup::{Dedup, Sighting};
@@ -13,3 +14,4 @@ pub use known::{Generation, Known};
 pub use restated::{Amounts, Change, Restated, Stretch, Telling, Told};
 pub use sample::AddressSample;
 pub use sightings::{Sightings, Tally};
+pub use spending::{Burn, QUARTER, SPANS, Span, Spending, quarter_of};
