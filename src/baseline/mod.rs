@@ -4,8 +4,10 @@
 //! partly judged; switching under it would make verdicts depend on the order of arrival.
 
 mod history;
+mod pulse;
 
 pub use history::History;
+pub use pulse::{Hush, Patience, Pulse};
 
 use crate::heap;
 use crate::money::NanoUsd;

@@ -14,7 +14,6 @@ use crate::signal::Signals;
 use crate::time::{SECOND, Stamp, Timestamp};
 use crate::window::{Burn, QUARTER, SPANS, Span};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 pub(super) const DETECTOR: Detector = Detector {
     name: "burn_rate",
@@ -163,11 +162,14 @@ impl Rule for BurnRate {
         let span = SPANS[passed.as_ref().map_or(0, |passed| passed.span)];
         let Some(burn) = view.day.spending.burn(span) else { return without_hours(view) };
         let told = Told::new(view, span, burn);
-        let mut text = match passed.map(|passed| passed.measure) {
-            None if Self::is_used_up(view) => format!("the budget of {} a month is used up", view.key.budget),
+        let (mut text, mut of_budget) = match passed.map(|passed| passed.measure) {
+            Some(measure) => (told.sentence(measure), told.of_budget()),
+            None if Self::is_used_up(view) => {
+                let text = format!("the budget of {} a month is used up", view.key.budget);
+                (text, (String::new(), told.of_budget().1))
+            }
             // Withdrawn: a bucket was told again with less in it.
             None => return Explanation::none(view),
-            Some(measure) => told.sentence(measure),
         };
         let mut evidence = told.evidence();
         if let Some(baseline) = view.baseline {
@@ -175,7 +177,8 @@ impl Rule for BurnRate {
             evidence.push(("dearest_day_usd", Fact::Usd(baseline.dearest_cost)));
         }
         text.push_str(&told.outlook());
-        evidence.extend(told.of_budget(&mut text));
+        text.push_str(&of_budget.0);
+        evidence.append(&mut of_budget.1);
         Explanation { timestamp: view.day.first(), description: text, evidence }
     }
 }
@@ -274,12 +277,13 @@ impl<'a> Told<'a> {
         ]
     }
 
-    /// When the budget is used up.
-    fn of_budget(&self, text: &mut String) -> Vec<(&'static str, Fact)> {
+    /// When the budget is used up: for the sentence, and the evidence.
+    fn of_budget(&self) -> (String, Vec<(&'static str, Fact)>) {
         let budget = self.view.key.budget;
         if budget == NanoUsd::ZERO {
-            return Vec::new();
+            return (String::new(), Vec::new());
         }
+        let mut text = String::new();
         let mut evidence = vec![("budget_usd", Fact::Usd(budget))];
         let left = budget.usd() - self.month;
         if left > 0.0 && self.rate > 0.0 {
@@ -287,14 +291,12 @@ impl<'a> Told<'a> {
             let seconds = (left / self.rate * 3600.0).min(1e9) as i64;
             let gone = self.end.plus(seconds * SECOND).min(Timestamp::LATEST);
             let gone = Stamp::utc(Timestamp(gone.0 - gone.0.rem_euclid(60 * SECOND))).to_string();
-            // Writing to a text cannot fail.
-            let _ = write!(text, ", and the budget of {budget} a month is used up at {gone}");
+            text = format!(", and the budget of {budget} a month is used up at {gone}");
             evidence.push(("budget_used_up_at", Fact::Text(gone)));
         } else if left <= 0.0 {
-            // Writing to a text cannot fail.
-            let _ = write!(text, ", past the budget of {budget} a month");
+            text = format!(", past the budget of {budget} a month");
         }
-        evidence
+        (text, evidence)
     }
 }
 

@@ -17,15 +17,19 @@ mod error_storm;
 mod off_hours_usage;
 mod repeated_request;
 mod revoked_key;
+mod silence;
 mod unknown_model;
 mod unknown_source_ip;
 mod volume_spike;
 mod watch_list;
+mod young_key;
 
 pub use alert::{Alert, AlertId, Class, Fact, Severity, Status};
 pub use raise::{Raised, close, evaluate};
 pub use rule::{Explanation, Finding, KeyProfile, KeyView, Rule};
+pub use silence::Silence;
 
+use crate::baseline::Patience;
 use crate::config::ConfigError;
 use crate::signal::Signals;
 use rule::Load;
@@ -73,6 +77,8 @@ pub const ALL: &[Detector] = &[
     error_storm::DETECTOR,
     repeated_request::DETECTOR,
     burn_rate::DETECTOR,
+    young_key::DETECTOR,
+    silence::DETECTOR,
 ];
 
 /// Whether a person is called where this detector speaks up.
@@ -144,6 +150,11 @@ impl Ruleset {
             .filter(|(detector, _)| !seen.has(detector.needs))
             .map(|(detector, _)| detector.name)
             .collect()
+    }
+
+    /// How long a silence must be to be told, if it is.
+    pub fn patience(&self) -> Option<Patience> {
+        self.iter().find_map(|(_, rule)| rule.patience())
     }
 
     /// Number of loaded detectors.

@@ -2,7 +2,7 @@
 
 use super::{Fact, Severity};
 use crate::address::Address;
-use crate::baseline::{Baseline, History};
+use crate::baseline::{Baseline, History, Patience};
 use crate::config::ConfigError;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
@@ -20,6 +20,11 @@ pub trait Rule: Send + Sync {
 
     /// The words and numbers for a finding. Asked only when an alert goes out.
     fn explain(&self, view: &KeyView<'_>) -> Explanation;
+
+    /// How long a silence must be to be told, of the detector that tells of them.
+    fn patience(&self) -> Option<Patience> {
+        None
+    }
 }
 
 /// A detector that holds.

@@ -150,6 +150,8 @@ pub struct Shard {
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
     /// When open incidents may be over, soonest first.
     settlements: BinaryHeap<Reverse<(Timestamp, KeyId)>>,
+    /// When keys may have been silent for too long, soonest first.
+    looks: BinaryHeap<Reverse<(Timestamp, KeyId)>>,
     watermark: Timestamp,
     /// The watermark when pieces were last asked for.
     told: Timestamp,
@@ -176,6 +178,7 @@ impl Shard {
             watch_list: Arc::clone(&settings.watch_list),
             closings: BinaryHeap::new(),
             settlements: BinaryHeap::new(),
+            looks: BinaryHeap::new(),
             watermark: Timestamp::MIN,
             told: Timestamp::MIN,
             learning,
@@ -382,6 +385,11 @@ impl Shard {
         self.dedup.advance(watermark);
         self.forget_buckets(watermark);
         self.settle(index, watermark);
+        self.close_days(index, watermark);
+        self.listen(index, watermark);
+    }
+
+    fn close_days(&mut self, index: u32, watermark: Timestamp) {
         while let Some(Reverse((end, key, day))) = self.closings.peek().copied() {
             if end > watermark {
                 return;
@@ -393,6 +401,8 @@ impl Shard {
             };
             if let Some(state) = self.keys.state(slot) {
                 state.close(day, &self.settings, &mut self.alerts);
+                let look = state.expect(&self.settings.rules, &mut self.zones);
+                self.looks.extend(look.map(|look| Reverse((look, key))));
                 self.keys.settle(slot);
                 self.give((index, false, end, key));
             }

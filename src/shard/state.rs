@@ -1,6 +1,7 @@
 //! Everything that is known of one key.
 
 mod remarks;
+mod silence;
 pub(super) mod spread;
 
 use super::keys::Part;
@@ -15,9 +16,10 @@ use crate::money::NanoUsd;
 use crate::record::{Batch, Statement, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Local, Stamp, Timestamp, Zones};
-use crate::window::{Generation, Known, OpenDay, quarter_of};
+use crate::window::{Generation, Known, OpenDay, Recent, quarter_of};
 pub(super) use remarks::is_noted;
 use serde::{Deserialize, Serialize};
+use silence::Quiet;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -67,6 +69,10 @@ pub(super) struct KeyState {
     /// What its records have told so far.
     pub(super) signals: Signals,
     open: Vec<OpenDay>,
+    /// How long it has been quiet.
+    quiet: Quiet,
+    /// The last uses: a revocation may be heard of late.
+    recent: Recent,
     /// Days that teach nothing.
     foul: Vec<Foul>,
     /// Since when nobody can or may use it.
@@ -113,6 +119,8 @@ impl KeyState {
             addresses: Known::default(),
             signals: Signals::NONE,
             open: Vec::new(),
+            quiet: Quiet::NEW,
+            recent: Recent::default(),
             foul: Vec::new(),
             revoked: None,
             watch: Watched::default(),
@@ -144,6 +152,7 @@ impl KeyState {
     /// Counts a record for the baseline only.
     pub(super) fn learn(&mut self, record: &UsageRecord, batch: &Batch, local: Local) {
         self.note(record, local);
+        self.quiet.end_by(record.time.at);
         let before = self.history.heap_bytes();
         self.history.add(local.day, local.hour, record.requests, record.cost);
         self.resized |= self.history.heap_bytes() != before;
@@ -166,6 +175,11 @@ impl KeyState {
             return false;
         };
         self.note(record, local);
+        if self.quiet.end_by(record.time.at) {
+            self.end_silence(record.time, around, alerts);
+        }
+        let (time, count) = (record.time.at, record.requests.max(1));
+        self.resized |= self.recent.note(time, record.status, count, record.address);
         let generation = self.baselines.of(local.day).1;
         let familiar = self.see(record, batch, local.day, generation);
         let day = &mut self.open[at];
@@ -177,6 +191,10 @@ impl KeyState {
                 day.off_hours += u64::from(record.requests);
             }
             self.resized |= note_news(day, baseline, record, batch, record.time, familiar);
+        } else {
+            self.resized |= day.first_hours.is_none();
+            let first = day.first_hours.get_or_insert_default();
+            self.resized |= first.take(day.start, record, batch, &around.settings.networks);
         }
         if self.is_remarkable(record.time.at, around.listed) {
             self.remark(at, record, record.time, batch, around.listed);
@@ -362,6 +380,7 @@ impl KeyState {
             + heap::vector::<OpenDay>(self.open.capacity())
             + self.open.iter().map(|day| day.heap_bytes() + CLOSING_BYTES).sum::<usize>()
             + heap::vector::<Foul>(self.foul.capacity())
+            + self.recent.heap_bytes()
             + self.watch.heap_bytes()
     }
 

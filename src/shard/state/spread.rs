@@ -99,11 +99,15 @@ impl KeyState {
             }
         }
         if let Some(at) = at {
-            if record.tells_of_use()
-                && record.kind == Kind::Bucket
-                && self.is_remarkable(time.at, around.listed)
-            {
-                self.remark(at, record, time, batch, around.listed);
+            if record.tells_of_use() && record.kind == Kind::Bucket {
+                if self.quiet.end_by(part.to) {
+                    self.end_silence(time, around, alerts);
+                }
+                self.resized |=
+                    self.recent.note(time.at, record.status, record.requests.max(1), record.address);
+                if self.is_remarkable(time.at, around.listed) {
+                    self.remark(at, record, time, batch, around.listed);
+                }
             }
             self.ask(at, time, around.settings, alerts);
         }
