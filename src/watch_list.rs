@@ -8,15 +8,19 @@
 use crate::address::Address;
 use crate::networks::Networks;
 use crate::record::{Batch, UsageRecord};
-use hashbrown::HashMap;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use hashbrown::{HashMap, HashSet};
 use std::net::IpAddr;
 
 /// Longest part of a client's name.
 const CLIENT_BYTES_MAX: usize = 200;
 /// Shortest: shorter parts are in too many names.
 const CLIENT_BYTES_MIN: usize = 4;
-/// Most parts of names: each is looked for in each record.
-const CLIENTS_MAX: usize = 1000;
+/// Most parts of names: all are looked for in one pass, by a machine that grows with their bytes.
+const CLIENTS_MAX: usize = 10_000;
+
+/// What entries name: addresses and blocks of them, networks, client software.
+pub const KINDS: [&str; 3] = ["address", "network", "client"];
 
 /// What is wrong with a line of a list.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,6 +43,10 @@ pub struct WatchList {
     networks: HashMap<u32, Box<str>, ahash::RandomState>,
     /// Parts of names in small letters, and the texts of the entries.
     clients: Vec<(Box<[u8]>, Box<str>)>,
+    /// The parts alone, to tell those that stand there twice.
+    parts: HashSet<Box<[u8]>, ahash::RandomState>,
+    /// Finds them; made when a list has been read.
+    finder: Option<AhoCorasick>,
     entries: usize,
 }
 
@@ -46,6 +54,12 @@ impl WatchList {
     /// How many entries there are.
     pub const fn len(&self) -> usize {
         self.entries
+    }
+
+    /// How many there are of each kind, in the order of [`KINDS`].
+    pub fn by_kind(&self) -> [usize; KINDS.len()] {
+        let (networks, clients) = (self.networks.len(), self.clients.len());
+        [self.entries - networks - clients, networks, clients]
     }
 
     /// Whether nobody is looked out for.
@@ -66,6 +80,24 @@ impl WatchList {
                 ListError { file: file.to_owned(), line: number, value, message }
             })?;
         }
+        self.prepare(file)
+    }
+
+    /// Makes what finds clients.
+    fn prepare(&mut self, file: &str) -> Result<(), ListError> {
+        if self.clients.is_empty() {
+            return Ok(());
+        }
+        // A machine without a table of all bytes for each state: names are short, and lists may be long.
+        let mut builder = AhoCorasick::builder();
+        builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::ContiguousNFA));
+        let made = builder.build(self.clients.iter().map(|(part, _)| part));
+        self.finder = Some(made.map_err(|_| ListError {
+            file: file.to_owned(),
+            line: 0,
+            value: format!("{} clients", self.clients.len()),
+            message: "are too many",
+        })?);
         Ok(())
     }
 
@@ -116,11 +148,11 @@ impl WatchList {
             return Err("is no part of a client's name of 4 to 200 bytes");
         }
         let part = name.to_ascii_lowercase().into_bytes().into_boxed_slice();
-        if self.clients.iter().any(|(known, _)| *known == part) {
+        if !self.parts.insert(part.clone()) {
             return Ok(());
         }
         if self.clients.len() >= CLIENTS_MAX {
-            return Err("is one client too many: 1000 at most, for each is looked for in each record");
+            return Err("is one client too many: 10000 at most");
         }
         self.clients.push((part, format!("client:{name}").into()));
         self.entries += 1;
@@ -146,13 +178,14 @@ impl WatchList {
                 return Some(entry);
             }
         }
-        let name = batch.bytes_of(record.user_agent);
-        if self.clients.is_empty() || name.is_empty() {
-            return None;
-        }
-        let name = name.to_ascii_lowercase();
-        let found = self.clients.iter().find(|(part, _)| memchr::memmem::find(&name, part).is_some());
-        found.map(|(_, entry)| &**entry)
+        self.of_client(batch.bytes_of(record.user_agent))
+    }
+
+    /// The entry that a client's name fits; of several the one that stands first.
+    fn of_client(&self, name: &[u8]) -> Option<&str> {
+        let found = self.finder.as_ref()?.find_overlapping_iter(name);
+        let first = found.map(|found| found.pattern().as_usize()).min()?;
+        self.clients.get(first).map(|(_, entry)| &**entry)
     }
 }
 
@@ -175,6 +208,19 @@ mod tests {
         let lengths: Vec<u8> = list.blocks.iter().map(|(length, _)| *length).collect();
         assert_eq!(lengths, [128, 120, 32], "the smallest block first");
         assert_eq!(&*list.clients[0].0, b"badbot/1");
+    }
+
+    #[test]
+    fn of_several_clients_the_first_counts_whatever_the_letters() {
+        let mut list = WatchList::default();
+        list.add("l", "client:evil\nclient:BadBot/1\nAS64500\n203.0.113.7\n").unwrap();
+        list.add("m", "client:botnet\nclient:EVIL\n").unwrap();
+        assert_eq!(list.by_kind(), [1, 1, 3]);
+        let find = |name: &str| list.of_client(name.as_bytes()).map(str::to_owned);
+        assert_eq!(find("a BADBOT/1.2 of an Evil botnet").as_deref(), Some("client:evil"));
+        assert_eq!(find("xbadbot/1 botnet").as_deref(), Some("client:BadBot/1"));
+        assert_eq!(find("badbot/2"), None);
+        assert_eq!(find(""), None);
     }
 
     #[test]

@@ -180,6 +180,22 @@ impl History {
         sums
     }
 
+    /// The days `from..=to` with use, oldest first, and the requests of their hours.
+    pub fn hours_by_day(
+        &self,
+        from: Day,
+        to: Day,
+    ) -> impl Iterator<Item = (Day, impl Iterator<Item = (u8, u32)>)> {
+        let mut end = 0;
+        let days = self.days.iter().map(move |totals| {
+            let start = end;
+            end += totals.hours();
+            let hours = self.hours.get(start..end).unwrap_or_default().iter();
+            (totals.day(), hours.map(|packed| (packed_hour(*packed), packed & COUNT_MAX)))
+        });
+        days.filter(move |(day, _)| (from..=to).contains(day))
+    }
+
     /// The newest day.
     pub fn last_day(&self) -> Option<Day> {
         self.days.last().map(DayTotals::day)
@@ -196,6 +212,11 @@ impl History {
             + heap::vector::<u32>(self.hours.capacity())
             + heap::vector::<(Day, NanoUsd)>(self.invoiced.capacity())
     }
+}
+
+/// The hour of a packed one.
+const fn packed_hour(packed: u32) -> u8 {
+    (packed >> COUNT_BITS) as u8
 }
 
 fn make_room<T>(list: &mut Vec<T>) {

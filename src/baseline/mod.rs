@@ -4,8 +4,10 @@
 //! partly judged; switching under it would make verdicts depend on the order of arrival.
 
 mod history;
+mod pulse;
 
 pub use history::History;
+pub use pulse::{Hush, Patience, Pulse};
 
 use crate::heap;
 use crate::money::NanoUsd;
@@ -47,6 +49,10 @@ pub struct Baseline {
     pub mean_cost_usd: f64,
     /// Median of dollars a day: the typical day.
     pub typical_cost: NanoUsd,
+    /// Dollars of the dearest day.
+    pub dearest_cost: NanoUsd,
+    /// The part of the requests that falls into the busiest hour of the day; nought where no hour is known.
+    pub busiest_share: f64,
     /// Bit `h` is set where hour `h` of the day holds more than one percent of the requests.
     pub active_hours: u32,
     /// Whether any address was seen; without one, every address would be unknown.
@@ -88,6 +94,8 @@ impl Baseline {
             std_requests,
             mean_cost_usd: cost.usd() / n,
             typical_cost: median(&costs),
+            dearest_cost: costs.last().copied().unwrap_or(NanoUsd::ZERO),
+            busiest_share: share(hours.iter().copied().max().unwrap_or(0), timed),
             active_hours: active,
             has_addresses,
         })
@@ -97,6 +105,12 @@ impl Baseline {
     pub fn is_active(&self, hour: u8) -> bool {
         self.active_hours >> hour & 1 == 1
     }
+}
+
+/// A part of a whole; nought of nothing.
+#[allow(clippy::cast_precision_loss)]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// Mean and sample standard deviation; zero where there is too little for them.

@@ -153,6 +153,8 @@ pub struct KeyConfig {
     pub timezone: String,
     /// Dollars a day at which its owner wants to be told, smallest first; empty for multiples of a typical day.
     pub daily_amounts_usd: Vec<f64>,
+    /// Dollars that it may cost in a calendar month; 0 for no such budget.
+    pub budget_usd_month: f64,
     /// It is there to be found by thieves: nobody may use it.
     pub canary: bool,
 }

@@ -245,6 +245,10 @@ fn zones_and_keys(config: &Config) -> Result<(Zones, KeyRules), ConfigError> {
             let message = format!("key `{}`: `daily_amounts_usd` are dollars, smallest first", key.key);
             return refuse("daily_amounts_usd", message);
         }
+        if !(0.0..=1e9).contains(&key.budget_usd_month) {
+            let message = format!("key `{}`: `budget_usd_month` is dollars a month, 0 to 1e9", key.key);
+            return refuse("budget_usd_month", message);
+        }
         let name = if key.timezone.is_empty() { names[0] } else { &key.timezone };
         let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
             names.push(name);
@@ -252,7 +256,8 @@ fn zones_and_keys(config: &Config) -> Result<(Zones, KeyRules), ConfigError> {
         });
         let amounts = key.daily_amounts_usd.iter().map(|&usd| NanoUsd::from_usd(usd)).collect();
         let zone = u16::try_from(at).unwrap_or(0);
-        rules.push(KeyRule { key: key.key.clone(), zone, amounts, is_canary: key.canary });
+        let budget = NanoUsd::from_usd(key.budget_usd_month);
+        rules.push(KeyRule { key: key.key.clone(), zone, amounts, budget, is_canary: key.canary });
     }
     let zones = Zones::new(names).map_err(|error| {
         let is_its = |key: &KeyConfig| key.timezone == error.name;

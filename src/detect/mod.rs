@@ -8,6 +8,7 @@ mod rule;
 
 mod account_manipulation;
 mod billing_threshold;
+mod burn_rate;
 mod canary_key;
 mod cost_spike;
 mod defense_evasion;
@@ -16,15 +17,19 @@ mod error_storm;
 mod off_hours_usage;
 mod repeated_request;
 mod revoked_key;
+mod silence;
 mod unknown_model;
 mod unknown_source_ip;
 mod volume_spike;
 mod watch_list;
+mod young_key;
 
 pub use alert::{Alert, AlertId, Class, Fact, Severity, Status};
 pub use raise::{Raised, close, evaluate};
 pub use rule::{Explanation, Finding, KeyProfile, KeyView, Rule};
+pub use silence::Silence;
 
+use crate::baseline::Patience;
 use crate::config::ConfigError;
 use crate::signal::Signals;
 use rule::Load;
@@ -71,6 +76,9 @@ pub const ALL: &[Detector] = &[
     account_manipulation::DETECTOR,
     error_storm::DETECTOR,
     repeated_request::DETECTOR,
+    burn_rate::DETECTOR,
+    young_key::DETECTOR,
+    silence::DETECTOR,
 ];
 
 /// Whether a person is called where this detector speaks up.
@@ -142,6 +150,11 @@ impl Ruleset {
             .filter(|(detector, _)| !seen.has(detector.needs))
             .map(|(detector, _)| detector.name)
             .collect()
+    }
+
+    /// How long a silence must be to be told, if it is.
+    pub fn patience(&self) -> Option<Patience> {
+        self.iter().find_map(|(_, rule)| rule.patience())
     }
 
     /// Number of loaded detectors.

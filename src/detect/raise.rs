@@ -19,6 +19,11 @@ pub struct Raised {
 }
 
 impl Raised {
+    /// Of what no record makes true.
+    pub(super) const fn of(severity: Severity, revision: u32, detected_at: Stamp, updated_at: Stamp) -> Self {
+        Self { rule: 0, revision, detected_at, updated_at, severity, extent: 1.0 }
+    }
+
     /// Gives the detector the place that `place` says it has now; `false` where it has none any more.
     pub fn renumber(&mut self, place: impl Fn(u16) -> Option<u16>) -> bool {
         let found = place(self.rule);
@@ -85,7 +90,7 @@ pub fn close(rules: &Ruleset, view: &KeyView<'_>, raised: &[Raised], out: &mut V
     }
 }
 
-fn describe(
+pub(super) fn describe(
     detector: &Detector,
     view: &KeyView<'_>,
     told: &Explanation,

@@ -2,7 +2,7 @@
 
 use super::{Fact, Severity};
 use crate::address::Address;
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, History, Patience};
 use crate::config::ConfigError;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
@@ -20,6 +20,11 @@ pub trait Rule: Send + Sync {
 
     /// The words and numbers for a finding. Asked only when an alert goes out.
     fn explain(&self, view: &KeyView<'_>) -> Explanation;
+
+    /// How long a silence must be to be told, of the detector that tells of them.
+    fn patience(&self) -> Option<Patience> {
+        None
+    }
 }
 
 /// A detector that holds.
@@ -68,6 +73,9 @@ pub struct KeyProfile {
     /// Daily amounts at which its owner wants to hear of spending; empty for the defaults.
     #[serde(skip)]
     pub amounts: Arc<[NanoUsd]>,
+    /// What it may cost in a calendar month; nothing where its owner has set no budget.
+    #[serde(skip)]
+    pub budget: NanoUsd,
 }
 
 /// One key on one day, as a detector sees it.
@@ -88,6 +96,10 @@ pub struct KeyView<'a> {
     pub signals: Signals,
     /// The last day of use before this one.
     pub last_day: Option<Day>,
+    /// The days that are over, and those that are open.
+    pub history: &'a History,
+    /// Those that are open; this one may be among them.
+    pub open: &'a [OpenDay],
 }
 
 impl KeyView<'_> {
@@ -106,6 +118,15 @@ impl KeyView<'_> {
         texts.sort_unstable();
         texts.truncate(max);
         texts
+    }
+
+    /// Money of the calendar month up to the start of the day.
+    pub fn month_before(&self) -> NanoUsd {
+        let today = self.day.day;
+        let (from, to) = (today.month().0, Day(today.0 - 1));
+        let over = self.history.days(from, to).map(|day| self.history.spent(day));
+        let open = self.open.iter().filter(|day| (from..=to).contains(&day.day)).map(OpenDay::spent);
+        over.chain(open).fold(NanoUsd::ZERO, |sum, cost| sum + cost)
     }
 
     /// Start of the day, for detectors that need an instant.

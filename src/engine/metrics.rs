@@ -1,10 +1,12 @@
 //! `/metrics`: the totals in Prometheus' text format. No label takes its values from the input.
 
+use super::lists::Called;
 use super::outbox::{Attempt, Traffic};
 use super::totals::{KafkaTotals, Totals};
 use crate::detect::{self, Severity, Status};
 use crate::incident::{Outlook, Phase, Way};
 use crate::record::{Action, CostSource, Reason, Statement};
+use crate::watch_list::KINDS;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
 use prometheus::{
@@ -19,6 +21,9 @@ pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<
     page.alerts(totals)?;
     page.state(totals, now)?;
     page.checkpoints(totals)?;
+    if let Some(called) = totals.roll.call() {
+        page.watch_lists(&called)?;
+    }
     if let Some(post) = &totals.post {
         page.post(post)?;
     }
@@ -277,6 +282,19 @@ impl Page {
         self.registry.register(Box::new(statements))?;
         let help = "Alerts that were not told because an operator had said so.";
         self.counter("keyhound_alerts_suppressed_total", help, totals.records.suppressed)
+    }
+
+    fn watch_lists(&self, called: &Called) -> Result<(), prometheus::Error> {
+        let opts = Opts::new("keyhound_watch_list_entries", "Entries of all watch lists, by what they name.");
+        let entries = IntGaugeVec::new(opts, &["kind"])?;
+        for (kind, count) in KINDS.into_iter().zip(called.entries) {
+            entries.with_label_values(&[kind]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.registry.register(Box::new(entries))?;
+        let help = "When the watch lists were read last without a mistake.";
+        self.seconds("keyhound_watch_list_read_timestamp_seconds", help, called.read.as_secs_f64().floor())?;
+        let help = "How often a watch list that had changed could not be read or held a mistake: the one before it holds.";
+        self.counter("keyhound_watch_list_failures_total", help, called.failed)
     }
 
     fn state(&self, totals: &Totals, now: f64) -> Result<(), prometheus::Error> {

@@ -189,9 +189,11 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
     let server = serve(options.metrics, totals).await?;
     let is_resumed = state.earlier.is_some();
     let due = state.due(options.plan.checkpoint);
-    let (egress, sender) = outputs::egress(&options, published, state, learning, &stop).await?;
+    let (mut egress, sender) = outputs::egress(&options, published, state, learning, &stop).await?;
     let left = Left::new(egress.totals.post.clone(), options.state.is_some());
     let sending = Sending::start(sender);
+    let lists = Lists::of(&options.plan);
+    egress.totals.roll = lists.roll();
     let outputs = outputs::files(&options);
     if let Some(path) = outputs::own_input(&options, &outputs) {
         return Err(RunError::OwnInput { path });
@@ -211,7 +213,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         checkpoints: None,
         died: false,
         epochs,
-        lists: Lists::of(&options.plan),
+        lists,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));

@@ -1,6 +1,7 @@
 //! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
 
 use super::checkpoint::Kept;
+use super::lists::Roll;
 use super::outbox::Traffic;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
@@ -64,6 +65,8 @@ pub struct Totals {
     pub checkpoints: Option<(u64, Kept)>,
     /// Whether reading waits for room on a disk.
     pub rooms: Rooms,
+    /// What watch lists hold.
+    pub roll: Roll,
     /// What is posted and what waits for it, where something is posted.
     pub post: Option<Arc<Traffic>>,
     /// What there is to say of Kafka, where that is the input.
@@ -117,6 +120,7 @@ impl Totals {
             earlier: Arc::default(),
             checkpoints: None,
             rooms: Rooms::default(),
+            roll: Roll::default(),
             post: None,
             kafka: None,
         }

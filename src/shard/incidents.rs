@@ -54,6 +54,25 @@ impl Shard {
         }
     }
 
+    /// Tells of keys that have been silent for too long. At the end of the input no time has gone by.
+    pub(super) fn listen(&mut self, index: u32, watermark: Timestamp) {
+        while let Some(Reverse((due, key))) = self.looks.peek().copied() {
+            if due > watermark || watermark == Timestamp::MAX {
+                return;
+            }
+            self.looks.pop();
+            let Self { keys, settings, zones, looks, .. } = self;
+            let Some(slot) = keys.find(key) else { continue };
+            let Some(state) = keys.state(slot) else { continue };
+            let (alert, again) = state.listen(due, &settings.rules, zones);
+            looks.extend(again.map(|again| Reverse((again, key))));
+            if let Some(alert) = alert {
+                self.alerts.push(alert);
+                self.give((index, false, due, key));
+            }
+        }
+    }
+
     /// What is still to be told of incidents, when there are no more records.
     pub(super) fn tell_rest(&mut self) {
         let Self { observer: Some(observer), keys, outputs, .. } = self else { return };
@@ -83,17 +102,21 @@ impl Shard {
         self.counts.processed += 1;
         self.counts.learned += u64::from(self.learning);
         self.counts.statements[statement as usize] += 1;
-        let Self { keys, settings, observer, .. } = self;
+        let Self { keys, settings, observer, zones, closings, watermark, alerts, .. } = self;
         let Some(slot) = keys.slot(record, batch, settings) else {
             self.counts.untracked += 1;
             return;
         };
         let Some(state) = keys.state(slot) else { return };
         if statement == Statement::Revoke {
-            state.revoke(record.time.at);
+            let around = &mut Surroundings { settings, zones, closings, watermark: *watermark, listed: None };
+            state.revoke_and_recall(record.time.at, around, alerts);
         }
         let incident = state.hear(observer.as_mut(), record, statement, batch);
         keys.settle(slot);
+        if !self.alerts.is_empty() {
+            self.give((index, true, Timestamp::MIN, record.key));
+        }
         if let Some(incident) = incident {
             self.tell((index, true, Timestamp::MIN, record.key), incident);
         }

@@ -88,6 +88,7 @@ impl KeyRules {
             zone: rule.map_or(0, |rule| rule.zone),
             is_canary: rule.is_some_and(|rule| rule.is_canary),
             amounts: Arc::clone(rule.map_or(&self.no_amounts, |rule| &rule.amounts)),
+            budget: rule.map_or(NanoUsd::ZERO, |rule| rule.budget),
         }
     }
 }
@@ -101,6 +102,8 @@ pub struct KeyRule {
     pub zone: u16,
     /// Daily amounts its owner wants to hear of; empty for the defaults.
     pub amounts: Arc<[NanoUsd]>,
+    /// What it may cost in a calendar month; nothing for no budget.
+    pub budget: NanoUsd,
     /// Nobody may use it.
     pub is_canary: bool,
 }
@@ -151,6 +154,8 @@ pub struct Shard {
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
     /// When open incidents may be over, soonest first.
     settlements: BinaryHeap<Reverse<(Timestamp, KeyId)>>,
+    /// When keys may have been silent for too long, soonest first.
+    looks: BinaryHeap<Reverse<(Timestamp, KeyId)>>,
     watermark: Timestamp,
     /// The watermark when pieces were last asked for.
     told: Timestamp,
@@ -179,6 +184,7 @@ impl Shard {
             watch_list: Arc::clone(&settings.watch_list),
             closings: BinaryHeap::new(),
             settlements: BinaryHeap::new(),
+            looks: BinaryHeap::new(),
             watermark: Timestamp::MIN,
             told: Timestamp::MIN,
             learning,
@@ -387,6 +393,11 @@ impl Shard {
         self.dedup.advance(watermark);
         self.forget_buckets(watermark);
         self.settle(index, watermark);
+        self.close_days(index, watermark);
+        self.listen(index, watermark);
+    }
+
+    fn close_days(&mut self, index: u32, watermark: Timestamp) {
         while let Some(Reverse((end, key, day))) = self.closings.peek().copied() {
             if end > watermark {
                 return;
@@ -398,6 +409,8 @@ impl Shard {
             };
             if let Some(state) = self.keys.state(slot) {
                 state.close(day, &self.settings, &mut self.alerts);
+                let look = state.expect(&self.settings.rules, &mut self.zones);
+                self.looks.extend(look.map(|look| Reverse((look, key))));
                 self.keys.settle(slot);
                 self.give((index, false, end, key));
             }

@@ -112,6 +112,7 @@ impl Shard {
         self.closings.extend(state.ends().map(|(end, day)| Reverse((end, id, day))));
         let due = settings.incidents.as_ref().and_then(|incidents| state.watch.due(incidents.quiet_seconds));
         self.settlements.extend(due.map(|due| Reverse((due, id))));
+        self.looks.extend(state.look_at().map(|look| Reverse((look, id))));
         self.keys.put_back(state, is_newcomer);
     }
 }

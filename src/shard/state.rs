@@ -1,6 +1,7 @@
 //! Everything that is known of one key.
 
 mod remarks;
+mod silence;
 pub(super) mod spread;
 
 use super::keys::Part;
@@ -15,9 +16,10 @@ use crate::money::NanoUsd;
 use crate::record::{Batch, Statement, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Local, Stamp, Timestamp, Zones};
-use crate::window::{Generation, Known, OpenDay};
+use crate::window::{Generation, Known, OpenDay, Recent, quarter_of};
 pub(super) use remarks::is_noted;
 use serde::{Deserialize, Serialize};
+use silence::Quiet;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -67,6 +69,10 @@ pub(super) struct KeyState {
     /// What its records have told so far.
     pub(super) signals: Signals,
     open: Vec<OpenDay>,
+    /// How long it has been quiet.
+    quiet: Quiet,
+    /// The last uses: a revocation may be heard of late.
+    recent: Recent,
     /// Days that teach nothing.
     foul: Vec<Foul>,
     /// Since when nobody can or may use it.
@@ -113,6 +119,8 @@ impl KeyState {
             addresses: Known::default(),
             signals: Signals::NONE,
             open: Vec::new(),
+            quiet: Quiet::NEW,
+            recent: Recent::default(),
             foul: Vec::new(),
             revoked: None,
             watch: Watched::default(),
@@ -144,6 +152,7 @@ impl KeyState {
     /// Counts a record for the baseline only.
     pub(super) fn learn(&mut self, record: &UsageRecord, batch: &Batch, local: Local) {
         self.note(record, local);
+        self.quiet.end_by(record.time.at);
         let before = self.history.heap_bytes();
         self.history.add(local.day, local.hour, record.requests, record.cost);
         self.resized |= self.history.heap_bytes() != before;
@@ -166,16 +175,26 @@ impl KeyState {
             return false;
         };
         self.note(record, local);
+        if self.quiet.end_by(record.time.at) {
+            self.end_silence(record.time, around, alerts);
+        }
+        let (time, count) = (record.time.at, record.requests.max(1));
+        self.resized |= self.recent.note(time, record.status, count, record.address);
         let generation = self.baselines.of(local.day).1;
         let familiar = self.see(record, batch, local.day, generation);
         let day = &mut self.open[at];
         day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
         day.note_answer(record.status, asks(record), record.requests);
+        self.resized |= day.spending.add(quarter_of(day.start, record.time.at), record.cost);
         if let (Some(baseline), _) = self.baselines.of(local.day) {
             if !baseline.is_active(local.hour) {
                 day.off_hours += u64::from(record.requests);
             }
             self.resized |= note_news(day, baseline, record, batch, record.time, familiar);
+        } else {
+            self.resized |= day.first_hours.is_none();
+            let first = day.first_hours.get_or_insert_default();
+            self.resized |= first.take(day.start, record, batch, &around.settings.networks);
         }
         if self.is_remarkable(record.time.at, around.listed) {
             self.remark(at, record, record.time, batch, around.listed);
@@ -188,22 +207,27 @@ impl KeyState {
     #[inline]
     fn ask(&mut self, at: usize, time: Stamp, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
         let last_day = self.last_day_before(self.open[at].day);
-        let Self { profile, baselines, models, addresses, open, signals, .. } = self;
-        let day = &mut open[at];
-        let (baseline, generation) = baselines.of(day.day);
-        let mut raised = std::mem::take(&mut day.raised);
-        let view = KeyView {
-            key: profile,
+        let mut raised = std::mem::take(&mut self.open[at].raised);
+        evaluate(&settings.rules, &self.view(&self.open[at], last_day), time, &mut raised, alerts);
+        self.open[at].raised = raised;
+    }
+
+    /// What detectors see of a day.
+    #[inline]
+    fn view<'a>(&'a self, day: &'a OpenDay, last_day: Option<Day>) -> KeyView<'a> {
+        let (baseline, generation) = self.baselines.of(day.day);
+        KeyView {
+            key: &self.profile,
             day,
             baseline,
             generation,
-            models,
-            addresses,
-            signals: *signals,
+            models: &self.models,
+            addresses: &self.addresses,
+            signals: self.signals,
             last_day,
-        };
-        evaluate(&settings.rules, &view, time, &mut raised, alerts);
-        day.raised = raised;
+            history: &self.history,
+            open: &self.open,
+        }
     }
 
     /// The last day of use before a day.
@@ -282,12 +306,7 @@ impl KeyState {
         // One open day is usual; room for more is not kept.
         self.open.shrink_to(1);
         if !closed.raised.is_empty() {
-            let (baseline, generation) = self.baselines.of(day);
-            let last_day = self.last_day_before(day);
-            let Self { profile, models, addresses, signals, .. } = &*self;
-            let (day, signals) = (&closed, *signals);
-            let view =
-                KeyView { key: profile, day, baseline, generation, models, addresses, signals, last_day };
+            let view = self.view(&closed, self.last_day_before(day));
             close(&settings.rules, &view, &closed.raised, alerts);
         }
         self.closed = self.closed.max(day);
@@ -361,6 +380,7 @@ impl KeyState {
             + heap::vector::<OpenDay>(self.open.capacity())
             + self.open.iter().map(|day| day.heap_bytes() + CLOSING_BYTES).sum::<usize>()
             + heap::vector::<Foul>(self.foul.capacity())
+            + self.recent.heap_bytes()
             + self.watch.heap_bytes()
     }
 

@@ -141,6 +141,16 @@ impl Notation {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Day(pub i32);
 
+impl Day {
+    /// The first day of its month, and that of the next one.
+    pub fn month(self) -> (Self, Self) {
+        let (year, month, _) = civil_from_days(self.0.into());
+        let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        #[allow(clippy::cast_possible_truncation, reason = "near a day that fits")]
+        (Self(days_from_civil(year, month, 1) as i32), Self(days_from_civil(next.0, next.1, 1) as i32))
+    }
+}
+
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = civil_from_days(i64::from(self.0));

@@ -1,6 +1,6 @@
 //! One day of one key while it is open.
 
-use super::{AddressSample, Amounts, Sightings};
+use super::{AddressSample, Amounts, FirstHours, Sightings, Spending};
 use crate::detect::Raised;
 use crate::heap;
 use crate::money::NanoUsd;
@@ -50,6 +50,10 @@ pub struct OpenDay {
     pub failed: u64,
     /// Requests by what they ask, as far as a few bins tell it apart.
     asks: [u32; ASKS],
+    /// Money by quarters of an hour; of buckets wider than an hour it is not in it.
+    pub spending: Spending,
+    /// Hour by hour what the key does, as long as it has no baseline.
+    pub first_hours: Option<Box<FirstHours>>,
     /// What is a finding by itself.
     pub sightings: Option<Box<Sightings>>,
     /// Alerts that are open for this day.
@@ -75,6 +79,8 @@ impl OpenDay {
             unknown_addresses: AddressSample::default(),
             failed: 0,
             asks: [0; ASKS],
+            spending: Spending::default(),
+            first_hours: None,
             sightings: None,
             raised: Vec::new(),
         }
@@ -158,6 +164,8 @@ impl OpenDay {
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.unknown_addresses.heap_bytes()
+            + self.spending.heap_bytes()
+            + self.first_hours.as_ref().map_or(0, |hours| hours.bytes())
             + heap::vector::<Raised>(self.raised.capacity())
             + self.sightings.as_ref().map_or(0, |sightings| sightings.bytes())
             + self.unknown_model.as_ref().map_or(0, |(_, name)| heap::allocated(name.len()))

@@ -352,7 +352,9 @@ fn bills_alone_make_a_baseline() {
     let moved = moved.end();
     let spike = moved.alerts.iter().find(|alert| alert.alert_type == "cost_spike").unwrap();
     assert_eq!((spike.typical_cost, spike.requests), (Some(NanoUsd(5_000_000_000)), None));
-    assert_eq!(spike.blind, ["volume_spike", "unknown_model", "unknown_source_ip", "off_hours_usage"]);
+    let blind =
+        ["volume_spike", "unknown_model", "unknown_source_ip", "off_hours_usage", "burn_rate", "silence"];
+    assert_eq!(spike.blind, blind);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod respond;
 mod rules;
 mod samples;
 mod secrets;
+mod silence;
 mod simulate;
 mod state;
 mod statements;

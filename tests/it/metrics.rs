@@ -126,6 +126,37 @@ fn the_page_counts_what_was_read() {
 }
 
 #[test]
+fn watch_lists_are_counted_by_what_they_name() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("list"), "198.51.100.9\n198.51.100.0/24\nAS64500\nclient:badbot\n")
+        .unwrap();
+    std::fs::write(dir.path().join("on.toml"), "[watch_list]\nfiles = [\"list\"]\n").unwrap();
+    let mut served = Served::start_in(dir.path(), &["-c", "on.toml"]);
+    let page = served.feed(&record(&[]), "keyhound_records_total{outcome=\"processed\"} 1");
+    let kinds = [("address", 2), ("client", 1), ("network", 1)];
+    for (kind, count) in kinds {
+        let line = format!("keyhound_watch_list_entries{{kind=\"{kind}\"}} {count}");
+        assert!(page.lines().any(|have| have == line), "{line}\n{page}");
+    }
+    let read = served.value("keyhound_watch_list_read_timestamp_seconds");
+    assert!(read > 1_700_000_000, "{read}");
+    // A list that holds a mistake counts as that, when the next record comes, and the one before it holds.
+    std::fs::write(dir.path().join("list"), "nonsense\n").unwrap();
+    for count in 2.. {
+        assert!(count < 60, "the mistake is never told");
+        std::thread::sleep(Duration::from_secs(1));
+        let processed = format!("keyhound_records_total{{outcome=\"processed\"}} {count}");
+        served.feed(&record(&[("request_id", json!(format!("r{count}")))]), &processed);
+        if served.value("keyhound_watch_list_failures_total") == 1 {
+            break;
+        }
+    }
+    assert_eq!(served.value("keyhound_watch_list_entries{kind=\"client\"}"), 1);
+    assert_eq!(served.value("keyhound_watch_list_read_timestamp_seconds"), read);
+    served.stop();
+}
+
+#[test]
 fn blind_detectors_are_told() {
     let mut served = Served::start();
     let page = served.feed(

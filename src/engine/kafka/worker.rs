@@ -452,6 +452,7 @@ impl Worker {
         }
         let judging = || cells.values().filter(|cell| matches!(cell.stage(), Stage::Whole | Stage::Keys));
         outbox.totals.gauges = gauges;
+        outbox.totals.roll = self.lists.roll();
         outbox.totals.watermark = judging().filter_map(|cell| cell.passage().watermark()).min();
         outbox.totals.latest = cells.values().filter_map(|cell| cell.passage().latest()).max();
         outbox.totals.ready = true;

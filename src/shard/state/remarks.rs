@@ -5,7 +5,7 @@ use super::{KeyState, Surroundings};
 use crate::detect::Alert;
 use crate::record::{Action, Batch, UsageRecord};
 use crate::time::{Local, MINUTE, Stamp, Timestamp};
-use crate::window::{Sightings, Tally};
+use crate::window::{Minute, OpenDay, Sightings, Tally};
 
 /// How long providers may take to enforce a revocation everywhere. Uses within it are nobody's fault.
 const ENFORCED_WITHIN: i64 = 5 * MINUTE;
@@ -59,8 +59,55 @@ impl KeyState {
     }
 
     /// Nobody can or may use the key from then on.
-    pub(in crate::shard) fn revoke(&mut self, at: Timestamp) {
+    fn revoke(&mut self, at: Timestamp) {
         self.revoked = self.revoked.max(Some(at));
+    }
+
+    /// The same, and tells of use since then that came before the word of it.
+    #[cold]
+    pub(in crate::shard) fn revoke_and_recall(
+        &mut self,
+        at: Timestamp,
+        around: &mut Surroundings<'_>,
+        alerts: &mut Vec<Alert>,
+    ) {
+        let is_first = self.revoked.is_none();
+        self.revoke(at);
+        // Use since an earlier revocation has been told already.
+        if !is_first {
+            return;
+        }
+        let minutes: Vec<Minute> = self.recent.since(at.plus(ENFORCED_WITHIN)).collect();
+        let mut last = None;
+        for minute in minutes {
+            let is_its = |day: &OpenDay| day.start <= minute.first && minute.first < day.end;
+            let Some(place) = self.open.iter().position(is_its) else { continue };
+            let sightings = self.open[place].sightings.get_or_insert_default();
+            sightings.revoked_at = Some(at);
+            let time = Stamp::utc(minute.first);
+            for (status, count) in [(200, minute.served), (403, minute.refused)] {
+                if count > 0 {
+                    sightings.revoked.add(time, status, count.into(), minute.address, "");
+                }
+            }
+            if last.is_some_and(|(other, _)| other != place) {
+                self.ask_of(last, around, alerts);
+            }
+            last = Some((place, time));
+        }
+        self.ask_of(last, around, alerts);
+        self.resized = true;
+    }
+
+    fn ask_of(
+        &mut self,
+        day: Option<(usize, Stamp)>,
+        around: &mut Surroundings<'_>,
+        alerts: &mut Vec<Alert>,
+    ) {
+        if let Some((at, time)) = day {
+            self.ask(at, time, around.settings, alerts);
+        }
     }
 
     /// Remembers whether the key was revoked, or made anew.
@@ -81,6 +128,9 @@ impl KeyState {
         around: &mut Surroundings<'_>,
         alerts: &mut Vec<Alert>,
     ) {
+        if action == Action::KeyDeleted {
+            self.revoke_and_recall(record.time.at, around, alerts);
+        }
         self.learn_act(record, action);
         if !is_told(action) {
             return;

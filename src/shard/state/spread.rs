@@ -6,7 +6,7 @@ use crate::detect::Alert;
 use crate::record::{Batch, Kind, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, SECOND, Stamp, Timestamp};
-use crate::window::{Amounts, Change, Generation, Stretch};
+use crate::window::{Amounts, Change, Generation, OpenDay, QUARTER, Stretch, quarter_of};
 
 /// A wider stretch says nothing about the hour of the day.
 const HOUR: i64 = 3600 * SECOND;
@@ -99,11 +99,15 @@ impl KeyState {
             }
         }
         if let Some(at) = at {
-            if record.tells_of_use()
-                && record.kind == Kind::Bucket
-                && self.is_remarkable(time.at, around.listed)
-            {
-                self.remark(at, record, time, batch, around.listed);
+            if record.tells_of_use() && record.kind == Kind::Bucket {
+                if self.quiet.end_by(part.to) {
+                    self.end_silence(time, around, alerts);
+                }
+                self.resized |=
+                    self.recent.note(time.at, record.status, record.requests.max(1), record.address);
+                if self.is_remarkable(time.at, around.listed) {
+                    self.remark(at, record, time, batch, around.listed);
+                }
             }
             self.ask(at, time, around.settings, alerts);
         }
@@ -144,12 +148,27 @@ impl KeyState {
         };
         let day = &mut self.open[at];
         day.change(time, hour, amounts);
+        if hour.is_some() {
+            self.resized |= spend(day, part);
+        }
         if let (Some(baseline), _) = self.baselines.of(part.day)
             && hour.is_some_and(|hour| !baseline.is_active(hour))
         {
             day.off_hours = day.off_hours.saturating_add_signed(amounts.requests);
         }
     }
+}
+
+/// Notes the money of a part quarter by quarter; true where that takes memory.
+fn spend(day: &mut OpenDay, part: Part<'_>) -> bool {
+    let (mut from, mut grown) = (part.from, false);
+    while from < part.to {
+        let quarter = quarter_of(day.start, from);
+        let to = from.plus(QUARTER - (from.0 - day.start.0).rem_euclid(QUARTER)).min(part.to);
+        grown |= day.spending.add(quarter, part.stretch.change(from, to).cost);
+        from = to;
+    }
+    grown
 }
 
 fn is_narrow(stretch: &Stretch) -> bool {
