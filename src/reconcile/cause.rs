@@ -471,15 +471,16 @@ fn amounts(sums: &Sums) -> String {
 /// `+12 requests, +3,400 tokens, +$1.20`
 fn difference(left: &Sums, right: &Sums, has_tokens: bool) -> String {
     let more = |left: u64, right: u64| i128::from(right) - i128::from(left);
-    let shown = |count: i128, what: &str| {
-        format!("{}{} {what}", if count < 0 { "-" } else { "+" }, thousands(count.abs()))
+    let shown = |more: i128, what: &str| {
+        let most = u64::try_from(more.unsigned_abs()).unwrap_or(u64::MAX);
+        format!("{}{}", if more < 0 { "-" } else { "+" }, count(most, what))
     };
     let mut parts = Vec::new();
     if left.counted > 0 && right.counted > 0 {
-        parts.push(shown(more(left.requests, right.requests), "requests"));
+        parts.push(shown(more(left.requests, right.requests), "request"));
     }
     if has_tokens {
-        parts.push(shown(more(left.tokens(), right.tokens()), "tokens"));
+        parts.push(shown(more(left.tokens(), right.tokens()), "token"));
     }
     parts.push(signed(right.cost - left.cost));
     parts.join(", ")

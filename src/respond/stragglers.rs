@@ -5,6 +5,7 @@
 //! key elsewhere, and when they were last refused.
 
 use super::Facts;
+use super::facts::requests;
 use crate::address::Address;
 use crate::backtest::escaped;
 use crate::encode::Visible;
@@ -221,12 +222,13 @@ impl Stragglers {
             format!("{} consumers use", rows.len())
         };
         let dead = if served > 0 {
-            format!("THE KEY IS NOT DEAD: {served} requests were served. ")
+            format!("THE KEY IS NOT DEAD: {} served since. ", requests(served))
         } else {
             String::new()
         };
         format!(
-            "{dead}{consumers} it since {since}: {refused} requests refused,\nthe last at {}{until}.\n",
+            "{dead}{consumers} it since {since}: {} refused,\nthe last at {}{until}.\n",
+            requests(refused),
             second(last)
         )
     }

@@ -106,7 +106,7 @@ fn a_key_that_is_served_is_not_dead_and_one_that_nobody_uses_is() {
     let mut lines = logs();
     lines.push(line(95, OLD, "198.51.100.7", "curl/8.9.1", 200));
     let text = said(dir, &lines, &since).stdout;
-    assert!(text.starts_with("THE KEY IS NOT DEAD: 1 requests were served."), "{text}");
+    assert!(text.starts_with("THE KEY IS NOT DEAD: 1 request served since."), "{text}");
     assert!(text.contains("served: the key still works for it"), "{text}");
     let quiet: Vec<String> =
         logs().into_iter().filter(|line| !line.contains("401") && !line.contains("403")).collect();
