@@ -8,12 +8,13 @@ use super::report::{self, Moment, PhaseSum, Timeline};
 use super::sums::{self, Spent};
 use super::usd;
 use crate::record::{Action, Statement};
-use crate::time::Timestamp;
+use crate::time::{DAY, MINUTE, Timestamp};
 use std::collections::BTreeMap;
 
 /// Stretches and moments that are listed.
 const EPISODES_MAX: usize = 500;
 const MOMENTS_MAX: usize = 200;
+const HOUR: i64 = 60 * MINUTE;
 
 /// A stretch with how sure it is that it was the attacker.
 struct His {
@@ -162,7 +163,11 @@ fn moments(findings: &Findings<'_>, known: &[Moment]) -> Vec<Moment> {
     );
     let used = findings.gathered.consumers.values().filter_map(|sums| sums.last_served).max();
     add(used, "last use of the key that was served", "records".to_owned(), "control");
-    for signal in &findings.gathered.signals {
+    // What was told weeks before or after is of something else.
+    let is_near = |at: Timestamp| {
+        findings.window.is_none_or(|(first, last)| at >= first.minus(HOUR) && at <= last.plus(DAY))
+    };
+    for signal in findings.gathered.signals.iter().filter(|signal| is_near(signal.at)) {
         let what = format!("{} ({}): {}", signal.name, signal.severity, signal.description);
         add(
             Some(signal.at),

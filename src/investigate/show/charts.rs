@@ -1,6 +1,7 @@
 //! Charts as SVG, coloured by the style of the page: they need no script, and are read in light and dark and on paper.
 
 use super::html::escape;
+use super::text::exact;
 use crate::backtest::dollars;
 use crate::investigate::report::{Episode, Report, Spending, Way};
 use crate::time::{SECOND, Timestamp, parse};
@@ -36,7 +37,7 @@ pub fn spending(spending: &Spending) -> String {
             r#"<text x="{:.1}" y="{:.1}" text-anchor="end">${}</text>"#,
             LEFT - 8.0,
             y + 4.0,
-            dollars(top * part)
+            exact(top * part)
         );
     }
     let step = (WIDTH - LEFT) / float(bins);
@@ -249,10 +250,10 @@ fn begin(height: f64, title: &str) -> String {
     )
 }
 
-/// The least number of the form 1, 2, 2.5 or 5 times a power of ten that is no less.
+/// The least round number that is no less.
 fn nice(number: f64) -> f64 {
     let power = 10_f64.powf(number.log10().floor());
-    let steps = [1.0, 2.0, 2.5, 5.0, 10.0];
+    let steps = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
     steps.into_iter().map(|step| step * power).find(|nice| *nice >= number).unwrap_or(10.0 * power)
 }
 
