@@ -14,8 +14,8 @@ const BUILTIN: &str = include_str!("../../config/bills.toml");
 pub const ROW_BYTES_MAX: usize = 256 << 10;
 /// Most columns: those of the AWS report are some 250.
 const COLUMNS_MAX: usize = 2048;
-/// The most one line may cost: a million units. More is a wrong unit.
-const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
+/// The most one line may cost: a thousand million units, of which some currencies have few to a dollar. More is a wrong unit.
+const AMOUNT_MAX: i64 = 1_000_000_000_000_000_000;
 
 /// A bill that cannot be used.
 #[derive(Debug, Error)]

@@ -75,7 +75,7 @@ impl Cause {
         match self {
             Self::OutsideGateway => "use that no log of yours has",
             Self::Unexplained => "no cause that is known fits",
-            Self::LogsMissing => "no logs of that time at all",
+            Self::LogsMissing => "nothing of that time to compare with",
             Self::Late => "the provider's report is not so far yet",
             Self::Duplicates => "your logs have it twice",
             Self::Cache => "cached tokens at full price on one side",
@@ -168,6 +168,11 @@ impl<'a> Judge<'a> {
         self.more_or_less(about, left, right)
     }
 
+    /// Of logs there are many, of the others one.
+    fn does(&self, verb: &str) -> String {
+        if self.pair.0 == Role::Logs { verb.to_owned() } else { format!("{verb}s") }
+    }
+
     fn only_right(&self, about: &About, right: &Sums) -> (Cause, String) {
         let (left_name, right_name) = (self.pair.0.name(), self.pair.1.name());
         if let Some(why) = self.uncovered(about) {
@@ -193,12 +198,13 @@ impl<'a> Judge<'a> {
         let day = about.day?;
         let ((first, last), name) = (self.spans[0], self.pair.0.name());
         if day_start(Day(day.0 + 1)) <= first {
-            return Some(format!("the {name} begin at {}", second(first)));
+            return Some(format!("the {name} {} at {}", self.does("begin"), second(first)));
         }
         if day_start(day) >= last && !self.left_days.contains(&day) {
-            return Some(format!("the {name} end at {}", second(last)));
+            return Some(format!("the {name} {} at {}", self.does("end"), second(last)));
         }
-        (!self.left_days.contains(&day)).then(|| format!("the {name} have nothing of any key on that day"))
+        let has = if self.pair.0 == Role::Logs { "have" } else { "has" };
+        (!self.left_days.contains(&day)).then(|| format!("the {name} {has} nothing of any key on that day"))
     }
 
     fn only_left(&self, about: &About, left: &Sums) -> (Cause, String) {
@@ -363,7 +369,7 @@ impl<'a> Judge<'a> {
             let which = if is_more {
                 format!("the {right_name} has more")
             } else {
-                format!("the {left_name} tell more")
+                format!("the {left_name} {} more", self.does("tell"))
             };
             return (Cause::Unexplained, format!("{which}: {sums}"));
         }
