@@ -53,6 +53,7 @@ pub const READINGS: &[(&str, &str, Read)] = &[
     ("server_odd", "server", |case| case.server_odd()),
     ("fan_net", "fan_out", |case| case.fan_out_of_networks()),
     ("fan_blk", "fan_out", |case| case.fan_out_of_blocks()),
+    ("hops", "hops", |case| case.hops()),
     ("fleet", "fleet", |case| Seen::of(one_if(case.cohort.shared_address.is_some()))),
     ("probe", "probe", |case| Seen::of(count(case.cohort.probed.len()))),
     ("checks", "checks_only", |case| case.checks_only()),
@@ -66,11 +67,16 @@ pub const READINGS: &[(&str, &str, Read)] = &[
     ("typical", "own_sizes", |case| case.own_sizes()),
     ("joint", "habits", |case| case.habits(case.cohort.joint / libm::sqrt(case.records()))),
     ("mix_part", "habits", |case| case.habits(case.cohort.mixture / case.records())),
+    ("switches", "switches", |case| Seen::of(case.cohort.switches)),
     ("hours", "hours", |case| Seen::of(case.cohort.odd_hours)),
     ("indep", "independent", |case| case.independent()),
     ("load_tool", "load_tool", |case| case.load_tool()),
 ];
 
+/// How often a pool of machines or proxies sends the next request from elsewhere. Of so often or rarely an owner moves that
+/// it is as if always or never: a few records tell no more.
+const HOPPING: f64 = 0.6;
+const MOVING: (f64, f64) = (0.02, 0.98);
 /// Rarer than this, as minus a logarithm, is as rare as can be, so that it takes no large fleet to find it out.
 const RAREST: f64 = 5.05;
 
@@ -136,6 +142,15 @@ impl Case<'_> {
         // Those of new networks are counted with these.
         let blocks = if self.cohort.is_new[0] { 0.0 } else { count(self.cohort.blocks.len()) };
         Seen::new(surprise(blocks, usual), blocks, usual)
+    }
+
+    /// Whether it changes its place from one request to the next as a pool of machines or proxies does, and not as often as
+    /// the owner: one who moved has one place at a time. Who stays where he is is not acquitted by that.
+    fn hops(&self) -> Seen {
+        let [moves, all] = self.cohort.moves.map(f64::from);
+        let own = self.owner.moving().clamp(MOVING.0, MOVING.1);
+        let stays = (all - moves) * libm::log((1.0 - HOPPING) / (1.0 - own));
+        Seen::new((moves * libm::log(HOPPING / own) + stays).max(0.0), moves, own * all)
     }
 
     fn checks_only(&self) -> Seen {

@@ -75,6 +75,11 @@ pub struct Cohort {
     pub typical: f64,
     pub joint: f64,
     pub mixture: f64,
+    /// By how much it changes, or keeps, its model rather as somebody does who takes the key's models at random.
+    pub switches: f64,
+    /// The smallest block that its last record came from, and how often that was another than the one before, of how often.
+    place: u64,
+    pub moves: [u32; 2],
     /// By how much its sizes are likelier its own than the owner's: ever, and of late.
     pub gains: [f64; 2],
     /// How often it came back while others used the key.
@@ -169,6 +174,9 @@ impl Cohort {
             typical: 0.0,
             joint: 0.0,
             mixture: 0.0,
+            switches: 0.0,
+            place: act.identity.place.map_or(0, |place| place.fine),
+            moves: [0; 2],
             gains: [0.0; 2],
             visits: 1,
             visited: act.at,
@@ -221,6 +229,7 @@ impl Cohort {
             (&mut self.typical, Of::Typical),
             (&mut self.joint, Of::Joint),
             (&mut self.mixture, Of::Mixture),
+            (&mut self.switches, Of::Switches),
         ];
         for (sum, of) in sums {
             *sum += f64::from(added.get(of));
@@ -251,6 +260,11 @@ impl Cohort {
             self.blocks.see(place.block, at, SET_MAX);
         }
         self.addresses.see(place.address, at, SET_MAX);
+        if self.records > 1 {
+            let [moves, all] = self.moves;
+            self.moves = [moves + u32::from(place.fine != self.place), all + 1];
+        }
+        self.place = place.fine;
         if place.country != [0; 2] && !owner.countries.has(place.country) {
             self.countries.see(place.country, at, SET_MAX);
         }

@@ -63,6 +63,7 @@ terms! {
     "server" "a network of servers, where the key has been used from other lines only",
     "identity_cap" "who somebody is does not convict alone",
     "fan_out" "more new networks or blocks than the key ever has in as many days",
+    "hops" "from one place to the next and back between requests, which the owner does not",
     "fleet" "an address that is new to another key, too",
     "probe" "models refused to requests that ask for nothing",
     "checks_only" "nothing but lists, refusals and empty calls",
@@ -75,6 +76,7 @@ terms! {
     "tokens" "requests of sizes that the owner does not send",
     "own_sizes" "how much of it is work that the owner does, too",
     "habits" "sizes, hours and models together are likelier somebody else's",
+    "switches" "changes between models, or keeps to one, as the owner does not",
     "hours" "at work when the owner is not",
     "independent" "at work beside the owner as chance has it, not as one who moves",
     "load_tool" "a tool for load tests, on a network or a block of addresses that is known",
@@ -163,6 +165,8 @@ mod tests {
                 "own_sizes" | "load_tool" => {
                     assert!(added().is_sorted_by(|one, other| one >= other), "{name}");
                 }
+                // Whoever changes between models as the owner does is rather the owner, below its first step, too.
+                "switches" => assert!(added().skip(1).is_sorted_by(|one, other| one <= other), "{name}"),
                 _ => assert!(added().is_sorted_by(|one, other| one <= other), "{name}"),
             }
         }

@@ -70,6 +70,8 @@ pub struct Owner {
     pub successes: f64,
     /// Records with another of the owner shortly before, and from elsewhere.
     neighbours: [f32; 2],
+    /// Records from elsewhere than the one before.
+    moves: f32,
     last_place: u64,
     /// Days with newcomers, by known client (nought: one that was new itself).
     pub newcomers: Vec<(u64, Days)>,
@@ -124,6 +126,7 @@ impl Owner {
             spent: 0.0,
             successes: 0.0,
             neighbours: [0.0; 2],
+            moves: 0.0,
             last_place: 0,
             newcomers: Vec::new(),
         }
@@ -219,9 +222,11 @@ impl Owner {
         let since = at - self.last;
         if self.records > 1 {
             self.pause = self.pause.max(since);
+            let moves = f32::from(u8::from(fine != self.last_place));
+            self.moves += moves;
             if (0..=SESSION).contains(&since) {
                 self.neighbours[0] += 1.0;
-                self.neighbours[1] += f32::from(u8::from(fine != self.last_place));
+                self.neighbours[1] += moves;
             }
         }
         self.last = self.last.max(at);
@@ -309,6 +314,13 @@ impl Owner {
         #[allow(clippy::cast_precision_loss, reason = "a share")]
         let all = self.records as f64 + 2.0;
         self.neighbours.map(|count| f64::from(count) / all)
+    }
+
+    /// The part of the records that come from elsewhere than the one before, a little added.
+    pub fn moving(&self) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "a share")]
+        let all = self.records as f64;
+        (f64::from(self.moves) + 0.5) / (all + 2.0)
     }
 
     /// How even days are: the shape of the negative binomial that their requests follow.

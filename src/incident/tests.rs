@@ -207,6 +207,31 @@ fn an_owner_who_moves_is_no_thief() {
     assert_eq!(told(&world.text(), &[]), []);
 }
 
+/// Somebody who moved has one place at a time; an owner who is here and there says nothing of a stranger who is, too.
+#[test]
+fn requests_from_one_place_and_the_next_count_where_the_owner_keeps_to_his() {
+    let hops = |homes: [&'static str; 2], places: [&'static str; 2]| {
+        let mut world = World::default();
+        for (day, quarter) in (0..40).flat_map(|day| (32..72).map(move |quarter| (day, quarter))) {
+            let address = homes[usize::from(quarter % 2 == 0)];
+            let at = START + day * DAY + quarter * 900 + (day * 37 + quarter * 61) % 300;
+            world.call("a1", at, Caller { address, ..OWNER });
+        }
+        for call in 0..120 {
+            let address = places[usize::from(call % 2 == 0)];
+            world.call("a1", START + 36 * DAY + 11 * 3600 + call * 20, Caller { address, ..THIEF });
+        }
+        let incidents = told(&world.text(), &[]);
+        let last = incidents.last().expect("an incident");
+        last.ledger.iter().any(|term| term.name == "hops" && term.nats > 1.0)
+    };
+    let [home, office] = ["198.51.100.7", "192.0.2.44"];
+    let [one, other] = ["203.0.113.99", "100.64.9.1"];
+    assert!(hops([home, home], [one, other]));
+    assert!(!hops([home, home], [one, one]), "he keeps to one place");
+    assert!(!hops([home, office], [one, other]), "the owner does so, too");
+}
+
 #[test]
 fn a_key_that_is_new_is_not_told_at_its_first_records() {
     let mut world = World::default();
