@@ -12,6 +12,9 @@ const REQUESTS_MIN: f64 = 100.0;
 /// How regular a key can be: days that differ by a fifth for no reason that the hour of the week knows.
 const SHAPE_MAX: f64 = 20.0;
 const SHAPE_MIN: f64 = 0.05;
+/// How many times the longest silence of these weeks, in requests that would have been usual, the next one must be: many
+/// keys are used in bursts, with hours between them that their hours of the week do not let expect.
+const TIMES_LONGEST: f64 = 2.0;
 /// After so many hours nobody waits any more.
 const HOURS_MAX: u32 = 31 * 24;
 /// Hours of a week.
@@ -48,6 +51,8 @@ pub struct Pulse {
     cells: [f64; CELLS],
     /// Shape of the gamma distribution that days are drawn from: large where they are alike.
     shape: f64,
+    /// The longest silence so far, in requests that would have been usual.
+    longest: f64,
     is_daily: bool,
 }
 
@@ -82,7 +87,8 @@ impl Pulse {
             *requests /= of_weekday[cell / 24];
         }
         let shape = shape(history, &cells, days());
-        Some(Self { cells, shape, is_daily: days().count() == used })
+        let longest = longest(history, &cells, days());
+        Some(Self { cells, shape, longest, is_daily: days().count() == used })
     }
 
     /// What an hour of a day usually has, and that day.
@@ -105,7 +111,8 @@ impl Pulse {
             expected += self.expected(local.day, local.hour) * part;
             at = end;
             let chance = self.chance(expected);
-            let lasts = hours(at.0.saturating_sub(last.0)) >= patience.hours_min;
+            let lasts = hours(at.0.saturating_sub(last.0)) >= patience.hours_min
+                && expected >= self.longest * TIMES_LONGEST;
             if lasts && chance <= patience.chance_max && self.is_no_holiday(begun, local.day, patience) {
                 return Some(Hush { at, expected, chance, is_daily: self.is_daily });
             }
@@ -145,6 +152,24 @@ fn shape(history: &History, cells: &[f64; CELLS], days: impl Iterator<Item = Day
     let freedom = f64::max(count - 7.0, 1.0);
     let excess = squares / freedom - means / count;
     if excess <= 0.0 { SHAPE_MAX } else { (mean_squares / count / excess).clamp(SHAPE_MIN, SHAPE_MAX) }
+}
+
+/// The longest run of hours without use, in requests that would have been usual.
+fn longest(history: &History, cells: &[f64; CELLS], days: impl Iterator<Item = Day>) -> f64 {
+    let (mut longest, mut run, mut before) = (0.0_f64, 0.0, None);
+    for day in days {
+        // Of a day that does not count nobody knows what it had.
+        if before.is_some_and(|before: Day| before.0 + 1 != day.0) {
+            run = 0.0;
+        }
+        before = Some(day);
+        let used = history.hours(day, day, |_| true);
+        for (requests, usual) in used.into_iter().zip(&cells[weekday(day) * 24..]) {
+            run = if requests > 0 { 0.0 } else { run + usual };
+            longest = longest.max(run);
+        }
+    }
+    longest
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a month of nanoseconds")]
@@ -196,6 +221,22 @@ mod tests {
         let by_night = pulse(&[0, 1, 2, 3, 4, 5, 6], 0..6, |_| 100).unwrap();
         // Used every day, but in the night only: the next night is missed, and the day is not.
         assert_eq!(told(&by_night, "2026-06-02T05:59:00Z").as_deref(), Some("2026-06-03T01:00:00Z"));
+    }
+
+    #[test]
+    fn a_silence_must_be_longer_than_those_before() {
+        let mut history = History::default();
+        let start = Day(crate::time::days_from_civil(2026, 5, 4).try_into().unwrap());
+        for day in start.0..start.0 + 28 {
+            // Every fourth day the hours from ten to seven in the evening are missing.
+            for hour in (0..24).filter(|hour| day % 4 != 0 || !(10..19).contains(hour)) {
+                history.add(Day(day), hour, 40, NanoUsd::ZERO);
+            }
+        }
+        let pulse = Pulse::of(&history, Day(start.0 + 27), |_| true).unwrap();
+        assert!(pulse.longest > 200.0, "{}", pulse.longest);
+        let told = told(&pulse, "2026-06-02T10:00:00Z").unwrap();
+        assert!(told.as_str() > "2026-06-02T22" && told.as_str() < "2026-06-03T12", "{told}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn a_silence_is_told_once_over_shards_and_restarts() {
     let expected = [
         "open 2026-06-17 2026-06-17T20:00:00Z 2026-06-17T20:00:00Z",
         "final 2026-06-17 2026-06-17T20:00:00Z 2026-06-18T12:00:00Z",
-        "open 2026-06-18 2026-06-18T23:00:00Z 2026-06-18T23:00:00Z",
+        "open 2026-06-18 2026-06-19T08:00:00Z 2026-06-19T08:00:00Z",
     ];
     assert_eq!(shown, expected);
 }
