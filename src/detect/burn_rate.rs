@@ -231,8 +231,9 @@ impl<'a> Told<'a> {
         let stretch = if hours > 1.0 { format!("{hours:.0} hours") } else { "an hour".to_owned() };
         let spent = format!("{} in {stretch} up to {}", burn.long, Stamp::utc(self.end));
         match measure {
+            Measure::Usual(usual) if usual <= 0.0 => format!("{spent}, of a key that usually costs nothing"),
             Measure::Usual(usual) => {
-                let times = burn.long.usd() / (usual * hours).max(1e-9);
+                let times = burn.long.usd() / (usual * hours);
                 let usual = NanoUsd::from_usd(usual);
                 format!("{spent}: {times:.0} times its busiest usual hours of {usual}")
             }
