@@ -22,6 +22,10 @@ pub fn reading(entry: &Entry) -> String {
         "place" => format!("{} of all keys use its network", percent(seen)),
         "country" => n("country", "countries"),
         "identity_cap" => format!("it comes to {seen:.3} nats, of which {usual} count"),
+        "hops" => {
+            format!("{} changes of place; {} are usual in as many requests", number(seen), number(usual))
+        }
+        "switches" => format!("{seen:+.1} nats, over all of its changes"),
         "fan_out" => format!("{} of them; {} are usual in as long", number(seen), number(usual)),
         "probe" | "model" => n("model", "models"),
         "checks_only" => format!("{}, and no other", n("such call", "such calls")),

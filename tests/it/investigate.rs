@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A log of a key of which each record is given a change, and a thief on the last day.
-fn log(dir: &Path, name: &str, lines: &mut [(i64, String)]) {
+pub fn log(dir: &Path, name: &str, lines: &mut [(i64, String)]) {
     lines.sort();
     let text: String = lines.iter().map(|(_, line)| line.as_str()).collect();
     std::fs::write(dir.join(name), text).unwrap();
 }
 
-fn weeks(key: i64) -> Vec<(i64, String)> {
+pub fn weeks(key: i64) -> Vec<(i64, String)> {
     let quarters = (0..37).flat_map(|day| (32..72).map(move |quarter| (day, quarter)));
     quarters
         .map(|(day, quarter)| START + day * DAY + quarter * 900 + (day * 37 + quarter * 61) % 300)
@@ -22,17 +22,17 @@ fn weeks(key: i64) -> Vec<(i64, String)> {
         .collect()
 }
 
-fn changed((at, line): (i64, String), change: impl Fn(&mut Value)) -> (i64, String) {
+pub fn changed((at, line): (i64, String), change: impl Fn(&mut Value)) -> (i64, String) {
     let mut record: Value = serde_json::from_str(&line).unwrap();
     change(&mut record);
     (at, format!("{record}\n"))
 }
 
-fn thief() -> Vec<(i64, String)> {
+pub fn thief() -> Vec<(i64, String)> {
     (0..90).map(|call| line(0, START + 36 * DAY + 11 * 3600 + call * 40, &THIEF)).collect()
 }
 
-fn investigate(dir: &Path, args: &[&str]) -> Value {
+pub fn investigate(dir: &Path, args: &[&str]) -> Value {
     let ran = run_in(dir, &[&["investigate", "--quiet", "--json"], args].concat(), b"");
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
     serde_json::from_str(&ran.stdout).unwrap()
@@ -89,91 +89,18 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_shared_with_others_is_not_to_be_blocked_and_the_rest_is_found_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    std::fs::write(dir.join("log"), text()).unwrap();
-    let report = investigate(dir, &["--key", "...key0", "-o", "case", "log"]);
-    let list = std::fs::read_to_string(dir.join("case/indicators.watch.txt")).unwrap();
-    assert!(list.contains("\n203.0.113.99"), "{list}");
-    assert!(list.contains("\n# client:Python/3.12 aiohttp/3.10.1"), "libraries are many people's: {list}");
-    // A run that reads the list finds the thief at the key that he hardly used.
-    std::fs::write(dir.join("on.toml"), "[watch_list]\nfiles = [\"case/indicators.watch.txt\"]\n").unwrap();
-    let ran = run_in(dir, &["run", "--quiet", "--config", "on.toml", "log"], b"");
-    let found: BTreeSet<String> = ran
-        .events()
-        .iter()
-        .filter(|event| event["alert_type"] == "watch_list")
-        .map(|event| event["api_key_prefix"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(found, BTreeSet::from(["...key0".to_owned(), "...key1".to_owned()]));
-    // Another key that he uses since is no reason to spare him.
-    let address =
-        report["indicators"]["list"].as_array().unwrap().iter().find(|one| one["kind"] == "address").unwrap();
-    assert_eq!(address["is_shared"], false, "{address}");
-    assert!(address["about"].as_str().unwrap().contains("the same thief"), "{address}");
-}
-
-#[test]
-fn indicators_are_well_formed_wherever_they_go() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let mut lines = weeks(0);
-    let hostile = "evil*?'\"\\ <script>alert(1)</script>\u{1b}[31m=cmd|'/c'!A1";
-    lines.extend(
-        thief().into_iter().map(|line| changed(line, |record| record["user_agent"] = json!(hostile))),
-    );
-    log(dir, "log", &mut lines);
-    let _ = investigate(dir, &["--key", "...key0", "-o", "case", "log"]);
-    let read = |name: &str| std::fs::read_to_string(dir.join("case").join(name)).unwrap();
-    let bundle: Value = serde_json::from_str(&read("indicators.stix.json")).unwrap();
-    let objects = bundle["objects"].as_array().unwrap();
-    let ids: BTreeSet<&str> = objects.iter().map(|object| object["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), objects.len(), "each is there once");
-    for object in objects {
-        let kind = object["type"].as_str().unwrap();
-        assert!(object["id"].as_str().unwrap().starts_with(&format!("{kind}--")), "{object}");
-        for name in ["source_ref", "target_ref", "created_by_ref"] {
-            assert!(object[name].as_str().is_none_or(|id| ids.contains(id)), "{name} of {object}");
-        }
-        for name in ["created", "modified", "valid_from"] {
-            assert!(object[name].as_str().is_none_or(|at| at.len() == 24 && at.ends_with('Z')), "{object}");
-        }
-        if kind == "indicator" {
-            let pattern = object["pattern"].as_str().unwrap();
-            let quotes = pattern.replace("\\\\", "").replace("\\'", "").matches('\'').count();
-            assert!(quotes.is_multiple_of(2), "{pattern}");
-        }
-    }
-    let event: Value = serde_json::from_str(&read("indicators.misp.json")).unwrap();
-    let kinds: BTreeSet<&str> = event["Event"]["Attribute"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["type"].as_str().unwrap())
-        .collect();
-    assert_eq!(kinds, BTreeSet::from(["ip-src", "user-agent"]));
-    assert!(read("indicators.csv").lines().all(|line| line.matches('"').count().is_multiple_of(2)));
-    let sigma = read("indicators.sigma.yml");
-    assert!(sigma.contains("- 'evil\\*\\?''\"\\\\ <script>"), "{sigma}");
-    let page = read("report.html");
-    assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(1)"), "nothing acts in the page");
-    for outside in ["src=", "href=", "url(", "@import", "javascript:"] {
-        assert!(!page.contains(outside), "{outside}: a page that needs nothing from outside");
-    }
-    for name in
-        ["report.txt", "report.md", "report.html", "indicators.sigma.yml", "indicators.csv", "letter.md"]
-    {
-        assert!(!read(name).contains('\u{1b}'), "{name}: no escape sequence");
-    }
-}
-
-#[test]
 fn behind_one_address_clients_tell_them_apart() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let mut lines = weeks(0);
-    let his = thief();
+    let mut his = thief();
+    // He tries first what the key may do: a colleague with another program would not, and is not told.
+    his.extend(["gpt-4.1", "o3", "gpt-5", "gpt-image-1"].iter().zip(0..).map(|(model, at)| {
+        changed(line(0, START + 36 * DAY + 10 * 3600 + at, &THIEF), |record| {
+            (record["model"], record["status_code"]) = (json!(model), json!(403));
+            (record["input_tokens"], record["output_tokens"]) = (json!(0), json!(0));
+        })
+    }));
     let count = his.len() as u64;
     lines.extend(
         his.into_iter().map(|line| changed(line, |record| record["source_ip"] = json!(OWNER.address))),
@@ -392,35 +319,6 @@ fn without_addresses_and_clients_it_says_what_it_does_not_know() {
     if report["verdict"]["class"] == "compromise" {
         assert!(limits.contains("by their size, model and time"), "{limits}");
     }
-}
-
-#[test]
-fn a_pack_of_it_is_verified_and_fails_when_a_byte_is_changed() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let mut lines = weeks(0);
-    lines.extend(thief());
-    log(dir, "log", &mut lines);
-    let run = |args: &[&str]| run_in(dir, args, b"");
-    assert_eq!(run(&["pack", "key", "pack.key"]).code, Some(0));
-    let made =
-        run(&["investigate", "-q", "--pack", "case.tar", "--sign-with", "pack.key", "-o", "case", "log"]);
-    assert_eq!(made.code, Some(0), "{}", made.stderr);
-    let sound = run(&["verify", "case.tar"]);
-    assert_eq!(sound.code, Some(0), "{}{}", sound.stdout, sound.stderr);
-    let mut bytes = std::fs::read(dir.join("case.tar")).unwrap();
-    let rows = std::fs::read_to_string(dir.join("case/requests.jsonl")).unwrap();
-    let row = rows.lines().nth(40).unwrap();
-    let at =
-        bytes.windows(row.len()).position(|window| window == row.as_bytes()).expect("the row is in the pack");
-    bytes[at + row.len() - 3] ^= 1;
-    std::fs::write(dir.join("changed.tar"), bytes).unwrap();
-    assert_eq!(run(&["verify", "changed.tar"]).code, Some(1));
-    // For the provider without addresses: still provable.
-    let redacted =
-        run(&["pack", "redact", "case.tar", "-o", "out.tar", "--field", "source_ip", "--drop", "report.txt"]);
-    assert_eq!(redacted.code, Some(0), "{}", redacted.stderr);
-    assert_eq!(run(&["verify", "out.tar", "--original", "case.tar"]).code, Some(0));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod formats;
 mod halves;
 mod incidents;
 mod investigate;
+mod investigate_forms;
 mod journal;
 mod laws;
 #[cfg(feature = "trace")]

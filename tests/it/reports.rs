@@ -91,7 +91,7 @@ fn a_stolen_key_shows_in_the_reports_of_its_provider() {
     // Nobody can tell from such reports where a request came from, or how many there were.
     let blind: Vec<&str> =
         first["blind"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert_eq!(blind, ["volume_spike", "unknown_source_ip", "off_hours_usage"]);
+    assert_eq!(blind, ["volume_spike", "unknown_source_ip", "off_hours_usage", "silence"]);
     assert!(first.get("requests").is_none(), "{first}");
 }
 

@@ -107,3 +107,18 @@ pub fn decoded(line: &str) -> Batch {
     let block = Block { bytes: line.to_owned().into(), ..Block::default() };
     Decoder::new(settings).block(&block, Timestamp::MAX)
 }
+
+/// The memory that a run says it took, in MiB.
+pub fn memory_mib(stderr: &str) -> u64 {
+    let (before, _) = stderr.split_once(" MiB memory").expect("a summary");
+    before.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// The same of a run that reads one record: most of it is the program itself, of which a build for debugging has much.
+pub fn least_mib() -> u64 {
+    static LEAST: LazyLock<u64> = LazyLock::new(|| {
+        let record = b"{\"timestamp\":1780391700,\"api_key_prefix\":\"...3f9c\"}\n";
+        memory_mib(&run_in(Path::new("."), &["run", "-"], record).stderr)
+    });
+    *LEAST
+}
