@@ -86,7 +86,9 @@ impl Spending {
         let before = usize::from(self.first.saturating_sub(quarter));
         let length = (self.quarters.len() + before).max(usize::from(quarter.saturating_sub(self.first)) + 1);
         if length > capacity {
-            self.quarters.reserve_exact(length + GROWTH - self.quarters.len());
+            // Of most days there is one stretch, and of a quiet key's no more than a quarter.
+            let growth = if capacity == 0 { 0 } else { GROWTH };
+            self.quarters.reserve_exact(length + growth - self.quarters.len());
         }
         self.quarters.splice(..0, std::iter::repeat_n(NanoUsd::ZERO, before));
         self.quarters.resize(length, NanoUsd::ZERO);

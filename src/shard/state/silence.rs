@@ -8,14 +8,14 @@ use crate::window::OpenDay;
 use serde::{Deserialize, Serialize};
 
 /// How long a key has been quiet.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct Quiet {
     /// The last use.
     last: Timestamp,
     /// When it is looked at whether that is too long ago; saved, so that a run which goes on looks at the same time.
     look: Option<Timestamp>,
     /// A silence that was told and is not over.
-    told: Option<Silence>,
+    told: Option<Box<Silence>>,
 }
 
 impl Quiet {
@@ -61,7 +61,7 @@ impl KeyState {
             return (None, self.quiet.look);
         }
         let silence = Silence { told: now, ..silence };
-        (self.quiet.look, self.quiet.told) = (None, Some(silence));
+        (self.quiet.look, self.quiet.told) = (None, Some(Box::new(silence)));
         (self.alert_of(&silence, None, rules, zones), None)
     }
 
