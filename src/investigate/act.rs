@@ -2,11 +2,11 @@
 
 use crate::address::Address;
 use crate::money::NanoUsd;
+use crate::pack::hex;
 use crate::record::{Batch, CostSource, UsageRecord};
 use crate::time::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// Where a record stood.
@@ -131,9 +131,5 @@ impl Act {
 
 /// SHA-256, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex(&Sha256::digest(bytes))
 }

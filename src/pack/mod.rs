@@ -112,7 +112,7 @@ fn is_free(name: &str) -> bool {
 }
 
 /// Sixty-four hexadecimal digits, or as many as there are bytes.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
