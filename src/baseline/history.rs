@@ -110,7 +110,7 @@ impl History {
 
     /// Adds a complete day.
     pub fn add_day(&mut self, closed: &OpenDay) {
-        for (hour, &requests) in (0_u8..).zip(&closed.hours) {
+        for (hour, requests) in (0_u8..).zip(closed.hours.iter()) {
             if requests > 0 {
                 self.add(closed.day, hour, requests, NanoUsd::ZERO);
             }

@@ -77,14 +77,25 @@ fn raise(rule: u16, finding: Finding, at: Stamp, raised: &mut Vec<Raised>) -> Op
     Some(*open)
 }
 
-/// Closes the alerts of a day: `final` where the detector still holds, `withdrawn` where it does not.
+/// Closes the alerts of a day: `final` where the detector holds now, `withdrawn` where it did and does not any more. One
+/// may hold that never did before, where the day's baseline was built after its last record: else it would depend on the
+/// order in which records came whether it is told.
 pub fn close(rules: &Ruleset, view: &KeyView<'_>, raised: &[Raised], out: &mut Vec<Alert>) {
     for (number, detector, rule) in rules.numbered() {
-        let Some(open) = raised.iter().find(|open| open.rule == number) else { continue };
-        let finding = rule.test(view);
-        let status = if finding.is_some() { Status::Final } else { Status::Withdrawn };
-        let severity = finding.map_or(open.severity, |finding| finding.severity);
-        let last = Raised { revision: open.revision + 1, severity, ..*open };
+        let open = raised.iter().find(|open| open.rule == number);
+        let (last, status) = match (open, rule.test(view)) {
+            (None, None) => continue,
+            (Some(open), None) => (Raised { revision: open.revision + 1, ..*open }, Status::Withdrawn),
+            (Some(open), Some(Finding { severity, .. })) => {
+                (Raised { revision: open.revision + 1, severity, ..*open }, Status::Final)
+            }
+            (None, Some(Finding { severity, extent })) => {
+                let at = Stamp::utc(view.day.end);
+                let new =
+                    Raised { rule: number, revision: 0, detected_at: at, updated_at: at, severity, extent };
+                (new, Status::Final)
+            }
+        };
         let blind = rules.blind(view.signals);
         out.push(Alert { blind, ..describe(detector, view, &rule.explain(view), last, status) });
     }

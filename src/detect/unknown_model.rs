@@ -40,7 +40,7 @@ impl Rule for UnknownModel {
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         let mut known = view.known_models();
         let all = known.len();
-        let (timestamp, model) = match &view.day.unknown_model {
+        let (timestamp, model) = match view.day.unknown_model.as_deref() {
             Some((time, name)) => (*time, name.to_string()),
             None => (view.day.first(), String::new()),
         };

@@ -56,6 +56,8 @@ struct LedgerLine {
 #[derive(Serialize)]
 struct Evidence<'a> {
     request_ids: &'a [Box<str>],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    buckets: &'a [Box<str>],
     source_ips: &'a [String],
 }
 
@@ -98,7 +100,11 @@ impl<'a> From<&'a Incident> for Line<'a> {
             key_id: incident.key.to_string(),
             requests: incident.requests,
             cost_usd: rounded(incident.cost_usd),
-            evidence: Evidence { request_ids: &incident.request_ids, source_ips: &incident.source_ips },
+            evidence: Evidence {
+                request_ids: &incident.request_ids,
+                buckets: &incident.buckets,
+                source_ips: &incident.source_ips,
+            },
             next_steps: incident.next_steps,
         }
     }

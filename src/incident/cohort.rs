@@ -119,9 +119,16 @@ pub struct Act<'a> {
     pub output: u64,
     pub cost: f64,
     pub request: &'a str,
+    /// Of a sum, how many requests it stands for; tokens and dollars are then those of the mean one.
+    pub sums: Option<u32>,
 }
 
 impl Act<'_> {
+    /// How many requests it stands for.
+    pub fn count(&self) -> u32 {
+        self.sums.unwrap_or(1)
+    }
+
     /// Whether it was served.
     pub const fn is_success(&self) -> bool {
         self.status < 400

@@ -90,6 +90,8 @@ pub struct Incident {
     pub cost_usd: f64,
     /// Requests that were not told before, by their ids.
     pub request_ids: Vec<Box<str>>,
+    /// Where nothing else is told of the key: the buckets that were not told before, by their stretch of time and model.
+    pub buckets: Vec<Box<str>>,
     /// Addresses, the first of them.
     pub source_ips: Vec<String>,
     /// What to do.
@@ -187,6 +189,7 @@ impl Incident {
             requests: consumer.records,
             cost_usd: consumer.spent,
             request_ids,
+            buckets: Vec::new(),
             source_ips: consumer.addresses.iter().map(ToString::to_string).collect(),
             next_steps: crate::detect::REVOKE_FIRST,
         }
@@ -230,6 +233,7 @@ impl Incident {
             requests: u32::try_from(seen).unwrap_or(u32::MAX),
             cost_usd: alert.cost.usd(),
             request_ids: Vec::new(),
+            buckets: Vec::new(),
             source_ips: match addresses {
                 Some((_, Fact::Texts(texts))) => texts.clone(),
                 _ => Vec::new(),

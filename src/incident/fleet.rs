@@ -31,6 +31,8 @@ pub struct Fleet {
     pub shape: Shape,
     /// Sizes of all requests, in doublings.
     pub sizes: Everybody,
+    /// Mean sizes of the sums of all keys of which nothing else is told.
+    pub mean_sizes: Everybody,
     /// How often newcomers and days that are no theft look like one.
     pub tally: Tally,
     keys: u32,
@@ -134,6 +136,7 @@ impl Fleet {
         }
         self.shape.add_all(&news.shape);
         self.sizes.add_all(&news.sizes);
+        self.mean_sizes.add_all(&news.mean_sizes);
         self.tally.add_all(&news.tally);
         self.keys = self.keys.saturating_add(news.keys);
         for (network, keys) in &news.networks {
@@ -164,6 +167,7 @@ impl Fleet {
         }
         news.shape.subtract(&before.shape);
         news.sizes.subtract(&before.sizes);
+        news.mean_sizes.subtract(&before.mean_sizes);
         news.tally.subtract(&before.tally);
         news.keys = self.keys.saturating_sub(before.keys);
         subtract(&mut news.networks, &before.networks);

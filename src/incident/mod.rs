@@ -8,6 +8,7 @@
 //! One pass in the order of arrival, by event time. Nothing looks ahead, and every key has a bounded state, which is kept
 //! with the rest of the key's. What is usual among all keys (`fleet`) is told every quarter of an hour.
 
+mod bucket;
 mod budget;
 mod case;
 mod cohort;
@@ -24,6 +25,7 @@ mod statements;
 mod table;
 mod watch;
 
+pub use bucket::Gain;
 pub use budget::{Outlook, Way};
 pub use event::{Incident, Phase, incident_id};
 pub use evidence::{IDENTITY, TERMS, Term, is_of_habits, meaning};
@@ -39,7 +41,7 @@ use crate::time::{MINUTE, SECOND, Stamp, Timestamp};
 use budget::Bar;
 use cohort::Act;
 use fleet::Around;
-use habits::Regular;
+use habits::{Regular, ToldBy};
 use hashbrown::HashMap;
 use identity::{Identity, Place};
 use owner::seconds;
@@ -132,6 +134,8 @@ pub struct Watched {
     consumers: Option<Box<Watch>>,
     /// Of those that tell neither.
     regular: Option<Box<Regular>>,
+    /// Of sums, as long as there are no records of requests.
+    summed: Option<Box<Regular>>,
     /// What operators have said.
     said: Option<Box<Said>>,
     /// Memory besides its own when it was last asked for, and whether it may be another by now: to add it up takes as
@@ -156,7 +160,7 @@ impl Watched {
     /// Memory besides its own, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.consumers.as_deref().map_or(0, Watch::bytes)
-            + self.regular.as_deref().map_or(0, Regular::bytes)
+            + self.regular.iter().chain(&self.summed).map(|regular| regular.bytes()).sum::<usize>()
             + self.said.as_deref().map_or(0, Said::bytes)
     }
 
@@ -191,8 +195,8 @@ impl Watched {
     /// When the next open incident is over, if nothing more comes of it for `quiet` seconds.
     pub fn due(&self, quiet: i64) -> Option<Timestamp> {
         let consumers = self.consumers.as_ref().and_then(|consumers| consumers.due(quiet));
-        let regular = self.regular.as_ref().and_then(|regular| regular.due());
-        consumers.into_iter().chain(regular).min().map(|due| Timestamp(due * SECOND))
+        let regular = self.regular.iter().chain(&self.summed).filter_map(|regular| regular.due());
+        regular.chain(consumers).min().map(|due| Timestamp(due * SECOND))
     }
 }
 
@@ -269,16 +273,26 @@ impl Observer {
         }
         let identity = self.identity(record, batch);
         let Watched { consumers, regular, said, is_changed, .. } = watch;
-        let said = said.as_deref();
-        let is_silent = learning || said.is_some_and(|said| said.is_quiet(INCIDENT, seconds(record.time.at)));
         let Self { settings, load_tools, known, news, bars, taken, .. } = self;
         let seat = |way: Way| {
-            let bar = if is_silent { Bar::SILENT } else { bars[way as usize] };
-            Seat { key, time: record.time, bar, load_tools, networks: &settings.networks, said }
+            let bar = if is_silent(said.as_deref(), record.time.at, learning) {
+                Bar::SILENT
+            } else {
+                bars[way as usize]
+            };
+            Seat {
+                key,
+                time: record.time,
+                bar,
+                load_tools,
+                networks: &settings.networks,
+                said: said.as_deref(),
+            }
         };
         if record.address.is_none() && record.user_agent.is_none() {
             *is_changed = true;
-            let regular = regular.get_or_insert_with(|| Box::new(Regular::new(record.time.at)));
+            let regular =
+                regular.get_or_insert_with(|| Box::new(Regular::new(record.time.at, ToldBy::Requests)));
             return regular.take(
                 &act(record, batch, &identity),
                 &seat(Way::Habits),
@@ -314,13 +328,14 @@ impl Observer {
             return None;
         }
         let about = batch.text(record.endpoint).to_ascii_lowercase();
-        let Watched { consumers, regular, said, .. } = watch;
+        let Watched { consumers, regular, summed, said, .. } = watch;
         let said = said.as_deref();
         let Self { settings, load_tools, known, news, taken, .. } = self;
         let networks = &settings.networks;
         let seat = Seat { key, time: record.time, bar: Bar::SILENT, load_tools, networks, said };
         let around = &mut Around { known, news, taken };
-        let of_habits = regular.as_mut().and_then(|regular| regular.hear(&about, &seat, around));
+        let mut regulars = regular.iter_mut().chain(summed);
+        let of_habits = regulars.find_map(|regular| regular.hear(&about, &seat, around));
         let consumers = consumers.as_mut().filter(|_| of_habits.is_none());
         of_habits.or_else(|| consumers?.hear(&about, &seat, around))
     }
@@ -333,11 +348,11 @@ impl Observer {
         now: Timestamp,
     ) -> (Vec<Incident>, Option<Timestamp>) {
         let Self { settings, load_tools, known, .. } = self;
-        let Watched { consumers, regular, said, .. } = watch;
+        let Watched { consumers, regular, summed, said, .. } = watch;
         let (networks, bar) = (&settings.networks, Bar::SILENT);
         let seat = Seat { key, time: Stamp::utc(now), bar, load_tools, networks, said: said.as_deref() };
-        let mut over: Vec<Incident> =
-            regular.as_mut().and_then(|regular| regular.settle(&seat)).into_iter().collect();
+        let regulars = regular.iter_mut().chain(summed);
+        let mut over: Vec<Incident> = regulars.filter_map(|regular| regular.settle(&seat)).collect();
         if let Some(consumers) = consumers {
             over.extend(consumers.settle(&seat, known, settings.quiet_seconds));
         }
@@ -347,12 +362,12 @@ impl Observer {
     /// What has not been told of open incidents, when there are no more records.
     pub fn rest(&self, watch: &mut Watched, key: &KeyProfile) -> Vec<Incident> {
         let Self { settings, load_tools, known, .. } = self;
-        let Watched { consumers, regular, said, .. } = watch;
+        let Watched { consumers, regular, summed, said, .. } = watch;
         let time = Stamp::utc(Timestamp::MIN);
         let (networks, bar) = (&settings.networks, Bar::SILENT);
         let seat = Seat { key, time, bar, load_tools, networks, said: said.as_deref() };
         let mut rest = consumers.as_mut().map_or_else(Vec::new, |consumers| consumers.rest(&seat, known));
-        rest.extend(regular.as_mut().and_then(|regular| regular.rest(&seat)));
+        rest.extend(regular.iter_mut().chain(summed).filter_map(|regular| regular.rest(&seat)));
         rest
     }
 
@@ -401,6 +416,11 @@ impl Observer {
     }
 }
 
+/// Whether nothing is to be told of a key.
+fn is_silent(said: Option<&Said>, at: Timestamp, learning: bool) -> bool {
+    learning || said.is_some_and(|said| said.is_quiet(INCIDENT, seconds(at)))
+}
+
 /// What a record says of the one who sent it.
 fn act<'a>(record: &UsageRecord, batch: &'a Batch, identity: &'a Identity) -> Act<'a> {
     let endpoint = batch.bytes_of(record.endpoint);
@@ -415,6 +435,7 @@ fn act<'a>(record: &UsageRecord, batch: &'a Batch, identity: &'a Identity) -> Ac
         output: record.tokens.output.or_zero(),
         cost: record.cost.usd(),
         request: batch.text(record.request_id),
+        sums: None,
     }
 }
 

@@ -60,6 +60,19 @@ impl World {
         self.lines.push((at, line));
     }
 
+    /// A bucket of the calls of an hour, as it is told when that is over.
+    fn sum(&mut self, key: &str, from: i64, requests: u64, who: Caller) {
+        let (to, (input, output)) = (from + 3600, who.tokens);
+        let line = format!(
+            r#"{{"timestamp":{from},"window_end":{to},"api_key_prefix":"...{key}","model":"{}","requests":{requests},"input_tokens":{},"output_tokens":{},"cost_usd":{:.4},"endpoint":"/v1/chat/completions"}}"#,
+            who.model,
+            requests * (input + u64::try_from(from / 3600 % 97).unwrap()),
+            requests * output,
+            0.0004 * f64::from(u32::try_from(requests).unwrap()),
+        );
+        self.lines.push((to, line));
+    }
+
     /// Calls every quarter of an hour from eight to eighteen o'clock.
     fn work(&mut self, key: &str, days: std::ops::Range<i64>, who: Caller) {
         for day in days {
@@ -163,6 +176,77 @@ fn a_thief_is_known_by_his_habits_where_records_tell_nothing_else() {
     let incidents = told(&world.text(), &[]);
     assert_one_theft(&incidents, stolen);
     assert_eq!(incidents.last().map(|last| last.requests), Some(120), "those told are those counted");
+}
+
+/// Some keys of which nothing is told but what they did in each hour, on the days up to this one.
+fn summed_world(days: i64) -> World {
+    let mut world = World::default();
+    for (key, who) in [
+        ("s1", OWNER),
+        ("s2", Caller { tokens: (6_000, 900), model: "gpt-4o", ..OWNER }),
+        ("s3", Caller { tokens: (12_000, 2_400), model: "gpt-4o", ..OWNER }),
+    ] {
+        for hour in (0..days).flat_map(|day| (8..18).map(move |hour| day * 24 + hour)) {
+            world.sum(key, START + hour * 3600, 4 + u64::try_from(hour * 61 % 3).unwrap(), who);
+        }
+    }
+    world
+}
+
+#[test]
+fn a_thief_is_known_by_the_hour_where_only_sums_are_told() {
+    let mut world = summed_world(38);
+    let stolen = START + 36 * DAY + 3 * 3600;
+    world.sum("s1", stolen, 90, THIEF);
+    let mut incidents = told(&world.text(), &[]);
+    let first = incidents.remove(0);
+    assert_eq!((&*first.key_hint, first.requests), ("...s1", 90));
+    assert_eq!(first.timestamp.at.0 / 1_000_000_000, stolen, "when it began");
+    assert_eq!(
+        first.detected_at.at.0 / 1_000_000_000,
+        stolen + 3600,
+        "before its end nobody knows what it holds"
+    );
+    assert_eq!(first.request_ids, [], "of a bucket nobody knows the requests");
+    assert_eq!(
+        first.buckets.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+        ["2026-07-07T03:00:00Z/2026-07-07T04:00:00Z gpt-4o"]
+    );
+    assert!(incidents.iter().all(|incident| incident.id == first.id), "{incidents:#?}");
+}
+
+#[test]
+fn a_bucket_told_again_says_nothing_new_and_more_in_it_does() {
+    let stolen = START + 36 * DAY + 3 * 3600;
+    let tell = |parts: &[u64]| {
+        let mut world = summed_world(36);
+        let mut text = std::mem::take(&mut world).text();
+        for requests in parts {
+            let mut world = World::default();
+            world.sum("s1", stolen, *requests, THIEF);
+            text += &world.text();
+        }
+        told(&text, &[])
+    };
+    let whole = tell(&[90]);
+    assert_eq!(whole.len(), 1, "{whole:#?}");
+    assert_eq!(tell(&[90, 90, 90]), whole);
+    let grown = tell(&[90, 400]);
+    assert_eq!(grown.last().map(|last| (last.revision, last.requests)), Some((1, 400)), "{grown:#?}");
+}
+
+#[test]
+fn sums_of_a_key_whose_requests_are_told_and_wide_ones_accuse_nobody() {
+    let mut world = summed_world(38);
+    world.work("s1", 0..38, BARE);
+    world.sum("s1", START + 36 * DAY + 3 * 3600, 90, THIEF);
+    let wide = format!(
+        r#"{{"timestamp":{},"window_end":{},"api_key_prefix":"...s2","model":"o1","requests":900,"input_tokens":9000000,"output_tokens":1350000}}"#,
+        START + 36 * DAY,
+        START + 37 * DAY
+    );
+    world.lines.push((START + 37 * DAY, wide));
+    assert_eq!(told(&world.text(), &[]), []);
 }
 
 #[test]

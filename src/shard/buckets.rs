@@ -3,10 +3,11 @@
 use super::state::Surroundings;
 use super::state::spread::Spread;
 use super::{Shard, content};
+use crate::incident::Gain;
 use crate::money::NanoUsd;
 use crate::record::{Batch, CostSource, Kind, UsageRecord};
 use crate::time::Timestamp;
-use crate::window::{Amounts, Change, Telling, Told};
+use crate::window::{Amounts, Change, Stretch, Telling, Told};
 
 impl Shard {
     /// Counts what a bucket says more or less than before.
@@ -37,8 +38,19 @@ impl Shard {
     }
 
     fn spread(&mut self, index: u32, record: &UsageRecord, batch: &Batch, change: &Change) {
-        let Self { settings, keys, zones, closings, watermark, counts, alerts, learning, watch_list, .. } =
-            self;
+        let Self {
+            settings,
+            keys,
+            zones,
+            closings,
+            watermark,
+            counts,
+            alerts,
+            observer,
+            learning,
+            watch_list,
+            ..
+        } = self;
         let Some(slot) = keys.slot(record, batch, settings) else {
             counts.untracked += 1;
             counts.processed += 1;
@@ -60,12 +72,18 @@ impl Shard {
         counts.processed += u64::from(judged || *learning);
         counts.learned += u64::from(*learning);
         counts.late += u64::from(!judged && !*learning);
+        let gain = gain(record, batch, change);
+        let incident = observer.as_mut().and_then(|observer| key.observe_bucket(observer, &gain, *learning));
         if key.resized {
             keys.settle(slot);
             self.drop_orphans();
         }
+        let order = (index, true, Timestamp::MIN, record.key);
         if !self.alerts.is_empty() {
-            self.give((index, true, Timestamp::MIN, record.key));
+            self.give(order);
+        }
+        if let Some(incident) = incident {
+            self.tell(order, incident);
         }
     }
 
@@ -91,6 +109,12 @@ impl Shard {
             self.keys.forget_bucket(key, end);
         }
     }
+}
+
+/// What a bucket holds more than was known.
+fn gain<'a>(record: &'a UsageRecord, batch: &'a Batch, change: &Change) -> Gain<'a> {
+    let all = change.stretches.iter().flatten().map(Stretch::all).fold(Amounts::NONE, |a, b| a + b);
+    Gain { record, batch, requests: u32::try_from(all.requests).unwrap_or(0), cost: all.cost.usd().max(0.0) }
 }
 
 fn told(record: &UsageRecord) -> Told {

@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
 use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
 use crate::heap;
-use crate::incident::{Incident, Observer, Phase, Watched};
+use crate::incident::{Gain, Incident, Observer, Phase, Watched};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::{Batch, Statement, UsageRecord};
@@ -183,8 +183,8 @@ impl KeyState {
         let generation = self.baselines.of(local.day).1;
         let familiar = self.see(record, batch, local.day, generation);
         let day = &mut self.open[at];
-        day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
-        day.note_answer(record.status, asks(record), record.requests);
+        self.resized |= day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
+        self.resized |= day.note_answer(record.status, asks(record), record.requests);
         self.resized |= day.spending.add(quarter_of(day.start, record.time.at), record.cost);
         if let (Some(baseline), _) = self.baselines.of(local.day) {
             if !baseline.is_active(local.hour) {
@@ -305,10 +305,8 @@ impl KeyState {
         let closed = self.open.remove(at);
         // One open day is usual; room for more is not kept.
         self.open.shrink_to(1);
-        if !closed.raised.is_empty() {
-            let view = self.view(&closed, self.last_day_before(day));
-            close(&settings.rules, &view, &closed.raised, alerts);
-        }
+        let view = self.view(&closed, self.last_day_before(day));
+        close(&settings.rules, &view, &closed.raised, alerts);
         self.closed = self.closed.max(day);
         self.history.add_day(&closed);
         self.promote(|from| from.0 <= day.0 + 1);
@@ -394,6 +392,19 @@ impl KeyState {
     ) -> Option<Incident> {
         let Self { watch, profile, .. } = self;
         let found = observer.see(watch, profile, record, batch, learning);
+        self.resized |= watch.is_resized();
+        found
+    }
+
+    /// Shows what a bucket tells to whoever looks for incidents.
+    pub(super) fn observe_bucket(
+        &mut self,
+        observer: &mut Observer,
+        gain: &Gain<'_>,
+        learning: bool,
+    ) -> Option<Incident> {
+        let Self { watch, profile, .. } = self;
+        let found = observer.see_bucket(watch, profile, gain, learning);
         self.resized |= watch.is_resized();
         found
     }

@@ -1,6 +1,6 @@
 //! One day of one key while it is open.
 
-use super::{AddressSample, Amounts, FirstHours, Sightings, Spending};
+use super::{AddressSample, Amounts, FirstHours, Sightings, Spending, Tallies};
 use crate::detect::Raised;
 use crate::heap;
 use crate::money::NanoUsd;
@@ -33,7 +33,7 @@ pub struct OpenDay {
     /// Those of them that may have been at any hour: of buckets wider than an hour.
     pub untimed: u64,
     /// The others by hour of the day.
-    pub hours: [u32; 24],
+    pub hours: Tallies<24>,
     /// Requests outside the hours that the baseline calls active.
     pub off_hours: u64,
     /// Money spent, as records of use tell it.
@@ -43,13 +43,13 @@ pub struct OpenDay {
     /// Requests whose cost is a lower bound or not known.
     pub cost_uncertain: u64,
     /// Earliest record with a model that the baseline does not know.
-    pub unknown_model: Option<(Stamp, Box<str>)>,
+    pub unknown_model: Option<Box<(Stamp, Box<str>)>>,
     /// Addresses that the baseline does not know.
     pub unknown_addresses: AddressSample,
     /// Requests that were refused because there were too many, or failed on the provider's side.
     pub failed: u64,
     /// Requests by what they ask, as far as a few bins tell it apart.
-    asks: [u32; ASKS],
+    asks: Tallies<ASKS>,
     /// Money by quarters of an hour; of buckets wider than an hour it is not in it.
     pub spending: Spending,
     /// Hour by hour what the key does, as long as it has no baseline.
@@ -70,7 +70,7 @@ impl OpenDay {
             earliest: Stamp::utc(end),
             requests: 0,
             untimed: 0,
-            hours: [0; 24],
+            hours: Tallies::default(),
             off_hours: 0,
             cost: NanoUsd::ZERO,
             invoiced: NanoUsd::ZERO,
@@ -78,7 +78,7 @@ impl OpenDay {
             unknown_model: None,
             unknown_addresses: AddressSample::default(),
             failed: 0,
-            asks: [0; ASKS],
+            asks: Tallies::default(),
             spending: Spending::default(),
             first_hours: None,
             sightings: None,
@@ -86,48 +86,48 @@ impl OpenDay {
         }
     }
 
-    /// Counts a request.
-    pub fn count(&mut self, time: Stamp, hour: u8, requests: u32, cost: NanoUsd, source: CostSource) {
+    /// Counts a request; true where that takes memory.
+    pub fn count(&mut self, time: Stamp, hour: u8, requests: u32, cost: NanoUsd, source: CostSource) -> bool {
         self.earliest = self.earliest.min(time);
         self.requests += u64::from(requests);
-        if let Some(count) = self.hours.get_mut(usize::from(hour)) {
-            *count = count.saturating_add(requests);
-        }
         self.cost += cost;
         if source.is_uncertain() {
             self.cost_uncertain += u64::from(requests);
         }
+        self.hours.add(usize::from(hour), requests)
     }
 
-    /// Notes what a request asks, and whether it failed for no fault of its own.
+    /// Notes what a request asks, and whether it failed for no fault of its own; true where that takes memory.
     #[inline]
-    pub fn note_answer(&mut self, status: u16, asks: u64, requests: u32) {
+    pub fn note_answer(&mut self, status: u16, asks: u64, requests: u32) -> bool {
         if status == 429 || status >= 500 {
             self.failed += u64::from(requests);
         }
         #[allow(clippy::cast_possible_truncation, reason = "a bin of sixteen")]
-        let bin = &mut self.asks[asks as usize % ASKS];
-        *bin = bin.saturating_add(requests);
+        let bin = asks as usize % ASKS;
+        self.asks.add(bin, requests)
     }
 
     /// How many requests ask one and the same, about: those of the fullest bin without what the others lead to expect
     /// there. It does not depend on the order of arrival, as a vote for the majority would.
     pub fn alike(&self) -> u64 {
-        let most = u64::from(self.asks.iter().copied().max().unwrap_or(0));
-        let all: u64 = self.asks.iter().map(|count| u64::from(*count)).sum();
+        let most = u64::from(self.asks.iter().max().unwrap_or(0));
+        let all: u64 = self.asks.iter().map(u64::from).sum();
         most.saturating_sub((all - most) / (ASKS as u64 - 1))
     }
 
-    /// Counts what changes of a bucket in a part of it that begins at `time`: in this hour, or at any.
-    pub fn change(&mut self, time: Stamp, hour: Option<u8>, amounts: Amounts) {
+    /// Counts what changes of a bucket in a part of it that begins at `time`: in this hour, or at any. True where that
+    /// takes memory.
+    pub fn change(&mut self, time: Stamp, hour: Option<u8>, amounts: Amounts) -> bool {
         self.earliest = self.earliest.min(time);
         self.requests = self.requests.saturating_add_signed(amounts.requests);
         self.cost_uncertain = self.cost_uncertain.saturating_add_signed(amounts.uncertain);
         self.cost = (self.cost + amounts.cost).max(NanoUsd::ZERO);
-        match hour.and_then(|hour| self.hours.get_mut(usize::from(hour))) {
-            Some(count) => *count = changed(*count, amounts.requests),
-            None => self.untimed = self.untimed.saturating_add_signed(amounts.requests),
-        }
+        let Some(hour) = hour else {
+            self.untimed = self.untimed.saturating_add_signed(amounts.requests);
+            return false;
+        };
+        self.hours.change(hour.into(), |count| changed(count, amounts.requests))
     }
 
     /// Counts what was billed, or what is taken back of it.
@@ -155,19 +155,24 @@ impl OpenDay {
     /// Notes a model that the baseline does not know; the earliest record counts, at one instant the first name
     /// in the alphabet.
     pub fn note_unknown_model(&mut self, time: Stamp, name: &str) {
-        let earlier = self.unknown_model.as_ref().is_none_or(|(first, known)| (time, name) < (*first, known));
-        if earlier {
-            self.unknown_model = Some((time, name.into()));
+        let is_earlier = |known: &(Stamp, Box<str>)| (time, name) < (known.0, &known.1);
+        if self.unknown_model.as_deref().is_none_or(is_earlier) {
+            self.unknown_model = Some(Box::new((time, name.into())));
         }
     }
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.unknown_addresses.heap_bytes()
+            + self.hours.heap_bytes()
+            + self.asks.heap_bytes()
             + self.spending.heap_bytes()
             + self.first_hours.as_ref().map_or(0, |hours| hours.bytes())
             + heap::vector::<Raised>(self.raised.capacity())
             + self.sightings.as_ref().map_or(0, |sightings| sightings.bytes())
-            + self.unknown_model.as_ref().map_or(0, |(_, name)| heap::allocated(name.len()))
+            + self
+                .unknown_model
+                .as_ref()
+                .map_or(0, |first| heap::vector::<(Stamp, Box<str>)>(1) + heap::allocated(first.1.len()))
     }
 }

@@ -9,6 +9,7 @@ mod recent;
 mod restated;
 mod sightings;
 mod spending;
+mod tallies;
 
 pub use day::{OpenDay, changed};
 pub use dedup::{Dedup, Sighting};
@@ -19,3 +20,4 @@ pub use restated::{Amounts, Change, Restated, Stretch, Telling, Told};
 pub use sample::AddressSample;
 pub use sightings::{Sightings, Tally};
 pub use spending::{Burn, QUARTER, SPANS, Span, Spending, quarter_of};
+pub use tallies::Tallies;

@@ -32,61 +32,75 @@ fn number(at: Timestamp) -> i64 {
 
 /// The latest minutes with use, in order. What is kept does not depend on the order of arrival.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Recent(Vec<Minute>);
+pub struct Recent {
+    latest: Option<Minute>,
+    /// Those before it, as soon as there are any: of a key that is used once a day there are none.
+    #[allow(clippy::box_collection, reason = "an empty vector takes three times as much, in every key")]
+    earlier: Option<Box<Vec<Minute>>>,
+}
 
 impl Recent {
-    /// Notes a use; true where that takes memory.
+    /// Notes a use; true where that takes memory, or gives some back.
     #[inline]
     pub fn note(&mut self, at: Timestamp, status: u16, count: u32, address: Option<Address>) -> bool {
-        match self.0.last_mut() {
-            Some(latest) if latest.number() == number(at) => {
-                latest.add(at, status, count, address);
+        let mut new = Minute { first: at, served: 0, refused: 0, address: None };
+        new.add(at, status, count, address);
+        match &mut self.latest {
+            Some(latest) if latest.number() == new.number() => {
+                latest.join(new);
                 false
             }
-            _ => self.insert(Minute { first: at, served: 0, refused: 0, address: None }, |minute| {
-                minute.add(at, status, count, address);
-            }),
+            Some(latest) if latest.number() < new.number() => {
+                let before = std::mem::replace(latest, new);
+                self.keep(before)
+            }
+            Some(_) => self.keep(new),
+            None => {
+                self.latest = Some(new);
+                false
+            }
         }
     }
 
+    /// Puts a minute among the earlier ones, as long as it is not too old, and lets go those that are.
     #[cold]
-    fn insert(&mut self, new: Minute, add: impl FnOnce(&mut Minute)) -> bool {
-        let before = self.0.capacity();
-        let from = self.0.last().map_or(i64::MIN, Minute::number).max(new.number()) - KEPT;
-        self.0.retain(|minute| minute.number() >= from);
-        if new.number() < from {
-            return false;
-        }
-        let place = match self.0.binary_search_by_key(&new.number(), Minute::number) {
-            Ok(place) => place,
-            Err(0) if self.0.len() >= MINUTES_MAX => return false,
-            Err(place) if self.0.len() >= MINUTES_MAX => {
-                self.0.remove(0);
-                self.0.insert(place - 1, new);
-                place - 1
-            }
-            Err(place) => {
-                if self.0.len() == before {
-                    self.0.reserve_exact(if before == 0 { 1 } else { MINUTES_MAX - before });
+    fn keep(&mut self, minute: Minute) -> bool {
+        let from = self.latest.as_ref().map_or(i64::MIN, Minute::number) - KEPT;
+        let bytes = self.heap_bytes();
+        let mut earlier = self.earlier.take().unwrap_or_default();
+        earlier.retain(|known| known.number() >= from);
+        if minute.number() >= from {
+            match earlier.binary_search_by_key(&minute.number(), Minute::number) {
+                Ok(place) => earlier[place].join(minute),
+                Err(place) => {
+                    if earlier.capacity() == 0 {
+                        earlier.reserve_exact(MINUTES_MAX);
+                    }
+                    earlier.insert(place, minute);
+                    if earlier.len() >= MINUTES_MAX {
+                        earlier.remove(0);
+                    }
                 }
-                self.0.insert(place, new);
-                place
             }
-        };
-        if let Some(minute) = self.0.get_mut(place) {
-            add(minute);
         }
-        self.0.capacity() != before
+        self.earlier = Some(earlier).filter(|earlier| !earlier.is_empty());
+        self.heap_bytes() != bytes
+    }
+
+    fn minutes(&self) -> impl Iterator<Item = Minute> {
+        self.earlier.iter().flat_map(|earlier| earlier.iter()).chain(&self.latest).copied()
     }
 
     /// The minutes of which every use was after an instant, the earliest first.
     pub fn since(&self, instant: Timestamp) -> impl Iterator<Item = Minute> {
-        self.0.iter().filter(move |minute| minute.first > instant).copied()
+        self.minutes().filter(move |minute| minute.first > instant)
     }
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        heap::vector::<Minute>(self.0.capacity())
+        self.earlier
+            .as_ref()
+            .map_or(0, |earlier| heap::vector::<Vec<Minute>>(1) + heap::vector::<Minute>(earlier.capacity()))
     }
 }
 
@@ -100,6 +114,20 @@ impl Minute {
         self.first = self.first.min(at);
         let seen = if status < 400 { &mut self.served } else { &mut self.refused };
         *seen = seen.saturating_add(count);
+        self.come_from(address);
+    }
+
+    /// Takes over what another telling of the same minute says.
+    #[inline]
+    fn join(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.served = self.served.saturating_add(other.served);
+        self.refused = self.refused.saturating_add(other.refused);
+        self.come_from(other.address);
+    }
+
+    #[inline]
+    fn come_from(&mut self, address: Option<Address>) {
         if address != self.address {
             self.address = self.address.into_iter().chain(address).min();
         }
@@ -129,7 +157,7 @@ mod tests {
             let one = noted(&seconds);
             seconds.reverse();
             prop_assert_eq!(&one, &noted(&seconds));
-            prop_assert!(one.0.len() <= MINUTES_MAX);
+            prop_assert!(one.minutes().count() <= MINUTES_MAX);
             let found: u32 = one.since(Timestamp(after * SECOND)).map(|m| m.served + m.refused).sum();
             let all = seconds.iter().filter(|second| **second > after).count();
             prop_assert!(found as usize <= all, "no use before counts as one after");

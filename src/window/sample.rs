@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Distinct addresses: all of them up to a limit, beyond it those with the smallest hashes (a KMV sketch), from
 /// which the number of all is estimated. What is kept does not depend on the order of arrival.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct AddressSample {
+pub struct AddressSample(Option<Box<Sample>>);
+
+/// One that holds something: on most days of most keys there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Sample {
     /// By hash, smallest first.
     kept: Vec<(u64, Address)>,
     /// Some address did not fit.
@@ -20,30 +24,31 @@ impl AddressSample {
 
     /// Adds an address; true where the sample changed.
     pub fn insert(&mut self, address: Address) -> bool {
+        let Sample { kept, overflowed } = &mut **self.0.get_or_insert_default();
         let entry = (address.spread(), address);
-        let Err(at) = self.kept.binary_search(&entry) else { return false };
+        let Err(at) = kept.binary_search(&entry) else { return false };
         if at >= Self::MAX {
-            self.overflowed = true;
+            *overflowed = true;
             return false;
         }
-        if self.kept.len() == Self::MAX {
-            self.overflowed = true;
-            self.kept.pop();
+        if kept.len() == Self::MAX {
+            *overflowed = true;
+            kept.pop();
         }
-        self.kept.insert(at, entry);
+        kept.insert(at, entry);
         true
     }
 
     /// True where no address was added.
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.kept().is_empty()
     }
 
     /// Number of distinct addresses: exact up to [`AddressSample::MAX`], beyond it an estimate with a standard
     /// error of about 13 % (1/√62).
     pub fn count(&self) -> u64 {
-        match self.kept.last() {
-            Some((largest, _)) if self.overflowed => {
+        match self.kept().last() {
+            Some((largest, _)) if self.is_estimate() => {
                 #[allow(
                     clippy::cast_precision_loss,
                     clippy::cast_possible_truncation,
@@ -54,25 +59,31 @@ impl AddressSample {
                 let estimate = estimate as u64;
                 estimate.max(Self::MAX as u64 + 1)
             }
-            _ => self.kept.len() as u64,
+            _ => self.kept().len() as u64,
         }
     }
 
     /// True where [`AddressSample::count`] is an estimate.
     pub fn is_estimate(&self) -> bool {
-        self.overflowed
+        self.0.as_ref().is_some_and(|sample| sample.overflowed)
+    }
+
+    fn kept(&self) -> &[(u64, Address)] {
+        self.0.as_ref().map_or(&[], |sample| &sample.kept)
     }
 
     /// The kept addresses as text, sorted as text.
     pub fn texts(&self) -> Vec<String> {
-        let mut texts: Vec<String> = self.kept.iter().map(|(_, address)| address.to_string()).collect();
+        let mut texts: Vec<String> = self.kept().iter().map(|(_, address)| address.to_string()).collect();
         texts.sort_unstable();
         texts
     }
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        heap::vector::<(u64, Address)>(self.kept.capacity())
+        self.0.as_ref().map_or(0, |sample| {
+            heap::vector::<Sample>(1) + heap::vector::<(u64, Address)>(sample.kept.capacity())
+        })
     }
 }
 

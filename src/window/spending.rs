@@ -39,13 +39,14 @@ pub struct Burn {
     pub short: NanoUsd,
 }
 
-/// Money by quarters of an hour, from the first that has any to the last.
+/// Money by quarters of an hour. A day that has money in one of them, as most days of quiet keys, takes no memory besides.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Spending {
-    first: u8,
-    quarters: Vec<NanoUsd>,
-    /// The most of each of the [`SPANS`].
-    most: [NanoUsd; 2],
+    /// The only quarter that has any.
+    only: Option<u8>,
+    amount: NanoUsd,
+    /// As soon as there is another.
+    many: Option<Box<Several>>,
 }
 
 impl Spending {
@@ -56,6 +57,60 @@ impl Spending {
             return false;
         }
         let quarter = quarter.min(QUARTERS_MAX);
+        if let Some(many) = &mut self.many {
+            return many.add(quarter, amount);
+        }
+        if self.only.is_none_or(|only| only == quarter) {
+            self.only = Some(quarter);
+            self.amount += amount;
+            return false;
+        }
+        let mut many = Box::<Several>::default();
+        self.only.take().map(|only| many.add(only, self.amount));
+        self.amount = NanoUsd::ZERO;
+        many.add(quarter, amount);
+        self.many = Some(many);
+        true
+    }
+
+    /// The most that went out in a span, as far as its end bears it out.
+    #[inline]
+    pub fn most(&self) -> [NanoUsd; 2] {
+        self.many.as_ref().map_or([self.amount.max(NanoUsd::ZERO); 2], |many| many.most)
+    }
+
+    /// Where the most of a span went out; the first such place.
+    pub fn burn(&self, span: Span) -> Option<Burn> {
+        let alone = self.only.map(|last| Burn { last, long: self.amount, short: self.amount });
+        self.many.as_ref().map_or(alone, |many| many.burn(span))
+    }
+
+    /// All up to the end of a quarter.
+    pub fn until(&self, last: u8) -> NanoUsd {
+        let alone = if self.only.is_some_and(|only| only <= last) { self.amount } else { NanoUsd::ZERO };
+        self.many.as_ref().map_or(alone, |many| many.until(last))
+    }
+
+    /// Memory on the heap, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.many
+            .as_ref()
+            .map_or(0, |many| heap::vector::<Several>(1) + heap::vector::<NanoUsd>(many.quarters.capacity()))
+    }
+}
+
+/// Money by quarters of an hour, from the first that has any to the last.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+struct Several {
+    first: u8,
+    quarters: Vec<NanoUsd>,
+    /// The most of each of the [`SPANS`].
+    most: [NanoUsd; 2],
+}
+
+impl Several {
+    #[inline]
+    fn add(&mut self, quarter: u8, amount: NanoUsd) -> bool {
         let is_there =
             quarter.checked_sub(self.first).is_some_and(|at| usize::from(at) < self.quarters.len());
         let grown = !is_there && self.make_place(quarter);
@@ -72,12 +127,6 @@ impl Spending {
         grown
     }
 
-    /// The most that went out in a span, as far as its end bears it out.
-    #[inline]
-    pub const fn most(&self) -> [NanoUsd; 2] {
-        self.most
-    }
-
     fn make_place(&mut self, quarter: u8) -> bool {
         let capacity = self.quarters.capacity();
         if self.quarters.is_empty() {
@@ -86,9 +135,7 @@ impl Spending {
         let before = usize::from(self.first.saturating_sub(quarter));
         let length = (self.quarters.len() + before).max(usize::from(quarter.saturating_sub(self.first)) + 1);
         if length > capacity {
-            // Of most days there is one stretch, and of a quiet key's no more than a quarter.
-            let growth = if capacity == 0 { 0 } else { GROWTH };
-            self.quarters.reserve_exact(length + growth - self.quarters.len());
+            self.quarters.reserve_exact(length + GROWTH - self.quarters.len());
         }
         self.quarters.splice(..0, std::iter::repeat_n(NanoUsd::ZERO, before));
         self.quarters.resize(length, NanoUsd::ZERO);
@@ -122,8 +169,7 @@ impl Spending {
         sums.iter().fold(NanoUsd::ZERO, |sum, of| sum + *of)
     }
 
-    /// Where the most of a span went out; the first such place.
-    pub fn burn(&self, span: Span) -> Option<Burn> {
+    fn burn(&self, span: Span) -> Option<Burn> {
         let places = 0..self.quarters.len();
         let last = places.max_by_key(|&last| (self.borne_out(span, last), std::cmp::Reverse(last)))?;
         Some(Burn {
@@ -133,15 +179,9 @@ impl Spending {
         })
     }
 
-    /// All up to the end of a quarter.
-    pub fn until(&self, last: u8) -> NanoUsd {
+    fn until(&self, last: u8) -> NanoUsd {
         let quarters = (self.first..=last).zip(&self.quarters);
         quarters.fold(NanoUsd::ZERO, |sum, (_, of)| sum + *of)
-    }
-
-    /// Memory on the heap, in bytes.
-    pub fn heap_bytes(&self) -> usize {
-        heap::vector::<NanoUsd>(self.quarters.capacity())
     }
 }
 
@@ -180,12 +220,12 @@ mod tests {
             taken.add(back.0, NanoUsd(-back.1));
             for (number, span) in SPANS.into_iter().enumerate() {
                 prop_assert_eq!(one.burn(span), other.burn(span));
-                prop_assert_eq!(one.most[number], taken.most[number]);
+                prop_assert_eq!(one.most()[number], taken.most()[number]);
                 let burn = one.burn(span).unwrap();
                 let ratio = i64::from(span.long / span.short);
-                prop_assert_eq!(one.most[number], burn.long.min(NanoUsd(burn.short.0 * ratio)));
+                prop_assert_eq!(one.most()[number], burn.long.min(NanoUsd(burn.short.0 * ratio)));
             }
-            prop_assert_eq!(one.most, other.most);
+            prop_assert_eq!(one.most(), other.most());
             let all: i64 = amounts.iter().map(|(_, amount)| *amount).sum();
             prop_assert_eq!(one.until(100), NanoUsd(all));
         }
@@ -195,14 +235,14 @@ mod tests {
     fn a_stretch_counts_as_far_as_its_end_bears_it_out() {
         // What went out all at once counts, and nothing more when a little follows an hour later.
         let mut spending = spent(&[(10, 800)]);
-        assert_eq!(spending.most, [NanoUsd(800), NanoUsd(800)]);
+        assert_eq!(spending.most(), [NanoUsd(800), NanoUsd(800)]);
         spending.add(14, NanoUsd(8));
-        assert_eq!(spending.most, [NanoUsd(800), NanoUsd(800)]);
+        assert_eq!(spending.most(), [NanoUsd(800), NanoUsd(800)]);
         // An hour of it is an hour of it.
         for quarter in 11..14 {
             spending.add(quarter, NanoUsd(800));
         }
-        assert_eq!(spending.most[0], NanoUsd(3200));
+        assert_eq!(spending.most()[0], NanoUsd(3200));
         assert_eq!(spending.burn(SPANS[0]).map(|burn| burn.last), Some(13));
     }
 

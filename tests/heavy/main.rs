@@ -314,7 +314,7 @@ fn identifiers_of_every_request_are_remembered_in_bounded_memory() {
 }
 
 #[test]
-fn a_quiet_key_costs_less_than_two_and_a_half_kibibytes() {
+fn a_quiet_key_costs_about_two_kibibytes() {
     let month = |keys: u64| {
         run(&["--threads", "1"], |out| {
             (0..31 * keys).try_for_each(|n| {
@@ -329,6 +329,6 @@ fn a_quiet_key_costs_less_than_two_and_a_half_kibibytes() {
     few.expect("read 31000 = 31000 processed", FLAT);
     let each = (many.peak - few.peak) / 20_000;
     println!("    {each} bytes for each further quiet key");
-    // The aim is 2 KiB. What a silence, late revocations and money by quarters are told from took it to 2.3.
-    assert!(each < 2560, "{each} bytes");
+    // The aim is 2,048. Measured are 2,060 to 2,090: pages of the allocator's own are in it.
+    assert!(each < 2128, "{each} bytes");
 }

@@ -41,9 +41,40 @@ pub fn bare(key: i64, at: i64, who: &Caller) -> (i64, String) {
     (at, format!("{record}\n"))
 }
 
+/// What a key did in an hour, told when that is over.
+pub fn sum(key: i64, from: i64, requests: i64, who: &Caller) -> (i64, String) {
+    let record = json!({
+        "timestamp": from, "window_end": from + 3600, "api_key_prefix": format!("...sum{key}"), "model": who.model,
+        "requests": requests, "input_tokens": requests * (who.input + from / 3600 % 97), "output_tokens": requests * 120,
+        "endpoint": "/v1/chat/completions",
+    });
+    (from + 3600, format!("{record}\n"))
+}
+
 /// Seven keys at work for weeks, and as many that tell neither address nor client. One thief uses the first for an hour,
 /// and an hour later the second, but little; and one of those.
 pub fn text() -> String {
+    sorted(lines())
+}
+
+/// The same with as many keys of which only sums are told; the thief uses one of them, too.
+fn text_with_sums() -> String {
+    let mut lines = lines();
+    for (key, day, hour) in
+        (0..KEYS).flat_map(|key| (0..37).flat_map(move |day| (8..18).map(move |hour| (key, day, hour))))
+    {
+        lines.push(sum(key, START + day * DAY + hour * 3600, 4 + (day + hour + key) % 3, &OWNER));
+    }
+    lines.push(sum(0, START + 36 * DAY + 3 * 3600, 90, &THIEF));
+    sorted(lines)
+}
+
+fn sorted(mut lines: Vec<(i64, String)>) -> String {
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn lines() -> Vec<(i64, String)> {
     let mut lines = Vec::new();
     for key in 0..KEYS {
         for day in 0..37 {
@@ -58,8 +89,7 @@ pub fn text() -> String {
     lines.extend((0..90).map(|call| line(0, stolen + call * 40, &THIEF)));
     lines.extend((0..90).map(|call| bare(0, stolen + call * 40, &THIEF)));
     lines.extend((0..12).map(|call| line(1, stolen + 7200 + call * 300, &THIEF)));
-    lines.sort();
-    lines.into_iter().map(|(_, line)| line).collect()
+    lines
 }
 
 pub fn events(dir: &Path, args: &[&str], stdin: &[u8]) -> String {
@@ -78,12 +108,12 @@ fn shards_ways_in_and_restarts_do_not_matter_and_one_thief_is_known_with_another
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     std::fs::write(dir.join("on.toml"), "[incidents]\nenabled = true\n").unwrap();
-    let text = text();
+    let text = text_with_sums();
     std::fs::write(dir.join("log"), &text).unwrap();
     let expected = events(dir, &["--threads", "1", "log"], b"");
     let told = incidents(&expected);
     let of = |key: &str| told.iter().filter(|one| one["api_key_prefix"] == key).collect::<Vec<_>>();
-    let robbed = ["...key0", "...key1", "...bare0"];
+    let robbed = ["...key0", "...key1", "...bare0", "...sum0"];
     assert!(robbed.iter().all(|key| !of(key).is_empty()), "{told:#?}");
     assert_eq!(robbed.iter().map(|key| of(key).len()).sum::<usize>(), told.len(), "nobody else");
     let terms = |one: &Value| {

@@ -6,6 +6,9 @@
 //! something for or against a theft, by a table that was fitted to a benchmark (`evidence`).
 //!
 //! A record is compared before anything is learned from it, and what a day teaches counts from the next day on.
+//!
+//! Where nothing is told but sums of an hour or less, as providers report use, each sum counts as so many requests of its
+//! mean size; how requests followed each other is not known then.
 
 mod evidence;
 mod rhythm;
@@ -17,7 +20,7 @@ mod words;
 pub use evidence::TERMS;
 pub use sizes::Everybody;
 pub use sums::Of;
-pub use theft::{HABITS, OPEN, Regular, SUSPECTS_MAX};
+pub use theft::{HABITS, OPEN, Regular, SUSPECTS_MAX, ToldBy};
 
 use super::cohort::Act;
 use super::owner::{hour_of_week, seconds};
@@ -218,7 +221,9 @@ impl Habits {
         let odd = self.rhythm.ln_odd(weekend, hour);
         added.set(Of::OddHours, odd.max(0.0));
         added.set(Of::RareHours, libm::expf(odd).clamp(0.3, 8.0));
-        let is_short = if last.is_known { self.rhythm.ln_short(last.pause(at)) } else { 0.0 };
+        // Of a sum nobody knows how its requests followed each other.
+        let paused = last.is_known && act.sums.is_none();
+        let is_short = if paused { self.rhythm.ln_short(last.pause(at)) } else { 0.0 };
         added.set(Of::ShortGaps, is_short);
         0.5 * odd.clamp(-2.0, 2.0)
     }
@@ -236,7 +241,7 @@ impl Habits {
             let near = |before: [f32; 2]| {
                 before.iter().zip(size.doublings).all(|(before, now)| (before - now).abs() < TEMPLATE)
             };
-            added.set(Of::Template, one_if(last.foreign.is_some_and(near)));
+            added.set(Of::Template, one_if(act.sums.is_none() && last.foreign.is_some_and(near)));
             last.foreign = Some(size.doublings);
             added.set(Of::Foreign, 1.0);
         }
@@ -253,7 +258,8 @@ impl Habits {
             let dearer = libm::logf(price / self.ceiling);
             added.set(Of::Dearer, if dearer > 0.1 { dearer.min(4.0) } else { 0.0 });
         }
-        let change = last.model.map_or(0.0, |before| self.ln_change(act.model, before != act.model));
+        let before = last.model.filter(|_| act.sums.is_none());
+        let change = before.map_or(0.0, |before| self.ln_change(act.model, before != act.model));
         added.set(Of::Switches, change);
         rare.clamp(-1.0, 2.0) + change.clamp(-1.0, 1.0)
     }
@@ -292,22 +298,24 @@ impl Habits {
     ) -> bool {
         let (_, hour) = hour_of_week(act.at);
         let day = day(act.at);
-        self.rhythm.add(hour, before.is_known.then(|| before.pause(at)));
-        let mut is_new = self.endpoints.see(act.endpoint, day, None);
+        let pause = (before.is_known && act.sums.is_none()).then(|| before.pause(at));
+        self.rhythm.add(hour, act.count(), pause);
+        let mut is_new = self.endpoints.see(act.endpoint, day, act.count(), None);
         if act.is_work() {
             let size = Size::of(act.input, act.output);
             is_new |= self.sizes.add(size, teaches);
             news.add(size, self.requests);
-            is_new |= self.models.see(act.model, day, price(act));
+            is_new |= self.models.see(act.model, day, act.count(), price(act));
             if let Some(before) = before.model
+                && act.sums.is_none()
                 && self.today < CHANGES_MAX
             {
                 let [so_far, all] = self.changes;
                 self.changes = [so_far + one_if(before != act.model), all + 1.0];
             }
         }
-        self.requests += 1;
-        self.today += 1;
+        self.requests += u64::from(act.count());
+        self.today = self.today.saturating_add(act.count());
         is_new
     }
 

@@ -42,9 +42,10 @@ impl Rhythm {
         (-libm::logf((shorter + 0.5) / (all + 1.0)) - 1.0).clamp(-1.0, 4.0)
     }
 
-    /// Adds a request of today.
-    pub fn add(&mut self, hour: usize, pause: Option<f32>) {
-        self.today[hour] += 1.0;
+    /// Adds requests of today.
+    #[allow(clippy::cast_precision_loss, reason = "its logarithm is meant")]
+    pub fn add(&mut self, hour: usize, count: u32, pause: Option<f32>) {
+        self.today[hour] += count as f32;
         if let Some(pause) = pause {
             self.pauses_today[bin(pause)] += 1.0;
         }
@@ -79,7 +80,7 @@ mod tests {
         for _ in 0..5 {
             for hour in 9..17 {
                 for _ in 0..10 {
-                    rhythm.add(hour, Some(300.0));
+                    rhythm.add(hour, 1, Some(300.0));
                 }
             }
             rhythm.end_day(0);

@@ -142,10 +142,10 @@ impl Sums {
         }
     }
 
-    /// Adds a record.
-    pub fn add(&mut self, added: &Added) {
+    /// Adds a record that counts as so many.
+    pub fn add(&mut self, added: &Added, count: f32) {
         for (sum, (of, _)) in self.0.iter_mut().zip(KEPT) {
-            sum.now += added.get(*of);
+            sum.now += added.get(*of) * count;
             sum.today = sum.today.max(sum.now);
         }
     }

@@ -28,6 +28,7 @@ pub const HABITS: u32 = 1 << 31;
 /// A key of which nothing but its habits is known.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Regular {
+    told_by: ToldBy,
     habits: Habits,
     sums: Sums,
     suspects: VecDeque<Suspect>,
@@ -41,11 +42,23 @@ pub struct Regular {
     is_told: bool,
 }
 
+/// What tells of a key's use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ToldBy {
+    /// Its requests, one by one.
+    Requests,
+    /// Sums of an hour or less, as providers report them.
+    Sums,
+}
+
 /// A request that is likelier somebody else's than the owner's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Suspect {
     at: i64,
+    /// How many requests it stands for, and the dollars of all of them.
+    count: u32,
     cost: f64,
+    /// The identifier of a request; of a sum, what it is of.
     request: Box<str>,
 }
 
@@ -63,8 +76,9 @@ struct Theft {
 
 impl Regular {
     /// A key at its first record.
-    pub fn new(at: Timestamp) -> Self {
+    pub fn new(at: Timestamp, told_by: ToldBy) -> Self {
         Self {
+            told_by,
             habits: Habits::new(at),
             sums: Sums::new(),
             suspects: VecDeque::new(),
@@ -96,16 +110,17 @@ impl Regular {
         if look == Look::Usual {
             return closing;
         }
+        let cost = act.cost * f64::from(act.count());
         if look == Look::Suspect {
             // Before it is told, a suspect request is that of the next theft.
             let number = self.numbered + u32::from(self.theft.is_none());
             fleet.taken.consumer = number | HABITS;
-            self.suspects.push_back(Suspect { at, cost: act.cost, request: act.request.into() });
+            self.suspects.push_back(Suspect { at, count: act.count(), cost, request: act.request.into() });
         }
         match &mut self.theft {
             Some(theft) if look == Look::Suspect => {
-                theft.records += 1;
-                theft.spent += act.cost;
+                theft.records = theft.records.saturating_add(act.count());
+                theft.spent += cost;
                 theft.last = theft.last.max(at);
                 let is_news = is_news(self.suspects.len(), theft.records, theft.spent, theft.told);
                 (is_news && seat.bar.is_heard()).then(|| self.tell(seat)).flatten()
@@ -132,8 +147,14 @@ impl Regular {
         if pause > 0.0 {
             self.sums.fade(pause);
         }
-        let added = self.habits.take(at, act, is_own, &fleet.known.sizes, &mut fleet.news.sizes);
-        self.sums.add(&added);
+        let Around { known, news, .. } = fleet;
+        let (known, news) = match self.told_by {
+            ToldBy::Requests => (&known.sizes, &mut news.sizes),
+            ToldBy::Sums => (&known.mean_sizes, &mut news.mean_sizes),
+        };
+        let added = self.habits.take(at, act, is_own, known, news);
+        #[allow(clippy::cast_precision_loss, reason = "requests of an hour")]
+        self.sums.add(&added, act.count() as f32);
         Look::of(&added)
     }
 
@@ -149,7 +170,7 @@ impl Regular {
         self.is_told = true;
         let mut highest = std::mem::take(&mut self.highest);
         fleet.news.tally.tell(Way::Habits, &mut highest, seat.bar.nats);
-        let records = u32::try_from(self.suspects.len()).unwrap_or(u32::MAX);
+        let records = self.suspects.iter().fold(0_u32, |sum, suspect| sum.saturating_add(suspect.count));
         let spent = self.suspects.iter().map(|suspect| suspect.cost).sum();
         let first = self.suspects.iter().map(|suspect| suspect.at).min().unwrap_or(at);
         let told = Told::first((records, spent), seat.time.at, seat.bar.nats);
@@ -247,7 +268,11 @@ impl Regular {
         let ledger = weigh(&self.habits, &self.sums);
         let Seat { key, networks, time, said, .. } = *seat;
         let scene = Scene { key, consumer, ledger: &ledger, told, at: time, networks, said };
-        Some(Incident::new(&scene, requests))
+        let mut incident = Incident::new(&scene, requests);
+        if self.told_by == ToldBy::Sums {
+            incident.buckets = std::mem::take(&mut incident.request_ids);
+        }
+        Some(incident)
     }
 
     /// What has not been told of an open incident.

@@ -39,8 +39,9 @@ impl Words {
         !self.0.iter().any(|word| word.id == id && word.is_own(day))
     }
 
-    /// Notes one that was used today, at what a token cost, if that is known; true where it is new.
-    pub fn see(&mut self, id: u64, day: i64, price: Option<f32>) -> bool {
+    /// Notes one that was used so often today, at what a token cost, if that is known; true where it is new.
+    #[allow(clippy::cast_precision_loss, reason = "a share is meant")]
+    pub fn see(&mut self, id: u64, day: i64, count: u32, price: Option<f32>) -> bool {
         let known = self.0.iter().position(|word| word.id == id);
         let place = known.unwrap_or_else(|| self.begin(id, day));
         let word = &mut self.0[place];
@@ -52,7 +53,7 @@ impl Words {
             word.priced = (word.priced + 1.0).min(PRICED_MAX);
             word.price += (price - word.price) / word.priced;
         }
-        word.today += 1.0;
+        word.today += count as f32;
         known.is_none()
     }
 
@@ -127,7 +128,7 @@ mod tests {
         let mut words = Words::default();
         let is_new = |words: &mut Words, id, day| {
             let is_new = words.is_new(id, day);
-            words.see(id, day, None);
+            words.see(id, day, 1, None);
             is_new
         };
         assert!(is_new(&mut words, 7, 10));
@@ -137,7 +138,7 @@ mod tests {
         words.end_day(14, true);
         assert!(!is_new(&mut words, 8, 15), "the key is young");
         for id in 100..200 {
-            words.see(id, 16, None);
+            words.see(id, 16, 1, None);
         }
         assert_eq!(words.0.len(), WORDS_MAX);
     }

@@ -147,7 +147,7 @@ impl KeyState {
             return;
         };
         let day = &mut self.open[at];
-        day.change(time, hour, amounts);
+        self.resized |= day.change(time, hour, amounts);
         if hour.is_some() {
             self.resized |= spend(day, part);
         }
