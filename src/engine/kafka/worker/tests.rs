@@ -18,7 +18,7 @@ fn waiting() -> (Worker, Sender<Done>) {
     let (done_in, done) = mpsc::channel();
     let rulebook = Arc::clone(&plan.rulebook);
     let settings = Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false };
-    let mut state = super::super::state(&kafka);
+    let mut state = super::super::state(&kafka, Totals::new());
     state.under_way = Some(Arc::new(Totals { lines: 7, ..(*state.committed).clone() }));
     let worker = Worker {
         fleet: None,
@@ -27,7 +27,8 @@ fn waiting() -> (Worker, Sender<Done>) {
         changelog: Changelog::new(&clients, &kafka, &layout.topics, &stop).unwrap(),
         plan: kafka,
         layout,
-        lists: Lists::of(&plan),
+        between: Between::new(&plan, None, Roster::new(&plan.metrics).1),
+        roster: None,
         decoder: Decoder::new(settings),
         frame_bytes_max: 1 << 20,
         events: mpsc::channel().1,
