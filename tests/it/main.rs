@@ -14,6 +14,7 @@ mod carries;
 mod cases;
 mod commands;
 mod cut_off;
+mod deploy;
 mod explain;
 mod formats;
 mod halves;
