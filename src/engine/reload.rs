@@ -63,6 +63,15 @@ pub struct Change {
 }
 
 impl Change {
+    /// These settings, and where it is told that they are in force.
+    pub fn new(
+        settings: Arc<ShardSettings>,
+        watch_list_files: Vec<PathBuf>,
+    ) -> (Self, oneshot::Receiver<()>) {
+        let (done, in_force) = oneshot::channel();
+        (Self { settings, watch_list_files, done }, in_force)
+    }
+
     /// What shards go by.
     pub fn settings(&self) -> &Arc<ShardSettings> {
         &self.settings
@@ -205,8 +214,7 @@ impl Reloader {
         }
         let Plan { shard, watch_list_files, .. } = plan;
         let settings = self.settings(shard).ok_or("the configuration is in use")?;
-        let (done, in_force) = oneshot::channel();
-        let change = Change { settings: Arc::new(settings), watch_list_files, done };
+        let (change, in_force) = Change::new(Arc::new(settings), watch_list_files);
         let ending = |_| "the run is ending".to_owned();
         self.changes.send(change).await.map_err(|_| "the run is ending".to_owned())?;
         in_force.await.map_err(ending)?;

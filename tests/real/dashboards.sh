@@ -59,6 +59,10 @@ eventually 30 some 'keyhound_key_alerts_open{severity="critical"} > 0'
 eventually 30 some 'keyhound_checkpoints_total > 1'
 eventually 30 some 'keyhound:rejects:ratio15m > 0'
 
+curl -sf "$page/metrics" >"$work/page"
+told="$(promtool check metrics <"$work/page" 2>&1)" || fail "promtool: $told"
+same "promtool on single keys" "$told" ""
+
 # Of what there is nothing in this run, and ought not to be.
 rightly_empty='kafka'
 queries=0 empty=0
@@ -69,6 +73,8 @@ try() {
   found="$(ask "$query")"
   same "$1: $query" "$(jq -r .status <<<"$found")" success
   queries=$((queries + 1))
+  # SHOW=1: the answers, to be looked at.
+  [ -z "${SHOW:-}" ] || jq -r --arg where "$1" '.data.result[:4][] | [$where, (.metric | del(.job, .instance) | tostring), .value[1]] | @tsv' <<<"$found"
   if [[ "$query" =~ $rightly_empty ]]; then
     empty=$((empty + 1))
     return
@@ -77,7 +83,7 @@ try() {
 }
 while IFS=$'\t' read -r where query; do
   try "$where" "$query"
-done < <(jq -r '.uid as $uid | .panels[] | .title as $title | .targets[]? | [$uid + " / " + $title, .expr] | @tsv' "${boards[@]}")
+done < <(jq -r '.uid as $uid | .panels[] | (.title + " [" + .fieldConfig.defaults.unit + "]") as $title | .targets[]? | [$uid + " / " + $title, .expr] | @tsv' "${boards[@]}")
 # What is chosen from: label_values(series, label).
 while IFS=$'\t' read -r where query; do
   try "$where" "$query"
@@ -92,11 +98,10 @@ done < <(jq -r '.uid as $uid | .annotations.list[] | select(.expr) | [$uid, .exp
 # Every rule can be evaluated, and what each asks for is there.
 sick="$(curl -s "$api/api/v1/rules" | jq -r '.data.groups[].rules[] | select(.health != "ok") | .name + ": " + .health + " " + (.lastError // "")')"
 same "rules that cannot be evaluated" "$sick" ""
-for name in $(grep -hoE 'keyhound[a-z_]*(:[a-z0-9_:]+)?|process_[a-z_]+' "$rules/keyhound.recording.yml" "$rules/keyhound.alerts.yml" |
-  grep -E '^(keyhound_|keyhound:|process_)' | sort -u); do
-  # Without a budget that somebody has used up, and without topics.
-  [[ "$name" =~ $rightly_empty ]] || try rules "$name"
-done
+while read -r name; do
+  try rules "$name"
+done < <(grep -hoE 'keyhound[a-z_]*(:[a-z0-9_:]+)?|process_[a-z_]+' "$rules/keyhound.recording.yml" "$rules/keyhound.alerts.yml" |
+  grep -E '^(keyhound_|keyhound:|process_)' | sort -u)
 firing() { ask 'ALERTS{alertstate="firing"}' | jq -r '.data.result[].metric.alertname' | sort -u | paste -sd ' '; }
 for alert in KeyhoundWatchdog KeyhoundIncidentCritical; do
   [[ " $(firing) " == *" $alert "* ]] || fail "$alert does not fire: $(firing)"

@@ -166,6 +166,7 @@ impl Worker {
                 step("state_restored");
                 let _ = answer.send(starts);
                 step("partitions_assigned");
+                self.note_ready();
                 self.publish();
             }
             Event::Revoked(places, is_lost, answer) => {

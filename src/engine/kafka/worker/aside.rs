@@ -2,8 +2,15 @@
 
 use super::Worker;
 use crate::engine::clock;
+use std::sync::Arc;
 
 impl Worker {
+    /// Partitions have been given out and their state is there: whatever comes next is judged, even if nothing does.
+    pub(super) fn note_ready(&mut self) {
+        Arc::make_mut(&mut self.state.committed).ready = true;
+        self.state.outbox.totals.ready = true;
+    }
+
     /// Lets all cells know what has changed, and looks at single keys if it is time.
     pub(super) fn look_again(&mut self) {
         let Self { between, roster, mould, state, .. } = self;
