@@ -19,14 +19,13 @@ install() { DEBIAN_FRONTEND=noninteractive dpkg --install --force-confold "$1" >
 install "$old"
 same "installed" "$(/usr/bin/keyhound --version)" "$("$keyhound" --version)"
 same "its configuration" "$(/usr/bin/keyhound check -c /etc/keyhound/keyhound.toml | head -n 1)" "/etc/keyhound/keyhound.toml: sound"
-zcat /usr/share/man/man1/keyhound.1.gz | grep -q 'usage logs' || fail "no manual page"
+zcat /usr/share/man/man1/keyhound.1.gz | grep 'usage logs' >/dev/null || fail "no manual page"
 for file in /lib/systemd/system/keyhound.service /usr/share/keyhound/prometheus/keyhound.alerts.yml /usr/share/doc/keyhound/runbook.md; do
   [ -s "$file" ] || fail "no $file"
 done
 verified="$(systemd-analyze verify --man=yes /lib/systemd/system/keyhound.service 2>&1)" || fail "verify: $verified"
-same "nothing is started" "$(pgrep -x keyhound | wc -l)" 0
+same "nothing is started" "$(pgrep -f '^/usr/bin/keyhound ' | wc -l)" 0
 
-printf '\n[limits]\njoin_entries_max = 5\n' >"$work/changed"
 sed -i 's/^join_entries_max = .*/join_entries_max = 5/' /etc/keyhound/keyhound.toml
 mkdir -p /var/lib/private/keyhound /var/log/private/keyhound
 touch /var/lib/private/keyhound/checkpoint
