@@ -12,6 +12,7 @@ mod investigate;
 mod manual;
 mod pack;
 mod reconcile;
+mod reload;
 mod replay;
 mod respond;
 mod run;
@@ -66,6 +67,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Say whether a configuration is sound; opens nothing else
     Check(check::CheckArgs),
+    /// Have a run read its configuration again: checked first, put in force between two records, or refused as a whole
+    Reload(reload::ReloadArgs),
     /// List the record formats and the wrappers around them, or tell those of some files
     Formats(formats::FormatsArgs),
     /// Tell what a run promises between its input and its output, and why
@@ -145,6 +148,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Check(args) => check::main(&args),
+        Command::Reload(args) => reload::main(&args),
         Command::Investigate(args) => investigate::main(&args),
         Command::Formats(args) => formats::main(&args),
         Command::Guarantees(args) => print(&guarantees::main(&args)?),

@@ -4,6 +4,7 @@ use super::{Failure, check, exit, run};
 use crate::backtest::{Listener, Seen, Stolen, Which};
 use crate::config::{Config, ConfigError, Plan};
 use crate::detect;
+use crate::engine::reload::Reload;
 use crate::engine::{self, Inputs, Options, Outcome, Output, Progress, Rendering, Told};
 use crate::networks::Networks;
 use crate::shard::Witnessed;
@@ -137,6 +138,7 @@ pub(super) fn replay(
         shards: threads.div_ceil(4),
         progress: progress(reading),
         state: None,
+        reload: Reload::default(),
     };
     let outcome = run::block_on(async {
         let listening = async {

@@ -7,6 +7,7 @@ use crate::config::{Config, Plan, PostConfig, PostPlan};
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{Palette, Terminal, Visible};
+use crate::engine::reload::Reload;
 use crate::engine::{
     self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError, StoreError,
 };
@@ -68,6 +69,9 @@ pub(super) struct RunArgs {
     /// Serve /metrics, /healthz and /readyz, say on 127.0.0.1:9598
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
+    /// Listen at this path for `keyhound reload`, which has the configuration read again
+    #[arg(long, value_name = "SOCKET", requires = "config")]
+    control: Option<PathBuf>,
     /// Exit with 1 if there is an alert at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -202,8 +206,9 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     if let Some(promise) = guarantees::between_topics(&args, &plan) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
+    let reload = reload(&args, config.clone());
     if args.kafka {
-        return kafka(&args, plan);
+        return kafka(&args, plan, reload);
     }
     // `--history *.zst today.jsonl`: the shell has made one list of both.
     if args.inputs.is_empty() && args.history.len() > 1 {
@@ -240,14 +245,24 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         shards: threads.div_ceil(4),
         progress,
         state: args.state.clone(),
+        reload,
     };
     let outcome = block_on(engine::run(options))?;
     finish(&args, &outcome)
 }
 
+/// Where another configuration comes from, and who may ask for it. A hangup of a terminal is not meant so: it ends the run.
+fn reload(args: &RunArgs, config: Config) -> Reload {
+    Reload {
+        config: args.config.clone().map(|path| (path, Box::new(config))),
+        control: args.control.clone(),
+        by_signal: !io::stderr().is_terminal(),
+    }
+}
+
 /// Runs from Kafka to Kafka.
 #[cfg(feature = "kafka")]
-fn kafka(args: &RunArgs, mut plan: Plan) -> Result<ExitCode, Failure> {
+fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Failure> {
     if plan.post.is_some() {
         let message =
             "`post.url` is set, but with --kafka alerts go to a topic only; have them posted from there";
@@ -259,13 +274,13 @@ fn kafka(args: &RunArgs, mut plan: Plan) -> Result<ExitCode, Failure> {
         return Err(Failure::new(exit::CONFIG, anyhow!(message)));
     };
     let format = args.format.as_deref().map(|name| format(name, &plan.rulebook.formats)).transpose()?;
-    let options = engine::kafka::KafkaOptions { plan, kafka, format, metrics: args.metrics };
+    let options = engine::kafka::KafkaOptions { plan, kafka, format, metrics: args.metrics, reload };
     let outcome = block_on(engine::kafka::run(options))?;
     finish(args, &outcome)
 }
 
 #[cfg(not(feature = "kafka"))]
-fn kafka(_: &RunArgs, _: Plan) -> Result<ExitCode, Failure> {
+fn kafka(_: &RunArgs, _: Plan, _: Reload) -> Result<ExitCode, Failure> {
     let message =
         "this keyhound was built without Kafka: build it with the feature `kafka`, which is on by default";
     Err(Failure::new(exit::UNAVAILABLE, anyhow!(message)))
@@ -302,7 +317,9 @@ fn verdict(outcome: &Outcome, fail_on: Option<FailOn>) -> ExitCode {
 fn failure(error: RunError) -> Failure {
     let code = match &error {
         RunError::OwnInput { .. } => exit::USAGE,
-        RunError::Listen { .. } | RunError::State(StoreError::InUse { .. }) => exit::UNAVAILABLE,
+        RunError::Listen { .. } | RunError::Control(_) | RunError::State(StoreError::InUse { .. }) => {
+            exit::UNAVAILABLE
+        }
         RunError::State(StoreError::Io { .. }) => exit::IO,
         RunError::State(StoreError::Salt { .. }) => exit::CONFIG,
         RunError::State(_) => exit::DATA,

@@ -4,12 +4,14 @@ mod error;
 mod formats;
 mod kafka;
 mod locate;
+mod metrics;
 mod plan;
 mod post;
 
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
+pub use metrics::{KeySeries, MetricsConfig};
 pub use plan::{Plan, watch_list};
 pub use post::{PostConfig, PostPlan};
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Alerts by HTTP.
     pub post: PostConfig,
+    /// Which series there are in `/metrics`.
+    pub metrics: MetricsConfig,
     /// Limits of memory and processors.
     pub limits: Limits,
     /// Detectors by name.
@@ -78,6 +82,7 @@ impl Default for Config {
             incidents: IncidentConfig::default(),
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
+            metrics: MetricsConfig::default(),
             limits: Limits::default(),
             detectors: toml::Table::new(),
         }

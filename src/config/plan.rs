@@ -36,6 +36,8 @@ pub struct Plan {
     pub kafka: Option<KafkaPlan>,
     /// Alerts by HTTP, if an address is named.
     pub post: Option<PostPlan>,
+    /// Which series there are in `/metrics`.
+    pub metrics: super::MetricsConfig,
 }
 
 impl Plan {
@@ -106,6 +108,7 @@ impl Plan {
             watch_list_files: config.watch_list.files.clone(),
             kafka: kafka::plan(&config.kafka)?,
             post: PostPlan::new(&config.post)?,
+            metrics: config.metrics.clone(),
         })
     }
 }
@@ -128,6 +131,8 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         ("limits", "dedup_entries_max", config.limits.dedup_entries_max as u64, 0, 1 << 32),
         ("incidents", "quiet_hours", config.incidents.quiet_hours.into(), 1, 24 * 31),
         ("limits", "bucket_entries_max", config.limits.bucket_entries_max as u64, 1000, 1 << 32),
+        ("metrics", "keys_max", config.metrics.keys_max.into(), 1, 1000),
+        ("metrics", "keys_expire_minutes", config.metrics.keys_expire_minutes.into(), 1, 31 * 24 * 60),
     ];
     for (table, name, value, min, max) in rules {
         if !(min..=max).contains(&value) {

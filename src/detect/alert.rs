@@ -49,6 +49,9 @@ pub enum Class {
 }
 
 impl Class {
+    /// All classes, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Compromise, Self::Operational, Self::Exposure, Self::Evasion];
+
     /// Its name in events.
     pub const fn label(self) -> &'static str {
         match self {
@@ -108,7 +111,8 @@ pub enum Fact {
 pub struct AlertId([u8; 16]);
 
 impl AlertId {
-    pub(super) fn new(detector: &str, version: u32, key: KeyId, day: Day) -> Self {
+    /// Of what this detector says of a key and day.
+    pub fn new(detector: &str, version: u32, key: KeyId, day: Day) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-22 alert id");
         hasher.update(detector.as_bytes()).update(&[0]);
         hasher.update(&version.to_le_bytes()).update(&key.0).update(&day.0.to_le_bytes());

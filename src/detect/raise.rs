@@ -3,7 +3,7 @@
 use super::{Alert, AlertId, Detector, Explanation, Finding, KeyView, Ruleset, Severity, Status};
 use crate::money::NanoUsd;
 use crate::signal::Signals;
-use crate::time::Stamp;
+use crate::time::{Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// An alert that has been given and whose day is still open.
@@ -22,6 +22,21 @@ impl Raised {
     /// Of what no record makes true.
     pub(super) const fn of(severity: Severity, revision: u32, detected_at: Stamp, updated_at: Stamp) -> Self {
         Self { rule: 0, revision, detected_at, updated_at, severity, extent: 1.0 }
+    }
+
+    /// Its detector.
+    pub fn detector(&self) -> Option<&'static Detector> {
+        super::ALL.get(usize::from(self.rule))
+    }
+
+    /// How bad it is by now.
+    pub const fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// The record that made it what it is now.
+    pub const fn updated_at(&self) -> Timestamp {
+        self.updated_at.at
     }
 
     /// Gives the detector the place that `place` says it has now; `false` where it has none any more.
@@ -140,7 +155,6 @@ pub(super) fn describe(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{Stamp, Timestamp};
 
     #[test]
     fn revisions_come_with_severity_and_growth() {

@@ -1,8 +1,10 @@
 //! What comes out of the shards, put into one order, encoded and written, and everything that is counted.
 
 use super::checkpoint::{Checkpoint, Keeper, Kept, Unkept, Written, length};
+use super::clock;
 use super::outbox::Outbox;
 use super::progress::Progress;
+use super::roster::Roster;
 use super::run::Told;
 use super::sequence::Loaded;
 use super::shards::{Move, Report};
@@ -98,6 +100,8 @@ pub struct Egress {
     pub worst: Option<Severity>,
     /// Writes checkpoints, if they are wanted.
     pub keeper: Option<Keeper>,
+    /// Which keys are shown one by one, if any are.
+    pub roster: Option<Roster>,
 }
 
 impl Egress {
@@ -115,15 +119,19 @@ impl Egress {
             };
             let mut told: Vec<Output> = Vec::new();
             let mut gauges = Gauges::default();
-            let mut saved = Vec::new();
+            let (mut saved, mut counted) = (Vec::new(), Vec::new());
             for report in &mut reports {
                 let Some(report) = report.recv().await else { return Err((self, EgressError::Died)) };
                 told.extend(report.outputs);
                 self.totals.count_records(&report.counts, &report.unpriced);
                 gauges.add(report.gauges);
                 saved.extend(report.saved);
+                counted.extend(report.census);
             }
             self.totals.gauges = gauges;
+            if let (Some(roster), false) = (&mut self.roster, counted.is_empty()) {
+                self.totals.shown = Some(roster.take(counted, clock::now()));
+            }
             // Stable: alerts of one record stay in the order of the detectors, and incidents follow them.
             told.sort_by_key(|told| told.order);
             scatter(&mut told);
@@ -240,7 +248,10 @@ impl Egress {
         }
         match &**moved {
             Move::EndOfHistory | Move::End => self.totals.ready = true,
-            Move::Checkpoint(_) | Move::Epoch | Move::WatchList(_) => {}
+            Move::Checkpoint(_) | Move::Epoch | Move::WatchList(_) | Move::Census(_) => {}
+            // What follows from another configuration is written when everything before it is on disk: the run that goes
+            // on from there begins with that configuration.
+            Move::Settings(_) => self.settle().await?,
             Move::Failed => self.totals.failed_inputs += 1,
             Move::Step { step, watermark, latest } => {
                 (self.totals.watermark, self.totals.latest) = (*watermark, *latest);
@@ -312,7 +323,8 @@ impl Egress {
         sink.write(&lines).await.map_err(|error| failed(name, error))
     }
 
-    fn publish(&mut self) {
+    /// Shows the totals as they are now.
+    pub fn publish(&mut self) {
         self.progress.update(&self.totals);
         // Whoever looks sees totals that belong together.
         if self.published.receiver_count() > 0 {

@@ -1,10 +1,10 @@
 //! From inputs to steps: opens inputs, takes their batches, and puts them in order.
 
+use super::between::Between;
 use super::checkpoint::Due;
 use super::clock;
 use super::intake::{self, Appetite, Decoded, Decoders, Delivery, Reached, ReadTo, Tracking};
-use super::lists::Lists;
-use super::open::Open;
+use super::open::{Open, followed, merged};
 use super::resume::Standing;
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
@@ -89,8 +89,8 @@ pub struct Feed {
     pub died: bool,
     /// Tells when shards tell each other what is usual, where anybody wants to know.
     pub epochs: Option<Epochs>,
-    /// Whom to look out for.
-    pub lists: Lists,
+    /// What happens between two records.
+    pub between: Between,
 }
 
 impl Feed {
@@ -273,17 +273,29 @@ impl Feed {
         self.fanout.tell(Move::Checkpoint(state)).await
     }
 
-    /// Asks for a checkpoint of everything that was told so far, if it is time for one.
+    /// Asks for a checkpoint of everything that was told so far, if it is time for one or another configuration follows.
+    /// Then that, and a look at single keys.
     async fn checkpoint(&mut self, is_last: bool, standing: impl FnOnce() -> Standing) -> Option<()> {
-        let Some(due) = &mut self.checkpoints else { return Some(()) };
-        if self.died || !self.moved || !due.is_now(is_last) {
-            return Some(());
+        let change = self.between.change();
+        if let Some(due) = &mut self.checkpoints
+            && !self.died
+            && self.moved
+            && due.is_now(is_last || change.is_some())
+        {
+            self.moved = false;
+            let mut standing = standing();
+            standing.inputs.extend(self.standing.others());
+            let state = standing.save(&self.join);
+            self.fanout.tell(Move::Checkpoint(state)).await?;
         }
-        self.moved = false;
-        let mut standing = standing();
-        standing.inputs.extend(self.standing.others());
-        let state = standing.save(&self.join);
-        self.fanout.tell(Move::Checkpoint(state)).await
+        if let Some(change) = change {
+            self.fanout.tell(Move::Settings(Arc::clone(change.settings()))).await?;
+            change.done();
+        }
+        match self.between.wanted(is_last) {
+            Some(wanted) => self.fanout.tell(Move::Census(wanted)).await,
+            None => Some(()),
+        }
     }
 
     /// The same of the one input of a stream. Inside an entry of the journal none is made: what has been told of it would
@@ -420,8 +432,9 @@ impl Feed {
 
     async fn pass_on(&mut self, mut step: Step) -> Option<()> {
         self.moved = true;
+        self.between.has_moved();
         step.joined = self.join.take_counts();
-        if let Some(list) = self.lists.changed() {
+        if let Some(list) = self.between.changed_list() {
             self.fanout.tell(Move::WatchList(list)).await?;
         }
         let (watermark, latest) = self.passed;
@@ -456,20 +469,6 @@ impl Feed {
         }
         starts
     }
-}
-
-/// Where merged inputs stand.
-fn merged(merge: &Merge, open: &[Open]) -> Standing {
-    let inputs =
-        open.iter().enumerate().filter_map(|(input, open)| open.standpoint(i64::MIN, merge.rest(input)));
-    Standing { passage: Some(*merge.passage()), latest: merge.latest(), inputs: inputs.collect() }
-}
-
-/// Where followed inputs stand.
-fn followed(live: &Live, files: &[Open]) -> Standing {
-    let inputs =
-        files.iter().enumerate().filter_map(|(input, file)| file.standpoint(live.latest(input), None));
-    Standing { passage: Some(*live.passage()), latest: i64::MIN, inputs: inputs.collect() }
 }
 
 /// Waits for a stop, and then for what was being read to arrive.

@@ -1,7 +1,6 @@
 //! `/metrics`, `/healthz` and `/readyz` on one address. Reads nothing but the request line and headers, and of
 //! those no more than a little, for no longer than a moment, from no more than a few at once.
 
-use super::memory;
 use super::metrics;
 use super::totals::Totals;
 use http_body_util::Full;
@@ -88,7 +87,7 @@ fn answer(request: &Request<Incoming>, totals: &Totals) -> Response<Full<Bytes>>
 }
 
 fn page(totals: &Totals) -> Response<Full<Bytes>> {
-    match metrics::render(totals, super::clock::now().as_secs_f64(), memory::resident_bytes()) {
+    match metrics::render(totals, super::clock::now().as_secs_f64()) {
         Ok(page) => {
             let mut response = text(StatusCode::OK, page);
             let format = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -89,6 +89,13 @@ impl Lists {
         lists
     }
 
+    /// Looks at these files from now on, which hold `list`.
+    pub fn renew(&mut self, files: &[PathBuf], list: &WatchList) {
+        self.files = files.to_vec();
+        self.roll.note(files.len(), list);
+        self.seen = self.look();
+    }
+
     /// How many entries they hold by now.
     pub fn roll(&self) -> Roll {
         self.roll.clone()

@@ -1,4 +1,8 @@
-//! `/metrics`: the totals in Prometheus' text format. No label takes its values from the input.
+//! `/metrics`: the totals in Prometheus' text format. No label takes its values from the input, but for those of single
+//! keys, where the configuration asks for them.
+
+mod keys;
+mod own;
 
 use super::lists::Called;
 use super::outbox::{Attempt, Traffic};
@@ -14,7 +18,7 @@ use prometheus::{
 };
 
 /// The totals as text; `now` in seconds since 1970.
-pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<String, prometheus::Error> {
+pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
     let page = Page { registry: Registry::new() };
     page.records(totals)?;
     page.money(totals)?;
@@ -30,9 +34,10 @@ pub fn render(totals: &Totals, now: f64, resident_bytes: Option<u64>) -> Result<
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;
     }
-    if let Some(bytes) = resident_bytes {
-        page.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", bytes)?;
+    if let Some(shown) = &totals.shown {
+        page.keys(shown)?;
     }
+    page.own(totals)?;
     let info = Opts::new("keyhound_build_info", "A constant 1, labelled with the version that is running.");
     let info = GaugeVec::new(info, &["version"])?;
     info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
@@ -249,6 +254,7 @@ impl Page {
             events.with_label_values(&[phase.label()]).inc_by(count);
         }
         self.registry.register(Box::new(events))?;
+        self.open(totals)?;
         if let Some(outlook) = totals.gauges.outlook {
             self.budget(&outlook)?;
         }

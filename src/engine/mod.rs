@@ -1,5 +1,6 @@
 //! The shell: threads, queues, the clock, signals and metrics around the pure middle.
 
+mod between;
 mod checkpoint;
 pub mod clock;
 mod egress;
@@ -13,11 +14,14 @@ mod lists;
 pub mod kafka;
 mod memory;
 mod metrics;
+mod notify;
 mod open;
 mod outbox;
 mod outputs;
 mod progress;
+pub mod reload;
 mod resume;
+mod roster;
 mod run;
 mod sequence;
 mod shards;

@@ -1,8 +1,8 @@
 //! One input of a feed: how far it has been read and taken.
 
 use super::intake::{Decoded, Delivery, Reached, ReadTo};
-use super::resume::Standpoint;
-use super::sequence::Loaded;
+use super::resume::{Standing, Standpoint};
+use super::sequence::{Live, Loaded, Merge};
 use crate::record::Batch;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,4 +38,18 @@ impl Open {
     pub(super) fn standpoint(&self, latest: i64, rest: Option<Batch>) -> Option<Standpoint> {
         Some(Standpoint::new(self.path.as_ref()?, self.lines, latest, self.read_to.clone()?, rest))
     }
+}
+
+/// Where merged inputs stand.
+pub(super) fn merged(merge: &Merge, open: &[Open]) -> Standing {
+    let inputs =
+        open.iter().enumerate().filter_map(|(input, open)| open.standpoint(i64::MIN, merge.rest(input)));
+    Standing { passage: Some(*merge.passage()), latest: merge.latest(), inputs: inputs.collect() }
+}
+
+/// Where followed inputs stand.
+pub(super) fn followed(live: &Live, files: &[Open]) -> Standing {
+    let inputs =
+        files.iter().enumerate().filter_map(|(input, file)| file.standpoint(live.latest(input), None));
+    Standing { passage: Some(*live.passage()), latest: i64::MIN, inputs: inputs.collect() }
 }

@@ -106,6 +106,7 @@ pub(super) async fn egress(
         published,
         worst: None,
         keeper,
+        roster: None,
     };
     Ok((egress, sender))
 }

@@ -1,19 +1,23 @@
 //! A whole run: starts everything, waits for the end or a signal, and says how it went.
 
+use super::between::Between;
 use super::checkpoint::{Due, StoreError};
 use super::clock::Arrival;
 use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
-use super::lists::Lists;
+use super::memory;
+use super::notify::Manager;
 use super::outbox::{Left, Sending};
 use super::outputs;
 use super::progress::Progress;
+use super::reload::{Change, ControlError, Reload};
+use super::roster::Roster;
 use super::sequence::Loaded;
 use super::shards::{Fanout, Move};
 use super::state::State;
-use super::totals::Totals;
+use super::totals::{Bounds, Reloads, Totals};
 use crate::config::Plan;
 use crate::decode::Settings;
 use crate::detect::Severity;
@@ -99,6 +103,8 @@ pub struct Options {
     pub progress: Progress,
     /// The folder of checkpoints, if the run is to be taken up again.
     pub state: Option<PathBuf>,
+    /// How another configuration can be put in force.
+    pub reload: Reload,
 }
 
 /// How a run went.
@@ -138,6 +144,9 @@ pub enum RunError {
         /// The input that is an output.
         path: PathBuf,
     },
+    /// Nobody can ask for another configuration.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// Threads or signal handlers cannot be set up.
     #[error("cannot start: {0}")]
     Start(io::Error),
@@ -171,29 +180,28 @@ pub enum RunError {
 }
 
 /// Runs to the end of the inputs or until a signal asks for a stop.
-pub async fn run(options: Options) -> Result<Outcome, RunError> {
+pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let started = Arrival::now();
     let stop = CancellationToken::new();
     let mut signals = Signals::new().map_err(RunError::Start)?;
     let mut state = State::open(options.state.as_deref(), &options.plan)?;
-    let learning = !options.history.is_empty() && state.earlier.is_none();
-    if !learning && !options.history.is_empty() {
-        tracing::info!("the history was learned before: its files are not read again");
-    }
+    let learning = learns(&options.history, &state);
     let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
     let standing = state.standing(&mut join)?;
     let epochs = options.plan.shard.incidents.as_ref().map(|_| Epochs::at(standing.watermark()));
     let (fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, &shards);
     drop(shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
-    let server = serve(options.metrics, totals).await?;
+    let server = serve(options.metrics, totals.clone()).await?;
+    let reloads = Reloads::default();
+    let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
     let is_resumed = state.earlier.is_some();
     let due = state.due(options.plan.checkpoint);
     let (mut egress, sender) = outputs::egress(&options, published, state, learning, &stop).await?;
     let left = Left::new(egress.totals.post.clone(), options.state.is_some());
     let sending = Sending::start(sender);
-    let lists = Lists::of(&options.plan);
-    egress.totals.roll = lists.roll();
+    let between = between(&options.plan, changes, reloads, &mut egress);
+    report(totals, &stop);
     let outputs = outputs::files(&options);
     if let Some(path) = outputs::own_input(&options, &outputs) {
         return Err(RunError::OwnInput { path });
@@ -213,7 +221,7 @@ pub async fn run(options: Options) -> Result<Outcome, RunError> {
         checkpoints: None,
         died: false,
         epochs,
-        lists,
+        between,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
@@ -268,6 +276,38 @@ fn lost(left: &Left, done: Ended) -> Ended {
     }
 }
 
+/// Whether a history is to be learned from: that of a state was.
+fn learns(history: &[PathBuf], state: &State) -> bool {
+    let learning = !history.is_empty() && state.earlier.is_none();
+    if !learning && !history.is_empty() {
+        tracing::info!("the history was learned before: its files are not read again");
+    }
+    learning
+}
+
+/// What happens between two records; the egress shows what became of it.
+fn between(
+    plan: &Plan,
+    changes: Option<mpsc::Receiver<Change>>,
+    reloads: Reloads,
+    egress: &mut Egress,
+) -> Between {
+    let (roster, held) = Roster::new(&plan.metrics);
+    let between = Between::new(plan, changes, held);
+    egress.roster = roster;
+    let totals = &mut egress.totals;
+    (totals.roll, totals.reloads, totals.bounds) = (between.lists().roll(), reloads, Bounds::of(plan));
+    egress.publish();
+    between
+}
+
+/// Tells the service manager how the run gets on, if it wants to know.
+pub(super) fn report(totals: watch::Receiver<Arc<Totals>>, stop: &CancellationToken) {
+    if let Some(manager) = Manager::of_environment() {
+        tokio::spawn(manager.serve(totals, stop.clone()));
+    }
+}
+
 fn decoders(options: &Options) -> io::Result<Decoders> {
     let settings = Settings {
         rulebook: Arc::clone(&options.plan.rulebook),
@@ -288,6 +328,8 @@ async fn serve(
 }
 
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    // The page tells since when the process runs.
+    memory::started_at();
     let bound = TcpListener::bind(address).await;
     let listener = bound.map_err(|error| RunError::Listen { address, error })?;
     // With port 0 the system chooses one: tell which.

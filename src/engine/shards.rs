@@ -2,7 +2,7 @@
 
 use super::sequence::Step;
 use crate::incident::Fleet;
-use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
+use crate::shard::{Census, Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced, Wanted};
 use crate::time::Timestamp;
 use crate::watch_list::WatchList;
 use bytes::Bytes;
@@ -29,6 +29,10 @@ pub enum Move {
     Epoch,
     /// Whom to look out for from now on.
     WatchList(Arc<WatchList>),
+    /// The configuration from now on.
+    Settings(Arc<ShardSettings>),
+    /// These keys are to be looked at.
+    Census(Wanted),
     /// An input could not be read to its end.
     Failed,
     /// Everything is to be saved as it is now; this is where the feed stands.
@@ -51,6 +55,8 @@ pub struct Report {
     pub gauges: Gauges,
     /// What the shard remembers, where that was asked for.
     pub saved: Option<Bytes>,
+    /// Single keys, where they were asked for.
+    pub census: Option<Census>,
 }
 
 /// The way to all shards and to the egress.
@@ -156,8 +162,11 @@ impl Waiting {
 fn input(moved: &Move) -> Input<'_> {
     match moved {
         Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
-        Move::Failed | Move::Checkpoint(_) | Move::Epoch => Input::Records { runs: &[], marks: &[] },
+        Move::Failed | Move::Checkpoint(_) | Move::Epoch | Move::Census(_) => {
+            Input::Records { runs: &[], marks: &[] }
+        }
         Move::WatchList(list) => Input::WatchList(Arc::clone(list)),
+        Move::Settings(settings) => Input::Settings(Arc::clone(settings)),
         Move::EndOfHistory => Input::EndOfHistory,
         Move::End => Input::End,
     }
@@ -216,8 +225,12 @@ impl Started {
                 shard.apply(&input(&moved))
             };
             let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save().into());
-            let report =
-                Report { outputs, counts, unpriced: shard.take_unpriced(), gauges: shard.gauges(), saved };
+            let census = match &*moved {
+                Move::Census(wanted) => Some(shard.census(wanted)),
+                _ => None,
+            };
+            let (unpriced, gauges) = (shard.take_unpriced(), shard.gauges());
+            let report = Report { outputs, counts, unpriced, gauges, saved, census };
             if answers.blocking_send(report).is_err() {
                 return;
             }

@@ -3,6 +3,8 @@
 use super::checkpoint::Kept;
 use super::lists::Roll;
 use super::outbox::Traffic;
+use super::roster::Shown;
+use crate::config::Plan;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
 use crate::join::Joined;
@@ -13,6 +15,7 @@ use crate::time::Timestamp;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 /// Alerts by detector, severity and status.
@@ -67,6 +70,12 @@ pub struct Totals {
     pub rooms: Rooms,
     /// What watch lists hold.
     pub roll: Roll,
+    /// What became of other configurations.
+    pub reloads: Reloads,
+    /// The limits behind some gauges.
+    pub bounds: Bounds,
+    /// Single keys, where they are shown.
+    pub shown: Option<Arc<Shown>>,
     /// What is posted and what waits for it, where something is posted.
     pub post: Option<Arc<Traffic>>,
     /// What there is to say of Kafka, where that is the input.
@@ -121,6 +130,9 @@ impl Totals {
             checkpoints: None,
             rooms: Rooms::default(),
             roll: Roll::default(),
+            reloads: Reloads::default(),
+            bounds: Bounds::default(),
+            shown: None,
             post: None,
             kafka: None,
         }
@@ -173,6 +185,54 @@ impl Totals {
     /// Alerts of one status, over all detectors and severities.
     pub fn alerts_with(&self, status: Status) -> u64 {
         self.alerts.iter().flatten().map(|by_status| by_status[status as usize]).sum()
+    }
+}
+
+/// The limits behind some gauges, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// Of the state of all keys.
+    pub state: u64,
+    /// Of the outbox, where there is one.
+    pub outbox: Option<u64>,
+}
+
+impl Bounds {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let outbox = plan.post.as_ref().map(|post| u64::from(post.outbox_bytes_max));
+        Self { state: plan.shard.limits.state_bytes_max as u64, outbox }
+    }
+}
+
+/// What became of configurations that were read while the run goes on, for whoever shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Reloads(Arc<Loads>);
+
+#[derive(Debug, Default)]
+struct Loads {
+    /// When one was put in force last, in nanoseconds since 1970; 0 where none can be.
+    loaded: AtomicI64,
+    /// The last one that was read was not put in force.
+    failed: AtomicBool,
+}
+
+impl Reloads {
+    /// One is in force.
+    pub fn loaded(&self, at: Timestamp) {
+        self.0.loaded.store(at.0, Ordering::Relaxed);
+        self.0.failed.store(false, Ordering::Relaxed);
+    }
+
+    /// One was not put in force.
+    pub fn failed(&self) {
+        self.0.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// When one was put in force last, and whether a later one was not; nothing where there is no file to read again.
+    pub fn last(&self) -> Option<(Timestamp, bool)> {
+        let at = self.0.loaded.load(Ordering::Relaxed);
+        (at != 0).then(|| (Timestamp(at), self.0.failed.load(Ordering::Relaxed)))
     }
 }
 

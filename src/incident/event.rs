@@ -4,7 +4,7 @@ use super::evidence::{Ledger, Term};
 use super::identity::Place;
 use super::statements::Said;
 use crate::address::Address;
-use crate::detect::{Alert, Class, Fact, KeyProfile, Severity, Status};
+use crate::detect::{Alert, AlertId, Class, Fact, KeyProfile, Severity, Status};
 use crate::key::KeyId;
 use crate::networks::Networks;
 use crate::time::{SECOND, Stamp, Timestamp};
@@ -175,7 +175,7 @@ impl Incident {
             revision: told.revision,
             phase: told.phase,
             class: Class::Compromise,
-            severity: severity(consumer),
+            severity: severity([consumer.first, consumer.last], consumer.spent),
             key: scene.key.id,
             key_hint: Arc::clone(&scene.key.hint),
             key_alias: Arc::clone(&scene.key.alias),
@@ -210,10 +210,8 @@ impl Incident {
         let addresses = alert.evidence.iter().find(|(name, _)| *name == "source_ips");
         #[allow(clippy::cast_precision_loss, reason = "how often something was seen")]
         let observed = seen as f64;
-        let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-29 incident of an alert");
-        hasher.update(alert.id.to_string().as_bytes());
         Self {
-            id: hasher.finalize().to_hex()[..32].to_owned(),
+            id: id_of_alert(alert.id),
             theft: String::new(),
             revision: alert.revision,
             phase: if alert.status == Status::Open { Phase::Open } else { Phase::Resolved },
@@ -255,6 +253,13 @@ pub fn incident_id(key: KeyId, first: i64, number: u32) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
+/// The id of an incident that an alert is by itself.
+pub fn id_of_alert(alert: AlertId) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-29 incident of an alert");
+    hasher.update(alert.to_string().as_bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
 /// What all incidents of a stranger have in common, whichever key he uses: of an address that is new to several keys.
 fn theft_id(address: Address) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-29 theft id");
@@ -262,11 +267,12 @@ fn theft_id(address: Address) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
+/// How bad it is that somebody has spent so many dollars from the first to the last of these seconds.
 #[allow(clippy::cast_precision_loss, reason = "seconds of an incident")]
-fn severity(consumer: &Consumer) -> Severity {
-    let hours = ((consumer.last - consumer.first) as f64 / 3600.0).max(1.0 / 60.0);
+pub fn severity([first, last]: [i64; 2], spent: f64) -> Severity {
+    let hours = ((last - first) as f64 / 3600.0).max(1.0 / 60.0);
     let (per_hour, in_all) = CRITICAL_USD;
-    if consumer.spent >= in_all || consumer.spent > 1.0 && consumer.spent / hours >= per_hour {
+    if spent >= in_all || spent > 1.0 && spent / hours >= per_hour {
         Severity::Critical
     } else {
         Severity::High

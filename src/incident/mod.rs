@@ -27,13 +27,13 @@ mod watch;
 
 pub use bucket::Gain;
 pub use budget::{Outlook, Way};
-pub use event::{Incident, Phase, incident_id};
+pub use event::{Incident, Phase, id_of_alert, incident_id};
 pub use evidence::{IDENTITY, TERMS, Term, is_of_habits, meaning};
 pub use fleet::{Fleet, OWNER, Taken};
 pub use habits::{HABITS, OPEN as SUSPECT_SECONDS, SUSPECTS_MAX};
 
 use crate::address::Address;
-use crate::detect::KeyProfile;
+use crate::detect::{KeyProfile, Severity};
 use crate::networks::Networks;
 use crate::normalise::clients::{Client, client};
 use crate::record::{Batch, Kind, Part, Statement, UsageRecord};
@@ -192,6 +192,12 @@ impl Watched {
         said.is_none_or(|said| !said.is_dismissed(incident) && !said.is_quiet(INCIDENT, seconds(at)))
     }
 
+    /// How bad each open incident is.
+    pub fn open(&self) -> impl Iterator<Item = Severity> {
+        let consumers = self.consumers.iter().flat_map(|consumers| consumers.open());
+        consumers.chain(self.regular.as_ref().and_then(|regular| regular.open()))
+    }
+
     /// When the next open incident is over, if nothing more comes of it for `quiet` seconds.
     pub fn due(&self, quiet: i64) -> Option<Timestamp> {
         let consumers = self.consumers.as_ref().and_then(|consumers| consumers.due(quiet));
@@ -250,6 +256,13 @@ impl Observer {
         let Self { settings, known, .. } = self;
         let fixed = [settings.threshold_nats, settings.habits_threshold_nats].map(Bar::fixed);
         self.bars = settings.false_per_week.map_or(fixed, |budget| known.tally.bars(budget, known.keys()));
+    }
+
+    /// Goes on with other thresholds. Networks stay: what is remembered of addresses follows from them.
+    pub fn reconfigure(&mut self, settings: &IncidentSettings) {
+        let networks = Arc::clone(&self.settings.networks);
+        self.settings = IncidentSettings { networks, ..settings.clone() };
+        self.set_bars();
     }
 
     /// How many false incidents a week are to be expected, how many there were, and the thresholds that hold.

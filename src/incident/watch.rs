@@ -3,7 +3,7 @@
 use super::budget::{Bar, Way};
 use super::case::Case;
 use super::cohort::{Act, Cohort, Name};
-use super::event::{Incident, Phase, Scene, Told, incident_id, is_news};
+use super::event::{Incident, Phase, Scene, Told, incident_id, is_news, severity};
 use super::evidence::{Ledger, weigh};
 use super::fleet::{Around, Fleet, OWNER};
 use super::habits::Habits;
@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::novelty::{Kind, rate};
 use super::owner::{Owner, Seen, seconds};
 use super::statements::Said;
-use crate::detect::KeyProfile;
+use crate::detect::{KeyProfile, Severity};
 use crate::heap;
 use crate::networks::Networks;
 use crate::time::{SECOND, Stamp, Timestamp};
@@ -292,6 +292,12 @@ impl Watch {
     /// When the next open incident is over, in seconds, if nothing more comes of it for as long as that takes.
     pub fn due(&self, quiet: i64) -> Option<i64> {
         self.cohorts.iter().filter(|cohort| cohort.is_open()).map(|cohort| cohort.last + quiet).min()
+    }
+
+    /// How bad each of its open incidents is.
+    pub fn open(&self) -> impl Iterator<Item = Severity> {
+        let open = self.cohorts.iter().filter(|cohort| cohort.is_open());
+        open.map(|cohort| severity([cohort.first, cohort.last], cohort.spent))
     }
 
     /// Tells of the open incidents that are over by now.

@@ -1,5 +1,6 @@
 //! What shards count: what became of records, what they cost, and how much is held.
 
+use super::Open;
 use crate::incident::Outlook;
 use crate::money::NanoUsd;
 use crate::record::{Action, CostSource, Statement};
@@ -79,6 +80,8 @@ pub struct Gauges {
     pub buckets_forgotten: u64,
     /// Keys by all that their records ever told, in the order of [`Signals::sets`].
     pub by_signals: [u64; Signals::SETS],
+    /// What is open of all keys.
+    pub open: Open,
     /// False incidents a week, and the thresholds that hold, where incidents are looked for; the same for all shards.
     pub outlook: Option<Outlook>,
 }
@@ -95,6 +98,7 @@ impl Gauges {
         for (sum, count) in self.by_signals.iter_mut().zip(other.by_signals) {
             *sum += count;
         }
+        self.open.add(&other.open);
         self.outlook = self.outlook.or(other.outlook);
     }
 

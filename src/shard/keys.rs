@@ -4,8 +4,8 @@
 //! used in earnest never does, so that a flood of made-up keys can neither exhaust memory nor push out a victim.
 //! Where only such keys are left, new ones are counted but not watched.
 
-use super::ShardSettings;
 use super::state::KeyState;
+use super::{Open, ShardSettings};
 use crate::fault::{Mistake, planted};
 use crate::heap;
 use crate::incident::Incident;
@@ -61,37 +61,44 @@ struct Sums {
     bytes: usize,
     /// Keys by all that their records ever told.
     by_signals: [u64; Signals::SETS],
+    /// What is open of them.
+    open: Open,
 }
 
 impl Sums {
     /// Brings the sums up to date after a change of `state`, which remembers its own part of them.
     fn settle(&mut self, state: &mut KeyState) {
-        let now = Part { bytes: state.bytes(), signals: state.signals };
+        let open = state.what_is_open();
+        let bytes = state.bytes() + open.as_ref().map_or(0, |_| heap::vector::<Open>(1));
+        let now = Part { bytes, signals: state.signals, open };
+        self.add(&now);
         let before = std::mem::replace(&mut state.part, now);
-        self.add(now);
-        self.subtract(before);
+        self.subtract(&before);
         state.resized = false;
     }
 
-    fn add(&mut self, part: Part) {
+    fn add(&mut self, part: &Part) {
         self.bytes += part.bytes;
         self.by_signals[part.signals.index()] += 1;
+        part.open.iter().for_each(|open| self.open.add(open));
     }
 
-    fn subtract(&mut self, part: Part) {
+    fn subtract(&mut self, part: &Part) {
         // A key that was never added yet has no bytes.
         if part.bytes > 0 {
             self.bytes -= part.bytes;
             self.by_signals[part.signals.index()] -= 1;
+            part.open.iter().for_each(|open| self.open.subtract(open));
         }
     }
 }
 
 /// What one key adds to the sums.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Part {
     bytes: usize,
     signals: Signals,
+    pub(super) open: Option<Box<Open>>,
 }
 
 /// What has become of keys.
@@ -129,7 +136,7 @@ impl Keys {
             states: Vec::new(),
             free: Vec::new(),
             newcomers: VecDeque::new(),
-            sums: Sums { bytes: 0, by_signals: [0; Signals::SETS] },
+            sums: Sums { bytes: 0, by_signals: [0; Signals::SETS], open: Open::default() },
             forgotten: Timestamp::MIN,
             bytes_max,
             evicted: 0,
@@ -146,6 +153,16 @@ impl Keys {
     /// Keys by all that their records ever told.
     pub(super) fn by_signals(&self) -> [u64; Signals::SETS] {
         self.sums.by_signals
+    }
+
+    /// What is open of all of them.
+    pub(super) fn open(&self) -> Open {
+        self.sums.open
+    }
+
+    /// Every key, in no order that may show.
+    pub(super) fn states(&self) -> impl Iterator<Item = &KeyState> {
+        self.states.iter().filter_map(Option::as_deref)
     }
 
     /// Up to where buckets of a key have been forgotten.
@@ -315,7 +332,7 @@ impl Keys {
             else {
                 continue;
             };
-            self.sums.subtract(state.part);
+            self.sums.subtract(&state.part);
             self.forgotten = self.forgotten.max(state.forgotten);
             self.orphaned_days += state.open_days();
             self.table.remove(&state.profile.id);

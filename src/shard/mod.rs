@@ -3,18 +3,22 @@
 //! Everything here is a function of the inputs: no clock, no randomness that shows, no hash-order dependence.
 
 mod buckets;
+mod census;
 mod counts;
 mod event;
 mod incidents;
 mod keys;
+mod open;
 mod pieces;
 mod saved;
 mod state;
 mod witness;
 
+pub use census::{Census, Standing, Sums, Wanted};
 pub use counts::{Counts, Gauges, Unpriced};
 pub use event::Event;
 pub use keys::Limits;
+pub use open::{ByClass, Open};
 pub use pieces::Piece;
 pub use witness::Witnessed;
 
@@ -121,6 +125,8 @@ pub enum Input<'a> {
     Fleet(&'a Fleet),
     /// Whom to look out for from now on.
     WatchList(Arc<WatchList>),
+    /// The configuration from now on. Limits, networks and whether incidents are looked for have to be those of before.
+    Settings(Arc<ShardSettings>),
     /// The records so far were history: baselines are built from them, and time starts anew.
     EndOfHistory,
     /// There will be no more records: everything open is closed.
@@ -207,6 +213,7 @@ impl Shard {
                 }
             }
             Input::WatchList(list) => self.watch_list = Arc::clone(list),
+            Input::Settings(settings) => self.reconfigure(settings),
             Input::EndOfHistory => self.end_of_history(),
             Input::End => {
                 self.advance(0, Timestamp::MAX);
@@ -231,6 +238,7 @@ impl Shard {
             bucket_entries: self.restated.len() as u64,
             buckets_forgotten: self.restated.forgotten,
             by_signals: self.keys.by_signals(),
+            open: self.keys.open(),
             outlook: self.observer.as_ref().map(Observer::outlook),
         }
     }

@@ -10,6 +10,7 @@ use crate::save::{Reader, Unreadable, Writer};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// What a shard remembers besides keys, requests and buckets.
 #[derive(Serialize, Deserialize)]
@@ -102,6 +103,25 @@ impl Shard {
             self.keys.evicted += rest.evicted;
             self.dedup.forgotten += rest.requests_forgotten;
             self.restated.forgotten += rest.buckets_forgotten;
+        }
+    }
+
+    /// Goes on with another configuration, as a process would that took up what this one remembers: with other detectors,
+    /// thresholds, settings of keys and zones.
+    pub(super) fn reconfigure(&mut self, settings: &Arc<ShardSettings>) {
+        self.settings = Arc::clone(settings);
+        self.zones = settings.zones.clone();
+        self.watch_list = Arc::clone(&settings.watch_list);
+        let Self { keys, observer, settlements, .. } = self;
+        keys.each(|key| key.resume(&settings.keys, Some));
+        let Some(incidents) = &settings.incidents else { return };
+        if let Some(observer) = observer {
+            observer.reconfigure(incidents);
+        }
+        settlements.clear();
+        for state in keys.states() {
+            let due = state.watch.due(incidents.quiet_seconds);
+            settlements.extend(due.map(|due| Reverse((due, state.profile.id))));
         }
     }
 

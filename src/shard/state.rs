@@ -3,6 +3,7 @@
 mod remarks;
 mod silence;
 pub(super) mod spread;
+mod standing;
 
 use super::keys::Part;
 use super::{KeyRules, ShardSettings};
@@ -208,8 +209,10 @@ impl KeyState {
     fn ask(&mut self, at: usize, time: Stamp, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
         let last_day = self.last_day_before(self.open[at].day);
         let mut raised = std::mem::take(&mut self.open[at].raised);
+        let before = alerts.len();
         evaluate(&settings.rules, &self.view(&self.open[at], last_day), time, &mut raised, alerts);
         self.open[at].raised = raised;
+        self.resized |= alerts.len() != before;
     }
 
     /// What detectors see of a day.
@@ -392,7 +395,7 @@ impl KeyState {
     ) -> Option<Incident> {
         let Self { watch, profile, .. } = self;
         let found = observer.see(watch, profile, record, batch, learning);
-        self.resized |= watch.is_resized();
+        self.resized |= watch.is_resized() || found.is_some();
         found
     }
 

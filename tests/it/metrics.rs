@@ -59,6 +59,11 @@ impl Served {
     /// Writes records and waits until they are counted.
     pub fn feed(&mut self, lines: &str, counted: &str) -> String {
         self.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+        self.until(counted)
+    }
+
+    /// Waits until a line stands in the page.
+    pub fn until(&self, counted: &str) -> String {
         for _ in 0..300 {
             let page = self.get("/metrics").1;
             if page.lines().any(|line| line == counted) {
@@ -80,6 +85,18 @@ impl Served {
     pub fn terminate(mut self) {
         let told = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         assert!(told.unwrap().success() && self.child.wait().unwrap().success());
+    }
+
+    /// Asks for the configuration to be read again.
+    pub fn hang_up(&self) {
+        let told = Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status();
+        assert!(told.unwrap().success());
+    }
+
+    /// Ends it at once.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub fn stop(mut self) {
@@ -204,6 +221,95 @@ fn no_series_comes_from_the_input() {
     assert_eq!(series(&page), usual);
     assert!(usual.len() < 2000);
     served.stop();
+}
+
+#[test]
+fn single_keys_are_shown_where_they_are_asked_for_and_never_more_than_that() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("k.toml"), "[metrics]\nkeys = \"top\"\nkeys_max = 2\n").unwrap();
+    let mut served = Served::start_in(dir.path(), &["-c", "k.toml"]);
+    let secret = "x".repeat(12) + &"y7".repeat(18);
+    let records: String = (0..40)
+        .map(|number| {
+            let key = if number < 2 { format!("{secret}{number}abc") } else { format!("...{number:04}") };
+            record(&[("api_key_prefix", json!(key)), ("cost_usd", json!(if number < 2 { 4.0 } else { 0.5 }))])
+        })
+        .collect();
+    let page = served.feed(&records, "keyhound_key_requests{key=\"other\"} 38");
+    assert!(!page.contains(&secret), "{page}");
+    let of = |name: &str| -> Vec<(String, f64)> {
+        let lines = page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix("{key=\""));
+        let value =
+            |line: &str| Some((line.split('"').next()?.to_owned(), line.rsplit(' ').next()?.parse().ok()?));
+        lines.filter_map(value).collect()
+    };
+    let costs = of("keyhound_key_cost_usd");
+    assert_eq!(costs.len(), 3, "{page}");
+    let all: f64 = costs.iter().map(|(_, usd)| usd).sum();
+    assert!((all - 27.0).abs() < 1e-6, "with the others it is all of it: {all}");
+    let names = costs.iter().map(|(key, _)| key.as_str()).filter(|key| *key != "other");
+    let is_named = |key: &str| {
+        let (hint, id) = key.split_once('/').unwrap();
+        (hint == "...0abc" || hint == "...1abc") && id.len() == 8 && id.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    assert!(names.into_iter().all(is_named), "{costs:?}");
+    assert!(page.lines().any(|line| line == "keyhound_metric_series_dropped_total 0"), "{page}");
+    served.stop();
+    // Without being asked, no key is shown.
+    let mut served = Served::start();
+    let page = served.feed(&record(&[]), "keyhound_records_total{outcome=\"processed\"} 1");
+    assert!(!page.contains("keyhound_key_") && !page.contains("3f9c"), "{page}");
+    served.stop();
+}
+
+#[test]
+fn what_is_open_is_shown_until_its_day_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[incidents]\nenabled = true\n[[key]]\nkey = \"...3f9c\"\ncanary = true\n";
+    std::fs::write(dir.path().join("k.toml"), text).unwrap();
+    std::fs::write(dir.path().join("log"), record(&[])).unwrap();
+    let open = "keyhound_alerts_open{class=\"compromise\",severity=\"critical\"}";
+    let incidents = "keyhound_incidents_open{class=\"compromise\",severity=\"critical\"}";
+    let args = ["-c", "k.toml", "--state", "state", "--follow", "log"];
+    let served = Served::start_in(dir.path(), &args);
+    served.until(&format!("{open} 1"));
+    assert_eq!(served.value(incidents), 1);
+    served.terminate();
+    // A run that goes on knows of it.
+    let later = record(&[("timestamp", json!("2026-06-01T09:01:00Z")), ("api_key_prefix", json!("...0000"))]);
+    let log = |text: &str| {
+        let log = std::fs::OpenOptions::new().append(true).open(dir.path().join("log"));
+        log.unwrap().write_all(text.as_bytes()).unwrap();
+    };
+    log(&later);
+    let served = Served::start_in(dir.path(), &args);
+    served.until("keyhound_records_total{outcome=\"processed\"} 1");
+    assert_eq!((served.value(open), served.value(incidents)), (1, 1));
+    let days_later =
+        record(&[("timestamp", json!("2026-06-03T09:01:00Z")), ("api_key_prefix", json!("...0000"))]);
+    log(&days_later);
+    served.until(&format!("{open} 0"));
+    assert_eq!(served.value(incidents), 0);
+    served.terminate();
+}
+
+#[test]
+fn every_metric_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("list"), "AS64500\n").unwrap();
+    let text = "[metrics]\nkeys = \"top\"\n[incidents]\nenabled = true\n[watch_list]\nfiles = [\"list\"]\n";
+    std::fs::write(dir.path().join("k.toml"), text).unwrap();
+    let args = ["-c", "k.toml", "--state", "state", "--output", "alerts", "--post", "http://127.0.0.1:1/"];
+    let mut served = Served::start_in(dir.path(), &args);
+    let page = served.feed(&record(&[]), "keyhound_key_requests{key=\"other\"} 0");
+    let explained = std::fs::read_to_string("docs/metrics.md").unwrap();
+    let names = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    for name in names {
+        let is_there =
+            [format!("`{name}`"), format!("`{name}{{")].iter().any(|form| explained.contains(form));
+        assert!(is_there, "{name} is not in docs/metrics.md");
+    }
+    served.kill();
 }
 
 #[test]

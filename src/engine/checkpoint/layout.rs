@@ -59,6 +59,7 @@ fn left(dir: &Path) -> Checkpoint {
         shards: 1,
         progress: Progress::none(),
         state: Some(dir.join("state")),
+        reload: crate::engine::reload::Reload::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(run(options)).unwrap();

@@ -15,7 +15,7 @@ use crate::engine::clock::Arrival;
 use crate::engine::sequence::{Live, Loaded, Passage, Step};
 use crate::join::{Join, JoinSettings, Joined};
 use crate::record::{Batch, Run};
-use crate::shard::{Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced};
+use crate::shard::{Census, Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced, Wanted};
 use crate::sink::kafka::Outgoing;
 use crate::source::kafka::Place;
 use crate::time::Timestamp;
@@ -38,6 +38,12 @@ pub struct Mould {
 }
 
 impl Mould {
+    /// Cells that are made from now on go by this configuration.
+    pub fn reconfigure(&mut self, settings: &Arc<ShardSettings>) {
+        self.shard = Arc::clone(settings);
+        self.watch_list = Arc::clone(&settings.watch_list);
+    }
+
     /// As the plan says.
     pub fn new(plan: &Plan, layout: Arc<Layout>) -> Self {
         Self {
@@ -110,6 +116,18 @@ impl Taken {
 }
 
 impl Cell {
+    /// This is the configuration from now on.
+    pub fn reconfigure(&mut self, settings: &Arc<ShardSettings>) {
+        if let Some(shard) = &mut self.shard {
+            let _ = shard.apply(&Input::Settings(Arc::clone(settings)));
+        }
+    }
+
+    /// The keys that are asked for, and what all of the partition come to.
+    pub fn census(&self, wanted: &Wanted) -> Census {
+        self.shard.as_ref().map(|shard| shard.census(wanted)).unwrap_or_default()
+    }
+
     /// These are to be looked out for from now on.
     pub fn look_out_for(&mut self, list: &Arc<WatchList>) {
         if let Some(shard) = &mut self.shard {

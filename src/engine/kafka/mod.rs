@@ -20,11 +20,13 @@ mod worker;
 pub use topics::TopicError;
 pub use worker::WorkError;
 
+use super::between::Between;
 use super::clock::{self, Arrival};
 use super::http;
-use super::lists::Lists;
-use super::run::{Outcome, RunError, Signals, listen};
-use super::totals::Totals;
+use super::reload::{Change, Reload};
+use super::roster::Roster;
+use super::run::{Outcome, RunError, Signals, listen, report};
+use super::totals::{Bounds, Reloads, Totals};
 use crate::config::{KafkaPlan, Plan};
 use crate::decode::{Decoder, Settings};
 use crate::source::kafka::{GroupConsumer, KafkaSource};
@@ -61,6 +63,8 @@ pub struct KafkaOptions {
     pub format: Option<usize>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// How another configuration can be put in force.
+    pub reload: Reload,
 }
 
 /// A run that could not go on.
@@ -88,17 +92,20 @@ impl KafkaError {
 }
 
 /// Runs until a signal asks for a stop.
-pub async fn run(options: KafkaOptions) -> Result<Outcome, RunError> {
+pub async fn run(mut options: KafkaOptions) -> Result<Outcome, RunError> {
     check(&options.kafka).map_err(KafkaError::from)?;
     let started = Arrival::now();
     let stop = CancellationToken::new();
     let mut signals = Signals::new().map_err(RunError::Start)?;
     let (published, shown) = watch::channel(Arc::new(Totals::new()));
     let server = match options.metrics {
-        Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, shown))),
+        Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, shown.clone()))),
         None => None,
     };
-    let work = work(&options, published, stop.clone());
+    report(shown, &stop);
+    let reloads = Reloads::default();
+    let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
+    let work = work(&options, (changes, reloads), published, stop.clone());
     let totals = tokio::select! {
         done = work => done?,
         error = signals.after(&stop) => return Err(error),
@@ -133,8 +140,12 @@ pub fn check(plan: &KafkaPlan) -> Result<(), SettingError> {
     Ok(())
 }
 
+/// Other configurations, and what is told of them.
+type Changes = (Option<tokio::sync::mpsc::Receiver<Change>>, Reloads);
+
 async fn work(
     options: &KafkaOptions,
+    changes: Changes,
     published: watch::Sender<Arc<Totals>>,
     stop: CancellationToken,
 ) -> Result<Arc<Totals>, RunError> {
@@ -145,7 +156,8 @@ async fn work(
     };
     let (answer, answered) = oneshot::channel();
     let (leave, left) = oneshot::channel();
-    let threads = Threads::new(options, &clients, prepared, published, &stop).map_err(KafkaError::from)?;
+    let threads =
+        Threads::new(options, changes, &clients, prepared, published, &stop).map_err(KafkaError::from)?;
     thread::Builder::new()
         .name("kafka".to_owned())
         .spawn(move || {
@@ -178,6 +190,7 @@ struct Threads {
 impl Threads {
     fn new(
         options: &KafkaOptions,
+        (changes, reloads): Changes,
         clients: &Arc<Clients>,
         partitions: Vec<usize>,
         published: watch::Sender<Arc<Totals>>,
@@ -216,13 +229,15 @@ impl Threads {
         let fleet = is_watched.then(|| FleetLog::new(clients, kafka)).transpose()?;
         let is_staged = kafka.repartition;
         let progress = is_staged.then(|| ProgressLog::new(clients, kafka, &layout)).transpose()?;
+        let (roster, held) = Roster::new(&plan.metrics);
         let worker = Worker {
             fleet,
             progress,
             plan: kafka.clone(),
             mould: Mould::new(plan, Arc::clone(&layout)),
             layout,
-            lists: Lists::of(plan),
+            between: Between::new(plan, changes, held),
+            roster,
             decoder: Decoder::new(settings),
             frame_bytes_max: plan.input.frame_bytes_max,
             changelog,
@@ -232,7 +247,7 @@ impl Threads {
             done,
             stop: stop.clone(),
             published,
-            state: state(kafka),
+            state: state(kafka, Totals { reloads, bounds: Bounds::of(plan), ..Totals::new() }),
         };
         Ok(Self { source, worker, committer, orders: orders_out, done: done_in, stop: stop.clone() })
     }
@@ -260,8 +275,8 @@ impl Threads {
     }
 }
 
-fn state(plan: &KafkaPlan) -> State {
-    let totals = Totals { kafka: Some(Box::default()), ..Totals::new() };
+fn state(plan: &KafkaPlan, totals: Totals) -> State {
+    let totals = Totals { kafka: Some(Box::default()), ..totals };
     State {
         cells: BTreeMap::new(),
         caught_up: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! The loop: records of the partitions that are ours, through their cells, into commits.
 
+mod aside;
 mod error;
 mod hold;
 
@@ -16,8 +17,9 @@ use super::progress::ProgressLog;
 use super::stages::{Layout, Stage};
 use crate::config::KafkaPlan;
 use crate::decode::Decoder;
+use crate::engine::between::Between;
 use crate::engine::clock::{self, Arrival};
-use crate::engine::lists::Lists;
+use crate::engine::roster::Roster;
 use crate::engine::totals::Totals;
 use crate::fault::{Mistake, planted, step};
 use crate::sink::kafka::KafkaSinkError;
@@ -46,8 +48,10 @@ pub struct Worker {
     pub mould: Mould,
     /// The topics.
     pub layout: Arc<Layout>,
-    /// Whom to look out for.
-    pub lists: Lists,
+    /// What happens between two records.
+    pub between: Between,
+    /// Which keys are shown one by one, if any are.
+    pub roster: Option<Roster>,
     /// Reads frames.
     pub decoder: Decoder,
     /// Longest frame.
@@ -162,6 +166,7 @@ impl Worker {
                 step("state_restored");
                 let _ = answer.send(starts);
                 step("partitions_assigned");
+                self.note_ready();
                 self.publish();
             }
             Event::Revoked(places, is_lost, answer) => {
@@ -398,14 +403,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets all cells know whom to look out for, if that has changed.
-    fn look_again(&mut self) {
-        if let Some(list) = self.lists.changed() {
-            self.state.cells.values_mut().for_each(|cell| cell.look_out_for(&list));
-            self.mould.watch_list = list;
-        }
-    }
-
     /// Lets event time pass in partitions to which nothing comes, and notes which have been read to their end.
     fn tick(&mut self) {
         self.state.ticked = Arrival::now();
@@ -452,7 +449,7 @@ impl Worker {
         }
         let judging = || cells.values().filter(|cell| matches!(cell.stage(), Stage::Whole | Stage::Keys));
         outbox.totals.gauges = gauges;
-        outbox.totals.roll = self.lists.roll();
+        outbox.totals.roll = self.between.lists().roll();
         outbox.totals.watermark = judging().filter_map(|cell| cell.passage().watermark()).min();
         outbox.totals.latest = cells.values().filter_map(|cell| cell.passage().latest()).max();
         outbox.totals.ready = true;

@@ -5,10 +5,11 @@
 use super::evidence::weigh;
 use super::sums::Sums;
 use super::{Habits, Look};
+use crate::detect::Severity;
 use crate::heap;
 use crate::incident::budget::{Highest, Way};
 use crate::incident::cohort::Act;
-use crate::incident::event::{Consumer, Incident, Phase, Scene, Told, incident_id, is_news};
+use crate::incident::event::{Consumer, Incident, Phase, Scene, Told, incident_id, is_news, severity};
 use crate::incident::fleet::Around;
 use crate::incident::owner::seconds;
 use crate::incident::watch::Seat;
@@ -224,6 +225,11 @@ impl Regular {
     /// When the open incident is over, in seconds.
     pub fn due(&self) -> Option<i64> {
         self.theft.map(|theft| theft.opened + OPEN)
+    }
+
+    /// How bad the open incident is.
+    pub fn open(&self) -> Option<Severity> {
+        self.theft.map(|theft| severity([theft.first, theft.last], theft.spent))
     }
 
     /// Tells of the open incident if it is over by now.

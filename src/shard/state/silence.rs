@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct Quiet {
     /// The last use.
-    last: Timestamp,
+    pub(super) last: Timestamp,
     /// When it is looked at whether that is too long ago; saved, so that a run which goes on looks at the same time.
     look: Option<Timestamp>,
     /// A silence that was told and is not over.

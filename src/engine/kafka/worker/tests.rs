@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{Config, Plan};
 use crate::decode::Settings;
 use crate::engine::kafka::client::Clients;
+use crate::engine::reload::Change;
 use rdkafka::error::KafkaError;
 use std::sync::mpsc;
 
@@ -18,7 +19,7 @@ fn waiting() -> (Worker, Sender<Done>) {
     let (done_in, done) = mpsc::channel();
     let rulebook = Arc::clone(&plan.rulebook);
     let settings = Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: false };
-    let mut state = super::super::state(&kafka);
+    let mut state = super::super::state(&kafka, Totals::new());
     state.under_way = Some(Arc::new(Totals { lines: 7, ..(*state.committed).clone() }));
     let worker = Worker {
         fleet: None,
@@ -27,7 +28,8 @@ fn waiting() -> (Worker, Sender<Done>) {
         changelog: Changelog::new(&clients, &kafka, &layout.topics, &stop).unwrap(),
         plan: kafka,
         layout,
-        lists: Lists::of(&plan),
+        between: Between::new(&plan, None, Roster::new(&plan.metrics).1),
+        roster: None,
         decoder: Decoder::new(settings),
         frame_bytes_max: 1 << 20,
         events: mpsc::channel().1,
@@ -39,6 +41,25 @@ fn waiting() -> (Worker, Sender<Done>) {
         state,
     };
     (worker, done_in)
+}
+
+#[test]
+fn another_configuration_is_taken_between_two_looks() {
+    let (mut worker, _done) = waiting();
+    let text = "[detectors.volume_spike]\nsigma = 9.0\n";
+    let plan = Plan::new(&Config::parse("k.toml", text).unwrap(), "k.toml", text).unwrap();
+    let (changes, receiver) = tokio::sync::mpsc::channel(1);
+    worker.between = Between::new(&plan, Some(receiver), Roster::new(&plan.metrics).1);
+    let place = Place { topic: 0, partition: 0 };
+    worker.state.cells.insert(place, Cell::new(&worker.mould, place, 0, clock::now()));
+    let (change, mut in_force) = Change::new(Arc::clone(&plan.shard), Vec::new());
+    changes.try_send(change).map_err(|_| "full").unwrap();
+    assert!(in_force.try_recv().is_err(), "not before the loop looks");
+    worker.look_again();
+    assert_eq!(in_force.try_recv(), Ok(()));
+    assert!(!worker.state.committed.ready);
+    worker.note_ready();
+    assert!(worker.state.committed.ready);
 }
 
 #[test]
