@@ -16,6 +16,7 @@ mod replay;
 mod respond;
 mod run;
 mod say;
+mod send_test;
 mod simulate;
 mod tables;
 #[cfg(feature = "trace")]
@@ -64,7 +65,7 @@ pub struct Cli {
 enum Command {
     /// Read usage records and give alerts
     Run(Box<run::RunArgs>),
-    /// Say whether a configuration is sound; opens nothing else
+    /// Say whether a configuration is sound; opens nothing else unless asked to send a test
     Check(check::CheckArgs),
     /// List the record formats and the wrappers around them, or tell those of some files
     Formats(formats::FormatsArgs),

@@ -67,8 +67,8 @@ pub struct Totals {
     pub rooms: Rooms,
     /// What watch lists hold.
     pub roll: Roll,
-    /// What is posted and what waits for it, where something is posted.
-    pub post: Option<Arc<Traffic>>,
+    /// What passes through the outboxes of sinks, by their names.
+    pub sinks: Vec<(Arc<str>, Arc<Traffic>)>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -121,7 +121,7 @@ impl Totals {
             checkpoints: None,
             rooms: Rooms::default(),
             roll: Roll::default(),
-            post: None,
+            sinks: Vec::new(),
             kafka: None,
         }
     }

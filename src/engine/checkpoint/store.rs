@@ -15,10 +15,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Goes up with every change of what is saved.
-pub(super) const VERSION: u32 = 9;
+pub(super) const VERSION: u32 = 10;
 /// What a small log leaves behind in this layout, hashed: `layout` sees whether it still does.
 #[cfg(test)]
-pub(super) const SAVED: (u32, &str) = (9, "7bc4d747b16f6e2c");
+pub(super) const SAVED: (u32, &str) = (10, "7bc4d747b16f6e2c");
 const MAGIC: &str = "keyhound checkpoint ";
 const HASH_BYTES: usize = 32;
 /// What the last checkpoint that was found damaged is called.
