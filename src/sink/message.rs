@@ -24,8 +24,10 @@ impl Message {
     pub fn of(view: &View<'_>) -> Self {
         let shown = |text: &str, max| short(&Visible(text).to_string(), max);
         let steps = if view.is_over { &[][..] } else { view.next_steps };
+        // What a detector looks for in general is said at length; its name is what people look up.
+        let what = if view.event == "alert" { view.rule } else { view.title };
         Self {
-            title: format!("{}: {}", headline(view), view.title),
+            title: format!("{}: {what}", headline(view)),
             text: shown(view.description, TEXT_MAX),
             facts: facts(view).into_iter().map(|(name, value)| (name, shown(&value, FACT_MAX))).collect(),
             steps: (1..).zip(steps).map(|(number, step)| format!("{number}. {step}")).collect(),

@@ -6,7 +6,7 @@ use super::kind::{Kind, acknowledges};
 use super::message::{Message, only};
 use crate::config::SinkPlan;
 use crate::detect::Severity;
-use crate::encode::View;
+use crate::encode::{View, Visible};
 use crate::shard::Event;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,7 @@ const SUMMARY_MAX: usize = 1024;
 fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
     let Some(view) = View::of(event) else { return };
     let message = Message::of(&view);
+    let key = Visible(&view.key()).to_string();
     let severity = match view.severity {
         Severity::Low => "info",
         Severity::Medium => "warning",
@@ -57,8 +58,8 @@ fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
         "dedup_key": view.id,
         "client": "keyhound",
         "payload": {
-            "summary": short(&format!("{}: {}", view.key(), message.text), SUMMARY_MAX),
-            "source": view.key(),
+            "summary": short(&format!("{key}: {}", message.text), SUMMARY_MAX),
+            "source": key,
             "severity": severity,
             "timestamp": view.updated.at.to_string(),
             "component": view.key_id,

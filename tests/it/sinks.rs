@@ -145,61 +145,24 @@ fn a_token_that_acknowledges_nothing_is_told() {
 
 #[test]
 fn each_receiver_says_in_its_way_that_it_wants_to_wait_or_something_else() {
-    type Script = fn(&Seen) -> Reply;
-    let scripts: [(&str, Script, &str); 6] = [
+    let body = |status, text: &str| Reply::Body(status, text.to_owned());
+    let with = |status, name, value: &str| Reply::With(status, name, value.to_owned());
+    let unknown = r#"{"message":"Unknown Webhook","code":10015}"#;
+    let firsts = [
+        ("slack", with(429, "retry-after", "1"), "answers 429"),
+        ("slack", body(400, "invalid_payload"), "answers 400 (`invalid_payload`)"),
         (
             "slack",
-            |seen| {
-                if seen.number == 0 {
-                    Reply::With(429, "retry-after", "1".to_owned())
-                } else {
-                    Reply::Status(200)
-                }
-            },
-            "answers 429",
-        ),
-        (
-            "slack",
-            |seen| {
-                if seen.number == 0 {
-                    Reply::Body(400, "invalid_payload".to_owned())
-                } else {
-                    Reply::Status(200)
-                }
-            },
-            "answers 400 (`invalid_payload`)",
-        ),
-        (
-            "slack",
-            |seen| {
-                if seen.number == 0 {
-                    Reply::With(302, "location", "http://127.0.0.1:1/".to_owned())
-                } else {
-                    Reply::Status(200)
-                }
-            },
+            with(302, "location", "http://127.0.0.1:1/"),
             "answers 302, a redirect, which is not followed",
         ),
-        (
-            "discord",
-            |seen| {
-                if seen.number == 0 {
-                    Reply::Body(404, r#"{"message":"Unknown Webhook","code":10015}"#.to_owned())
-                } else {
-                    Reply::Status(204)
-                }
-            },
-            "answers 404 (`Unknown Webhook`)",
-        ),
-        (
-            "teams",
-            |seen| if seen.number == 0 { Reply::Hang } else { Reply::Status(202) },
-            "has not answered within `sinks.x.timeout_ms`",
-        ),
-        ("teams", |seen| if seen.number == 0 { Reply::Cut } else { Reply::Status(202) }, "cannot be reached"),
+        ("discord", body(404, unknown), "answers 404 (`Unknown Webhook`)"),
+        ("teams", Reply::Hang, "has not answered within `sinks.x.timeout_ms`"),
+        ("teams", Reply::Cut, "cannot be reached"),
     ];
-    for (kind, script, told) in scripts {
-        let receiver = Receiver::start(script);
+    for (kind, first, told) in firsts {
+        let receiver =
+            Receiver::start(move |seen| if seen.number == 0 { first.clone() } else { Reply::Status(200) });
         let dir = tempfile::tempdir().unwrap();
         secrets(dir.path(), &receiver.origin());
         let sink = format!(

@@ -24,7 +24,7 @@ fn time(alert: &Value, name: &str) -> jiff::Timestamp {
 }
 
 fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
+    keyhound::engine::clock::now().to_string().parse().unwrap()
 }
 
 #[test]

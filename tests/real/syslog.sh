@@ -3,7 +3,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need rsyslogd openssl
 
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
   -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 udp="$(free_port)" tcp="$(free_port)" tls="$(free_port)"
 cat >"$work/rsyslog.conf" <<CONFIG
@@ -53,7 +53,7 @@ example="$root/config/examples/stolen-key.jsonl"
 for encoding in cef leef ocsf; do
   "$keyhound" run --quiet --threads 1 --encoding "$encoding" "$example" >"$work/$encoding" || fail "keyhound in $encoding"
 done
-"$keyhound" run -c "$work/keyhound.toml" --threads 1 --output "$work/alerts" "$example" 2>"$work/keyhound.log" || fail "keyhound"
+timeout 60 "$keyhound" run -c "$work/keyhound.toml" --threads 1 --output "$work/alerts" "$example" 2>"$work/keyhound.log" || fail "keyhound"
 alerts="$(wc -l <"$work/alerts")"
 [ "$alerts" -gt 5 ] || fail "only $alerts alerts in the example of a theft"
 came() { [ "$(wc -l <"$work/$1")" -ge "$alerts" ]; }

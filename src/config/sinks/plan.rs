@@ -20,22 +20,30 @@ pub struct Route {
     classes: Vec<Class>,
     statuses: Vec<&'static str>,
     severity_min: Severity,
+    /// What is open there has to be ended there, too.
+    lasts: bool,
 }
 
 impl Route {
     /// Whether this one does.
     pub fn takes(&self, event: &Event) -> bool {
-        let (is_wanted, class, status, severity) = match event {
-            Event::Alert(alert) => (self.alerts, alert.class, alert.status.label(), alert.severity),
+        let (is_wanted, class, status, severity, is_over) = match event {
+            Event::Alert(alert) => {
+                let is_over = alert.status != Status::Open;
+                (self.alerts, alert.class, alert.status.label(), alert.severity, is_over)
+            }
             Event::Incident(incident) => {
-                (self.incidents, incident.class, incident.phase.label(), incident.severity)
+                let is_over = matches!(incident.phase, Phase::Resolved | Phase::Dismissed);
+                (self.incidents, incident.class, incident.phase.label(), incident.severity, is_over)
             }
             Event::Use(_) => return false,
         };
+        let is_bad_enough =
+            severity >= self.severity_min && (self.statuses.is_empty() || self.statuses.contains(&status));
         is_wanted
-            && severity >= self.severity_min
             && (self.classes.is_empty() || self.classes.contains(&class))
-            && (self.statuses.is_empty() || self.statuses.contains(&status))
+            // Less severe at its end than before, it would stay open there for ever.
+            && (is_bad_enough || self.lasts && is_over)
     }
 }
 
@@ -102,7 +110,7 @@ impl SinkPlan {
             place,
             kind,
             encoding,
-            route: check.route()?,
+            route: check.route(kind)?,
             target,
             token_file,
             scheme: check.scheme(kind)?,
@@ -300,7 +308,7 @@ impl Check<'_> {
         })
     }
 
-    fn route(&self) -> Result<Route, ConfigError> {
+    fn route(&self, kind: &Kind) -> Result<Route, ConfigError> {
         let one_of = |setting: &str, name: &str, known: Vec<&'static str>| {
             let place = known.iter().position(|known| *known == name);
             place.ok_or_else(|| {
@@ -331,6 +339,7 @@ impl Check<'_> {
             classes: classes.map(|at| at.map(|at| Class::ALL[at])).collect::<Result<_, _>>()?,
             statuses: wanted.map(|at| at.map(|at| statuses()[at])).collect::<Result<_, _>>()?,
             severity_min: Severity::ALL[severity],
+            lasts: kind.lasts,
         })
     }
 

@@ -1,7 +1,9 @@
 //! What sinks may be told, and what is said where they may not.
 
 use super::*;
-use crate::encode::examples::{alert, incident};
+use crate::detect::Severity;
+use crate::encode::examples::{alert, incident as example};
+use crate::incident::{Incident, Phase};
 use crate::shard::Event;
 use std::fs;
 
@@ -99,7 +101,7 @@ fn an_address_in_a_file_is_as_good_as_its_host() {
 fn routes_take_what_they_say() {
     let route = |text: &str| planned(&format!("type = \"file\"\npath = \"a\"\n{text}")).unwrap().route;
     // A high alert and a critical incident, both open and of a compromise.
-    let (alert, incident) = (Event::Alert(alert()), Event::Incident(incident()));
+    let (alert, incident) = (Event::Alert(alert()), Event::Incident(example()));
     for (text, takes) in [
         ("", (true, true)),
         ("events = [\"incident\"]", (false, true)),
@@ -111,5 +113,12 @@ fn routes_take_what_they_say() {
     ] {
         let route = route(text);
         assert_eq!((route.takes(&alert), route.takes(&incident)), takes, "{text}");
+    }
+    // Where something was opened it has to be ended, however mild it has become.
+    let over = Event::Incident(Incident { phase: Phase::Resolved, severity: Severity::Low, ..example() });
+    for (kind, takes) in [("alertmanager", true), ("http", false)] {
+        let text =
+            format!("type = \"{kind}\"\nurl = \"http://h/\"\nseverity_min = \"high\"\nstatuses = [\"open\"]");
+        assert_eq!(planned(&text).unwrap().route.takes(&over), takes, "{kind}");
     }
 }

@@ -65,6 +65,9 @@ pub fn advice(plan: &SinkPlan, error: &str) -> String {
             " (nobody whom we trust has signed its certificate; `{place}.ca_file` says whom to trust)"
         );
     }
+    if error.contains("CaUsedAsEndEntity") {
+        return " (its certificate is that of an authority; a server needs one with `CA:FALSE`)".to_owned();
+    }
     if error.contains("BadSignature") {
         return " (its certificate is signed by somebody else than whom we trust under that name)".to_owned();
     }
