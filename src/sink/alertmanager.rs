@@ -5,6 +5,7 @@
 //! only what stays the same is one; what changes is an annotation. Where the severity rises, what it was before is ended.
 
 use super::carrier::{Answer, Batch, Carrier, Carrying, SinkError};
+use super::file::replace;
 use super::http::{Draft, HttpClient, Reply};
 use super::kind::{Kind, WEB, acknowledges};
 use crate::config::SinkPlan;
@@ -180,12 +181,8 @@ impl Alertmanager {
     /// Should it not be kept, what is open ends there by itself after a restart.
     fn keep(&self) {
         let Some(path) = &self.path else { return };
-        let written = serde_json::to_vec(&self.active).map_err(io::Error::from).and_then(|bytes| {
-            let next = path.with_extension("next");
-            fs::write(&next, bytes)?;
-            fs::rename(&next, path)
-        });
-        if let Err(error) = written {
+        let bytes = serde_json::to_vec(&self.active).map_err(io::Error::from);
+        if let Err(error) = bytes.and_then(|bytes| replace(path, &bytes)) {
             let name = path.display().to_string();
             tracing::warn!("{}: what is open cannot be kept for the next run: {error}", Visible(&name));
         }
@@ -207,11 +204,18 @@ impl Alertmanager {
     }
 }
 
-/// What an earlier run has left open.
+/// What an earlier run has left open. Where that is damaged, it ends there by itself, which is no reason not to begin.
 fn read(path: &Path) -> Result<BTreeMap<String, Map<String, Value>>, SinkError> {
     let told = |error| SinkError::Io { name: path.display().to_string(), error };
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| told(error.into())),
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            let name = path.display().to_string();
+            tracing::error!(
+                "{}: damaged ({error}); what was open at Alertmanager is not told again and ends there by itself",
+                Visible(&name)
+            );
+            BTreeMap::new()
+        })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(told(error)),
     }

@@ -26,7 +26,7 @@ mod syslog;
 mod teams;
 mod telegram;
 
-pub use file::{FileSink, Resumed, force_name};
+pub use file::{FileSink, Resumed, force_name, replace};
 pub use room::{FULL_FOR, Room, Rooms, is_full};
 
 use std::io;

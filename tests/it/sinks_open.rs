@@ -81,6 +81,11 @@ fn what_was_open_before_a_restart_is_told_again_after_it() {
     again.sort_by_key(ToString::to_string);
     again.dedup();
     assert_eq!(again, known);
+    // Damaged, it is told, and no reason not to begin.
+    std::fs::write(dir.path().join("state/outbox/am/active"), "{\"half").unwrap();
+    let ran = run();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("active: damaged (") && receiver.seen().is_empty(), "{}", ran.stderr);
 }
 
 /// A label that changes would be another alert: the one before is ended.

@@ -117,8 +117,13 @@ impl Disk {
                 rename(&mut left, name.clone(), *node);
             }
         }
-        let is_there = |name: &str| name.is_empty() || left.contains_key(name);
-        let left = left.iter().filter(|(name, _)| is_there(folder(name)));
+        // Nothing is in a folder that is lost itself, or stood in one that is.
+        let is_there = |name: &str| {
+            std::iter::successors(Some(folder(name)), |name| Some(folder(name)))
+                .take_while(|name| !name.is_empty())
+                .all(|name| left.contains_key(name))
+        };
+        let left = left.iter().filter(|(name, _)| is_there(name));
         left.map(|(name, node)| (name.clone(), self.contents[node].after_loss(contents))).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! In which form what waits in an outbox is written: whoever carries it on has to carry the same.
 
+use crate::sink::replace;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,7 @@ impl Forms {
     /// The form of what waits there, if that is another one.
     pub fn other(&self, form: &str) -> io::Result<Option<String>> {
         match fs::read_to_string(&self.0) {
-            // A loss of power may have left it empty.
-            Ok(known) => Ok(Some(known.trim().to_owned()).filter(|known| !known.is_empty() && known != form)),
+            Ok(known) => Ok(Some(known.trim().to_owned()).filter(|known| known != form)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -28,8 +28,6 @@ impl Forms {
         if fs::read_to_string(&self.0).is_ok_and(|known| known.trim() == form) {
             return Ok(());
         }
-        let next = self.0.with_extension("next");
-        fs::write(&next, format!("{form}\n"))?;
-        fs::rename(&next, &self.0)
+        replace(&self.0, format!("{form}\n").as_bytes())
     }
 }
