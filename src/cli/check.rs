@@ -1,19 +1,25 @@
 //! `keyhound check`: is this configuration sound?
 
-use super::{Failure, clean, exit, print};
-use crate::config::{self, Config, Plan};
+use super::{Failure, clean, exit, print, send_test};
+use crate::config::{self, Config, Plan, SinkPlan};
 use crate::encode::Visible;
 use crate::networks::{Loaded, Networks};
-use crate::sink::http::HttpSink;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+
+/// What no sink can be called.
+const ALL: &str = "all sinks";
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// The configuration; without one, the defaults are checked
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Send a message that is plainly a test to this sink, or to all of them, and say what came of it
+    #[arg(long, value_name = "SINK", num_args = 0..=1, default_missing_value = ALL)]
+    send_test: Option<String>,
 }
 
 pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
@@ -22,21 +28,37 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(kafka) = &plan.kafka {
         crate::engine::kafka::check(kafka).map_err(|error| Failure::new(exit::CONFIG, error))?;
     }
-    if let Some(post) = &plan.post {
-        HttpSink::new(post).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    for sink in &plan.sinks {
+        (sink.kind.open)(sink, None).map_err(|error| {
+            let name = format!("sink `{}`", sink.name);
+            Failure::new(exit::CONFIG, anyhow::Error::new(error).context(name))
+        })?;
+    }
+    if let Some(name) = &args.send_test {
+        return send_test::main(&plan.sinks, Some(name.as_str()).filter(|name| *name != ALL));
     }
     let name = args.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
     let detectors: Vec<&str> = plan.shard.rules.iter().map(|(detector, _)| detector.name).collect();
     let name = clean(&name);
     let name = Visible(&name);
     print(&format!(
-        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n",
+        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sinks: {}\n",
         detectors.join(", "),
         plan.rulebook.prices.len(),
         config.key.len(),
         config.timezone,
         Visible(&clean(&networks(&plan.networks))),
+        sinks(&plan.sinks),
     ))
+}
+
+/// Where events go besides the usual output.
+fn sinks(sinks: &[Arc<SinkPlan>]) -> String {
+    if sinks.is_empty() {
+        return "none".to_owned();
+    }
+    let told = |sink: &Arc<SinkPlan>| format!("{} ({}, {})", sink.name, sink.form(), sink.shown());
+    Visible(&clean(&sinks.iter().map(told).collect::<Vec<_>>().join(", "))).to_string()
 }
 
 /// What is known of networks, and which file told how much.

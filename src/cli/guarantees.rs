@@ -2,12 +2,13 @@
 
 use super::run::RunArgs;
 use super::{Failure, check, exit};
-use crate::config::Plan;
+use crate::config::{Plan, SinkPlan};
 use crate::engine::guarantee::{self, Level, Promise, Reading, Writing, promise};
 use anyhow::anyhow;
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub(super) struct GuaranteesArgs {
@@ -24,11 +25,11 @@ pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
         return Ok(told(("Kafka", "Kafka"), &promise) + &beside(&args.run));
     }
     let from = from(&args.run);
-    let promises = promises(&args.run, args.run.posts(&config)?.is_some());
+    let promises = promises(&args.run, &args.run.sinks(&config, &plan)?);
     let mut texts = Vec::new();
-    for (to, promise) in promises {
+    for (target, promise) in promises {
         require(config.checkpoint.require, &promise)?;
-        texts.push(told((name(from), target(to)), &promise));
+        texts.push(told((name(from), &target), &promise));
     }
     Ok(texts.join("\n") + &beside(&args.run))
 }
@@ -46,11 +47,14 @@ fn beside(args: &RunArgs) -> String {
     text
 }
 
-/// What is promised to each output.
-pub(super) fn promises(args: &RunArgs, is_posted: bool) -> Vec<(Writing, Promise)> {
-    let outputs = [Some(to(args)), is_posted.then_some(Writing::Http)];
-    let promise = |to| (to, promise(from(args), to, args.keeps_state()));
-    outputs.into_iter().flatten().map(promise).collect()
+/// What is promised to each output, by its name.
+pub(super) fn promises(args: &RunArgs, sinks: &[Arc<SinkPlan>]) -> Vec<(String, Promise)> {
+    let output = to(args);
+    let sinks = sinks
+        .iter()
+        .map(|sink| (format!("sink `{}` ({})", sink.name, sink.kind.name), Writing::Sink(sink.hears())));
+    let outputs = [(target(output).to_owned(), output)].into_iter().chain(sinks);
+    outputs.map(|(name, to)| (name, promise(from(args), to, args.keeps_state()))).collect()
 }
 
 /// What is promised from Kafka to Kafka, if that is what is asked.
@@ -108,7 +112,7 @@ fn target(to: Writing) -> &'static str {
     match to {
         Writing::File => "a file",
         Writing::Pipe => "standard output",
-        Writing::Http => "HTTP",
+        Writing::Sink(_) => "a sink",
     }
 }
 

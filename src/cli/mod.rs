@@ -17,6 +17,7 @@ mod replay;
 mod respond;
 mod run;
 mod say;
+mod send_test;
 mod simulate;
 mod tables;
 #[cfg(feature = "trace")]
@@ -65,7 +66,7 @@ pub struct Cli {
 enum Command {
     /// Read usage records and give alerts
     Run(Box<run::RunArgs>),
-    /// Say whether a configuration is sound; opens nothing else
+    /// Say whether a configuration is sound; opens nothing else unless asked to send a test
     Check(check::CheckArgs),
     /// Have a run read its configuration again: checked first, put in force between two records, or refused as a whole
     Reload(reload::ReloadArgs),

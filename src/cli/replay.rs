@@ -75,7 +75,7 @@ impl Setup {
     fn plan(&self) -> Result<Plan, ConfigError> {
         let mut plan = Plan::new(&self.config, &self.name, &self.text)?;
         plan.networks = Arc::clone(&self.networks);
-        plan.post = None;
+        plan.sinks.clear();
         if let Some(shard) = Arc::get_mut(&mut plan.shard) {
             shard.witnessed = self.witnessed.clone();
             if let Some(incidents) = &mut shard.incidents {
@@ -131,7 +131,7 @@ pub(super) fn replay(
         inputs: if reading.files.is_empty() { Inputs::Stdin } else { Inputs::Files(reading.files.to_vec()) },
         format,
         output: Output::Memory(told),
-        rendering: Rendering::Json,
+        rendering: Rendering::Encoded(crate::encode::NATIVE),
         rejects: None,
         metrics: None,
         decoders: threads,

@@ -3,21 +3,23 @@
 use super::colour::Colour;
 use super::discreet::Stderr;
 use super::{Failure, check, exit, guarantees, tell};
-use crate::config::{Config, Plan, PostConfig, PostPlan};
+use crate::config::{Config, Plan, PostConfig, SinkPlan, all_sinks};
 use crate::decode::Formats;
 use crate::detect::Severity;
-use crate::encode::{Palette, Terminal, Visible};
+use crate::encode::{self, Palette, Terminal, Visible};
 use crate::engine::reload::Reload;
 use crate::engine::{
     self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError, StoreError,
 };
 use crate::source::{self, PathError, expand};
 use anyhow::anyhow;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -56,9 +58,10 @@ pub(super) struct RunArgs {
     /// says more, such as where the token is)
     #[arg(long, value_name = "URL")]
     post: Option<String>,
-    /// How alerts are written: text on a terminal, else json
-    #[arg(long, value_enum, default_value_t)]
-    encoding: Encoding,
+    /// How alerts are written: `text` for people at a terminal, `auto` for that where there is one and else `json`, or what
+    /// a receiver expects (docs/siem.md)
+    #[arg(long, default_value = "auto", value_name = "NAME", value_parser = encodings())]
+    encoding: String,
     /// Append what could not be read to a file, cleaned of secrets
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -89,15 +92,12 @@ pub(super) struct RunArgs {
     log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-enum Encoding {
-    /// Text on a terminal, JSON Lines elsewhere
-    #[default]
-    Auto,
-    /// One JSON object a line
-    Json,
-    /// For people
-    Text,
+/// The names of encodings, and of what a terminal shows.
+fn encodings() -> PossibleValuesParser {
+    let named = |name: &'static str, help: &'static str| PossibleValue::new(name).help(help);
+    let people = [named("auto", "Text on a terminal, JSON Lines elsewhere"), named("text", "For people")];
+    let machines = encode::ENCODINGS.iter().map(|encoding| named(encoding.name, encoding.summary));
+    PossibleValuesParser::new(people.into_iter().chain(machines))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -183,14 +183,12 @@ impl RunArgs {
         !self.follow && is_stdin && matches!(standard_input(self), Inputs::Stdin)
     }
 
-    /// Where alerts are posted to, if they are: the address of the command line goes before that of the configuration.
-    pub(super) fn posts(&self, config: &Config) -> Result<Option<PostPlan>, Failure> {
-        let url = self.post.clone().unwrap_or_else(|| config.post.url.clone());
-        let plan = PostPlan::new(&PostConfig { url, ..config.post.clone() });
-        plan.map_err(|error| match &self.post {
-            Some(_) => Failure::new(exit::USAGE, anyhow!("--post: {error}")),
-            None => Failure::new(exit::CONFIG, error),
-        })
+    /// The sinks: the address of the command line goes before that of `[post]`.
+    pub(super) fn sinks(&self, config: &Config, plan: &Plan) -> Result<Vec<Arc<SinkPlan>>, Failure> {
+        let Some(url) = &self.post else { return Ok(plan.sinks.clone()) };
+        let post = PostConfig { url: url.clone(), ..config.post.clone() };
+        all_sinks(&Config { post, ..config.clone() })
+            .map_err(|error| Failure::new(exit::USAGE, anyhow!("--post: {error}")))
     }
 
     /// The file for alerts, if there is one.
@@ -202,7 +200,7 @@ impl RunArgs {
 pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     start_log(&args);
     let (config, mut plan) = check::load(args.config.as_deref())?;
-    plan.post = args.posts(&config)?;
+    plan.sinks = args.sinks(&config, &plan)?;
     if let Some(promise) = guarantees::between_topics(&args, &plan) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
@@ -214,7 +212,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     if args.inputs.is_empty() && args.history.len() > 1 {
         args.inputs.extend(args.history.pop());
     }
-    for (_, promise) in guarantees::promises(&args, plan.post.is_some()) {
+    for (_, promise) in guarantees::promises(&args, &plan.sinks) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
     let poll = Duration::from_millis(config.input.poll_ms.into());
@@ -263,9 +261,11 @@ fn reload(args: &RunArgs, config: Config) -> Reload {
 /// Runs from Kafka to Kafka.
 #[cfg(feature = "kafka")]
 fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Failure> {
-    if plan.post.is_some() {
-        let message =
-            "`post.url` is set, but with --kafka alerts go to a topic only; have them posted from there";
+    if let Some(sink) = plan.sinks.first() {
+        let message = format!(
+            "`{}` is set, but with --kafka alerts go to a topic only; have them delivered from there",
+            if sink.place == "post" { "post.url" } else { &sink.place }
+        );
         return Err(Failure::new(exit::CONFIG, anyhow!(message)));
     }
     let Some(kafka) = plan.kafka.take() else {
@@ -327,7 +327,7 @@ fn failure(error: RunError) -> Failure {
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain | RunError::Undelivered { .. } => {
             exit::IO
         }
-        RunError::Trust(_) => exit::CONFIG,
+        RunError::Sink { .. } | RunError::OtherForm { .. } => exit::CONFIG,
         RunError::Killed => exit::KILLED,
         #[cfg(feature = "kafka")]
         RunError::Kafka(engine::kafka::KafkaError::Setting(_)) => exit::CONFIG,
@@ -399,13 +399,13 @@ fn describe(inputs: &Inputs) -> String {
 
 fn rendering(args: &RunArgs) -> Rendering {
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
-    let text = match args.encoding {
-        Encoding::Auto => to_terminal,
-        Encoding::Json => false,
-        Encoding::Text => true,
+    let name = match args.encoding.as_str() {
+        "auto" if to_terminal => "text",
+        "auto" => encode::NATIVE.name,
+        name => name,
     };
-    if !text {
-        return Rendering::Json;
+    if let Some(encoding) = encode::encoding(name) {
+        return Rendering::Encoded(encoding);
     }
     let colour = args.output.is_none() && args.color.on(&io::stdout());
     Rendering::Terminal(Box::new(Terminal::new(Palette { colour })))

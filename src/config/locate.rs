@@ -3,6 +3,9 @@
 use super::ConfigError;
 use toml::de::{DeTable, DeValue};
 
+/// In a schema, stands for any name.
+pub(super) const ANY: &str = "*";
+
 /// Refuses names that `schema` does not have, at any depth.
 pub(super) fn check_names(text: &str, schema: &toml::Table) -> Result<(), ConfigError> {
     let root = DeTable::parse(text).map_err(|error| ConfigError::from_toml(&error))?;
@@ -11,7 +14,7 @@ pub(super) fn check_names(text: &str, schema: &toml::Table) -> Result<(), Config
 
 fn check_table(table: &DeTable<'_>, schema: &toml::Table, path: &str) -> Result<(), ConfigError> {
     for (name, value) in table {
-        let Some(known) = schema.get(name.get_ref().as_ref()) else {
+        let Some(known) = schema.get(name.get_ref().as_ref()).or_else(|| schema.get(ANY)) else {
             let place = if path.is_empty() { String::new() } else { format!(" in `{path}`") };
             let error = ConfigError::unknown("setting", name.get_ref(), schema.keys().map(String::as_str));
             return Err(error.inside(&place).at(name.span().start));

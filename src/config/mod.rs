@@ -7,13 +7,15 @@ mod locate;
 mod metrics;
 mod plan;
 mod post;
+mod sinks;
 
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
 pub use metrics::{KeySeries, MetricsConfig};
-pub use plan::{Plan, watch_list};
-pub use post::{PostConfig, PostPlan};
+pub use plan::{Plan, all_sinks, watch_list};
+pub use post::PostConfig;
+pub use sinks::{Route, SinkConfig, SinkPlan};
 
 use crate::baseline::BaselineSettings;
 use crate::detect;
@@ -21,6 +23,7 @@ use crate::engine::guarantee::Level;
 use crate::incident::IncidentConfig;
 use crate::shard::Limits;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -60,6 +63,8 @@ pub struct Config {
     pub post: PostConfig,
     /// Which series there are in `/metrics`.
     pub metrics: MetricsConfig,
+    /// Other places that alerts and incidents go to, by names of one's own.
+    pub sinks: BTreeMap<String, SinkConfig>,
     /// Limits of memory and processors.
     pub limits: Limits,
     /// Detectors by name.
@@ -83,6 +88,7 @@ impl Default for Config {
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
             metrics: MetricsConfig::default(),
+            sinks: BTreeMap::new(),
             limits: Limits::default(),
             detectors: toml::Table::new(),
         }
@@ -218,7 +224,8 @@ impl Config {
     /// All settings with their defaults, those of detectors included: what may be named in a configuration.
     pub fn schema() -> toml::Table {
         let (key, format) = (vec![KeyConfig::default()], vec![FormatConfig::example()]);
-        let example = Self { key, format, ..Self::default() };
+        let sinks = BTreeMap::from([(locate::ANY.to_owned(), SinkConfig::default())]);
+        let example = Self { key, format, sinks, ..Self::default() };
         let mut schema = toml::Table::try_from(example).unwrap_or_default();
         let mut detectors = toml::Table::new();
         for detector in detect::ALL {
@@ -241,7 +248,7 @@ mod tests {
         let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
         let mut schema = Config::schema();
         // The examples of these stand in the file as comments.
-        for list in ["key", "format"] {
+        for list in ["key", "format", "sinks"] {
             schema.remove(list);
         }
         assert_eq!(shown, schema);
@@ -255,7 +262,7 @@ mod tests {
         let uncommented = DEFAULTS.replace("\n#: ", "\n");
         assert_ne!(uncommented, DEFAULTS);
         let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
-        assert_eq!((config.key.len(), config.format.len()), (2, 1));
+        assert_eq!((config.key.len(), config.format.len(), config.sinks.len()), (2, 1, 3));
         Plan::new(&config, "config/keyhound.toml", &uncommented).map_err(|error| error.to_string()).unwrap();
     }
 
@@ -274,6 +281,10 @@ mod tests {
             ("[[key]]\nkey = \"a\"\n[[key]]\nzone = \"x\"", "k.toml:4: unknown setting `zone` in `key`"),
             ("[input]\nlateness_minutes = \"3\"", "k.toml:2: "),
             ("[input\n", "k.toml:1: "),
+            (
+                "[sinks.siem]\ntype = \"file\"\nurll = \"\"",
+                "k.toml:3: unknown setting `urll` in `sinks.siem`; did you mean `url`?",
+            ),
             (
                 "[detectors.fancy_new_thing]",
                 "k.toml:1: unknown setting `fancy_new_thing` in `detectors`; known are account_manipulation,",

@@ -1,6 +1,6 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
-use super::{Config, ConfigError, KafkaPlan, KeyConfig, PostPlan, kafka, locate};
+use super::{Config, ConfigError, KafkaPlan, KeyConfig, SinkPlan, kafka, locate, sinks};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
 use crate::incident::{IncidentConfig, IncidentSettings};
@@ -34,10 +34,10 @@ pub struct Plan {
     pub watch_list_files: Vec<PathBuf>,
     /// Kafka, if brokers are named.
     pub kafka: Option<KafkaPlan>,
-    /// Alerts by HTTP, if an address is named.
-    pub post: Option<PostPlan>,
     /// Which series there are in `/metrics`.
     pub metrics: super::MetricsConfig,
+    /// Where events go besides the usual output.
+    pub sinks: Vec<Arc<SinkPlan>>,
 }
 
 impl Plan {
@@ -107,10 +107,20 @@ impl Plan {
             networks,
             watch_list_files: config.watch_list.files.clone(),
             kafka: kafka::plan(&config.kafka)?,
-            post: PostPlan::new(&config.post)?,
             metrics: config.metrics.clone(),
+            sinks: all_sinks(config)?,
         })
     }
+}
+
+/// The sink of `[post]`, if it has an address, and all others by their names.
+pub fn all_sinks(config: &Config) -> Result<Vec<Arc<SinkPlan>>, ConfigError> {
+    let mut all: Vec<Arc<SinkPlan>> = config.post.plan()?.map(Arc::new).into_iter().collect();
+    for (name, sink) in &config.sinks {
+        sinks::check_name(name)?;
+        all.push(Arc::new(SinkPlan::new(name, &["sinks", name], sink)?));
+    }
+    Ok(all)
 }
 
 fn check_numbers(config: &Config) -> Result<(), ConfigError> {

@@ -2,7 +2,7 @@
 
 use crate::key::KeyId;
 use crate::money::NanoUsd;
-use crate::time::{Day, Stamp, Timestamp};
+use crate::time::{DAY, Day, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -127,6 +127,47 @@ impl fmt::Display for AlertId {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+impl Alert {
+    /// What is sent to see whether a receiver takes anything: plainly no alert, of no key.
+    pub fn test(at: Timestamp) -> Self {
+        let stamp = Stamp::utc(at);
+        let key = KeyId([0; 16]);
+        let day = Day(i32::try_from(at.0.div_euclid(DAY)).unwrap_or_default());
+        let start = Timestamp(at.0.div_euclid(DAY).saturating_mul(DAY));
+        Self {
+            id: AlertId::new(TEST, 1, key, day),
+            revision: 0,
+            status: Status::Open,
+            alert_type: TEST,
+            severity: Severity::Low,
+            class: Class::Operational,
+            description: "TEST from keyhound: somebody tries whether this arrives; no key is in danger, nothing is to be done"
+                .to_owned(),
+            evidence: Vec::new(),
+            timestamp: stamp,
+            key_hint: "...test".into(),
+            key_alias: "".into(),
+            key,
+            detected_at: stamp,
+            updated_at: stamp,
+            day,
+            window_start: start,
+            window_end: start.plus(DAY),
+            requests: None,
+            cost: NanoUsd::default(),
+            invoiced: None,
+            typical_cost: None,
+            blind: Vec::new(),
+            attack: &[],
+            atlas: &[],
+            next_steps: &[],
+        }
+    }
+}
+
+/// What is no detector.
+const TEST: &str = "keyhound_test";
 
 /// One detector's verdict on one key and day, in one revision.
 #[derive(Clone, PartialEq, Debug)]

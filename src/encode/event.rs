@@ -1,9 +1,20 @@
 //! Everything that is told, of whatever kind, as JSON.
 
 use super::json::{write_alert, write_line};
+use super::table::Encoding;
+use super::view::rounded;
 use crate::incident::{Incident, Term};
 use crate::shard::Event;
 use serde::Serialize;
+
+/// Our own encoding.
+pub(super) const ENCODING: Encoding = Encoding {
+    name: "json",
+    summary: "JSON Lines, all that is known (docs/alerts.md, docs/incidents.md)",
+    media_type: "application/x-ndjson",
+    is_json: true,
+    write: write_event,
+};
 
 /// Appends an event as one line of JSON.
 pub fn write_event(event: &Event, out: &mut Vec<u8>) {
@@ -61,12 +72,6 @@ struct Evidence<'a> {
     source_ips: &'a [String],
 }
 
-/// To the thousandth; the score is that of the terms as they are told.
-fn rounded(number: f64) -> f64 {
-    // There is no negative nought.
-    (number * 1000.0).round() / 1000.0 + 0.0
-}
-
 impl From<&Term> for LedgerLine {
     fn from(term: &Term) -> Self {
         let Term { name, nats, observed, expected } = *term;
@@ -88,6 +93,7 @@ impl<'a> From<&'a Incident> for Line<'a> {
             reason: &incident.reason,
             class: incident.class.label(),
             severity: incident.severity.label(),
+            // That of the terms as they are told.
             score: rounded(ledger.iter().map(|line| line.nats).sum()),
             threshold: rounded(incident.threshold),
             ledger,

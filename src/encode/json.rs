@@ -23,6 +23,29 @@ pub(super) fn write_line(value: &impl Serialize, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Appends a value as one line of JSON without what is empty in it: `null`, lists and objects with nothing in them.
+pub fn write_value(value: serde_json::Value, out: &mut Vec<u8>) {
+    write_line(&pruned(value), out);
+}
+
+fn pruned(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Array(list) => list.into_iter().map(pruned).filter(|value| !is_empty(value)).collect(),
+        Value::Object(map) => {
+            let fields = map.into_iter().map(|(name, value)| (name, pruned(value)));
+            fields.filter(|(_, value)| !is_empty(value)).collect()
+        }
+        value => value,
+    }
+}
+
 /// Compact JSON with the characters escaped that a terminal would obey; any reader gets them back.
 struct Escaping;
 
@@ -115,7 +138,7 @@ impl<'a> From<&'a Alert> for Line<'a> {
 }
 
 /// The numbers behind an alert, as an object in their own order.
-struct Evidence<'a>(&'a [(&'static str, Fact)]);
+pub(super) struct Evidence<'a>(pub &'a [(&'static str, Fact)]);
 
 impl Serialize for Evidence<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

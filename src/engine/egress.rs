@@ -10,12 +10,13 @@ use super::sequence::Loaded;
 use super::shards::{Move, Report};
 use super::totals::Totals;
 use crate::detect::Severity;
-use crate::encode::{RejectAt, Terminal, write_event, write_reject};
+use crate::encode::{Encoding, RejectAt, Terminal, write_reject};
 use crate::fault::{scatter, step};
 use crate::record::Reason;
 use crate::shard::{Gauges, Output};
 use crate::sink::{AnySink, Sink};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -25,9 +26,9 @@ const REJECTS_TOLD_MAX: u64 = 3;
 
 /// How alerts are rendered.
 pub enum Rendering {
-    /// One JSON object a line.
-    Json,
-    /// For people.
+    /// For machines.
+    Encoded(&'static Encoding),
+    /// For people at a terminal.
     Terminal(Box<Terminal>),
 }
 
@@ -36,14 +37,14 @@ impl Rendering {
     /// belong together.
     fn at_once(&self) -> usize {
         match self {
-            Self::Json => 256,
+            Self::Encoded(_) => 256,
             Self::Terminal(_) => usize::MAX,
         }
     }
 
     fn write(&mut self, told: &[Output], out: &mut Vec<u8>) {
         match self {
-            Self::Json => told.iter().for_each(|told| write_event(&told.event, out)),
+            Self::Encoded(encoding) => told.iter().for_each(|told| (encoding.write)(&told.event, out)),
             Self::Terminal(terminal) => terminal.write_events(told.iter().map(|told| &told.event), out),
         }
     }
@@ -82,10 +83,10 @@ pub struct Egress {
     pub sink_name: String,
     /// Another part of this program that is told everything instead, if there is one.
     pub memory: Option<mpsc::Sender<Told>>,
-    /// Where alerts wait that are posted besides, and its name in messages.
-    pub outbox: Option<(Outbox, String)>,
-    /// How many alerts the outbox of an earlier run had seen, where this one has none.
-    pub outbox_left: Option<u64>,
+    /// Where alerts wait that go to sinks besides.
+    pub outboxes: Vec<Outbox>,
+    /// How many alerts the outboxes of earlier runs had seen, by their names, those that this one does not have included.
+    pub outboxes_left: BTreeMap<String, u64>,
     /// For rejects.
     pub rejects: Option<(AnySink, String)>,
     /// How alerts are rendered.
@@ -177,7 +178,7 @@ impl Egress {
 
     /// The end. Where the inputs are complete, what they do not lead to is taken away again.
     pub fn finish(mut self, is_complete: bool) -> Result<Self, EgressError> {
-        self.outbox = None;
+        self.outboxes.clear();
         if !is_complete || self.keeper.is_none() {
             return Ok(self);
         }
@@ -199,16 +200,16 @@ impl Egress {
         let files = [Some(&mut self.sink), rejects].map(|sink| sink.and_then(AnySink::file));
         let [alerts, rejects] = files.each_ref().map(|file| file.as_ref().map(|file| length(file.length())));
         let mut outputs: Vec<_> = files.iter().flatten().map(|file| file.file()).collect();
-        let mut outbox = self.outbox_left;
-        if let Some((posted, _)) = &mut self.outbox {
-            let (count, files) = posted.kept();
-            outbox = count;
+        let mut outboxes = self.outboxes_left.clone();
+        for outbox in &mut self.outboxes {
+            let (count, files) = outbox.kept();
+            outboxes.extend(count.map(|count| (outbox.plan().name.clone(), count)));
             outputs.extend(files);
         }
         let (mut counts, mut unpriced) = (*self.totals.earlier).clone();
         counts.add(&self.totals.records);
         unpriced.add(&self.totals.unpriced);
-        let egress = Written { alerts, rejects, outbox, counts, unpriced };
+        let egress = Written { alerts, rejects, outboxes, counts, unpriced };
         let saved = Checkpoint { feed, shards, egress, ..Checkpoint::default() };
         let kept = keeper.keep(saved, outputs).await?;
         step("checkpoint_begun");
@@ -276,9 +277,11 @@ impl Egress {
     }
 
     async fn post(&mut self, told: &[Output]) -> Result<(), EgressError> {
-        let Some((outbox, name)) = &mut self.outbox else { return Ok(()) };
-        for Output { event, .. } in told {
-            outbox.put(event).await.map_err(|error| failed(name, error))?;
+        for outbox in &mut self.outboxes {
+            for Output { event, .. } in told {
+                let put = outbox.put(event).await;
+                put.map_err(|error| failed(&format!("sink `{}`", outbox.plan().name), error))?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What is promised between an input and an output, and why: what people read before they trust a monitor.
 
 use crate::config::Guarantee;
+use crate::sink::kind::Hears;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -49,8 +50,8 @@ pub enum Writing {
     File,
     /// A pipe or a terminal.
     Pipe,
-    /// A receiver that answers, by HTTP.
-    Http,
+    /// A receiver, of which so much is heard.
+    Sink(Hears),
 }
 
 /// What is promised.
@@ -98,23 +99,7 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
             except: lacking(from),
             more: Some("name a file by --output, and have it read by whoever reads the pipe now"),
         },
-        (true, _, Writing::Http) => Promise {
-            level: Level::AtLeastOnce,
-            why: "State, places in the inputs and what is still to be posted are one checkpoint. What the receiver has \
-                  not taken (2xx) is posted again, after a crash too, in order and with the same `id` and `revision`; \
-                  nothing is dropped: reading stops when `post.outbox_bytes_max` is used up.",
-            except: lacking(from),
-            more: Some("have the receiver keep one alert for each `id` and `revision`"),
-        },
-        (false, _, Writing::Http) => Promise {
-            level: Level::AtMostOnce,
-            why: "What the receiver has not taken (2xx) is posted again with the same `id` and `revision`, but what \
-                  waits is in memory: a process that is killed loses it.",
-            except: &[
-                "a stop or an end by which the receiver does not answer: what is lost then is counted and told",
-            ],
-            more: Some("keep the state with --state DIR"),
-        },
+        (_, _, Writing::Sink(hears)) => of_sink(from, hears, is_kept),
         (false, Reading::Pipe, _) => Promise {
             level: Level::AtMostOnce,
             why: "Nothing is kept between runs, and a pipe cannot be read again.",
@@ -126,6 +111,43 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
             why: "Nothing is kept between runs: another run reads everything again that is still there, and tells it \
                   again under the same `id`.",
             except: &["files that were rotated away or cut off in the meantime are not read"],
+            more: Some("keep the state with --state DIR"),
+        },
+    }
+}
+
+/// What is promised to a receiver of which so much is heard.
+fn of_sink(from: Reading, hears: Hears, is_kept: bool) -> Promise {
+    match (is_kept, hears) {
+        (true, Hears::Acknowledgement) => Promise {
+            level: Level::AtLeastOnce,
+            why: "State, places in the inputs and what is still to be delivered are one checkpoint. What the receiver \
+                  has not said it has is sent again, after a crash too, in order and with the same `id` and \
+                  `revision`; nothing is dropped: reading stops when `outbox_bytes_max` of the sink is used up.",
+            except: lacking(from),
+            more: Some("have the receiver keep one alert for each `id` and `revision`"),
+        },
+        (_, Hears::Connection) => Promise {
+            level: Level::AtMostOnce,
+            why: "The receiver does not say what it has. What cannot be handed to a connection is sent again, in \
+                  order and with the same `id` and `revision`, and with --state over a crash, too; what was handed to \
+                  one that breaks before it was read is lost, and nobody is told.",
+            except: lacking(from),
+            more: Some("use a sink whose receiver acknowledges, beside this one"),
+        },
+        (_, Hears::Nothing) => Promise {
+            level: Level::AtMostOnce,
+            why: "Datagrams get lost, and nobody is told.",
+            except: lacking(from),
+            more: Some("set `protocol` to tcp or tls"),
+        },
+        (false, Hears::Acknowledgement) => Promise {
+            level: Level::AtMostOnce,
+            why: "What the receiver has not said it has is sent again with the same `id` and `revision`, but what \
+                  waits is in memory: a process that is killed loses it.",
+            except: &[
+                "a stop or an end by which the receiver does not answer: what is lost then is counted and told",
+            ],
             more: Some("keep the state with --state DIR"),
         },
     }
@@ -229,7 +251,8 @@ mod tests {
     fn only_what_can_be_read_again_and_compared_is_exactly_once() {
         use Reading::{Files, Followed, FollowedTogether, Journal, Pipe};
         for from in [Pipe, Files, Followed, FollowedTogether, Journal] {
-            for to in [Writing::File, Writing::Pipe, Writing::Http] {
+            let sinks = [Hears::Acknowledgement, Hears::Connection, Hears::Nothing].map(Writing::Sink);
+            for to in [Writing::File, Writing::Pipe].into_iter().chain(sinks) {
                 let kept = promise(from, to, true);
                 let exact = !matches!(from, Pipe | FollowedTogether) && to == Writing::File;
                 assert_eq!(kept.level == Level::ExactlyOnce, exact, "{from:?} {to:?}");

@@ -16,6 +16,7 @@ use prometheus::proto::{LabelPair, MetricFamily, MetricType, Quantile, Summary};
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use std::sync::Arc;
 
 /// The totals as text; `now` in seconds since 1970.
 pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
@@ -28,8 +29,8 @@ pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
     if let Some(called) = totals.roll.call() {
         page.watch_lists(&called)?;
     }
-    if let Some(post) = &totals.post {
-        page.post(post)?;
+    if !totals.sinks.is_empty() {
+        page.sinks(&totals.sinks)?;
     }
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;
@@ -48,6 +49,34 @@ pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
 
 /// Partitions whose lag is shown one by one; the others are one sum.
 const LAGS_MAX: usize = 256;
+
+type SinkGauge = (&'static str, &'static str, fn(&Traffic) -> u64);
+
+/// What is told of each sink.
+const SINK_GAUGES: &[SinkGauge] = &[
+    ("keyhound_outbox_entries", "Alerts that wait for a sink.", Traffic::entries),
+    ("keyhound_outbox_bytes", "Bytes of alerts that wait for a sink.", Traffic::bytes),
+    (
+        "keyhound_outbox_bytes_max",
+        "Bytes of alerts that may wait for a sink (outbox_bytes_max).",
+        Traffic::bytes_max,
+    ),
+    (
+        "keyhound_outbox_full",
+        "1 while the outbox of a sink is full and reading waits for its receiver, else 0.",
+        |traffic| traffic.is_full().into(),
+    ),
+    (
+        "keyhound_sink_failing",
+        "1 after an attempt to deliver to a sink that failed, 0 after one that did not.",
+        |traffic| traffic.is_failing().into(),
+    ),
+    (
+        "keyhound_sink_active",
+        "Alerts that are open at a sink that is told of them again and again.",
+        Traffic::reminded,
+    ),
+];
 
 struct Page {
     registry: Registry,
@@ -136,18 +165,23 @@ impl Page {
         self.seconds("keyhound_checkpoint_timestamp_seconds", help, last.at.as_secs_f64())
     }
 
-    fn post(&self, traffic: &Traffic) -> Result<(), prometheus::Error> {
-        let help = "Alerts that wait for the receiver that they are posted to.";
-        self.gauge("keyhound_outbox_entries", help, traffic.entries())?;
-        self.gauge("keyhound_outbox_bytes", "Bytes of alerts that wait.", traffic.bytes())?;
-        let help = "1 while the outbox is full and reading waits for the receiver, else 0.";
-        self.gauge("keyhound_outbox_full", help, traffic.is_full().into())?;
-        let help = "1 after an attempt to post that failed, 0 after one that did not.";
-        self.gauge("keyhound_post_failing", help, traffic.is_failing().into())?;
-        let opts = Opts::new("keyhound_post_attempts_total", "Requests with alerts, by what came of them.");
-        let attempts = IntCounterVec::new(opts, &["outcome"])?;
-        for attempt in Attempt::ALL {
-            attempts.with_label_values(&[attempt.label()]).inc_by(traffic.attempts(attempt));
+    fn sinks(&self, sinks: &[(Arc<str>, Arc<Traffic>)]) -> Result<(), prometheus::Error> {
+        for (name, help, value) in SINK_GAUGES {
+            let gauge = IntGaugeVec::new(Opts::new(*name, *help), &["sink"])?;
+            for (sink, traffic) in sinks {
+                let value = i64::try_from(value(traffic)).unwrap_or(i64::MAX);
+                gauge.with_label_values(&[&**sink]).set(value);
+            }
+            self.registry.register(Box::new(gauge))?;
+        }
+        let opts =
+            Opts::new("keyhound_sink_attempts_total", "Attempts to deliver alerts, by what came of them.");
+        let attempts = IntCounterVec::new(opts, &["sink", "outcome"])?;
+        for (sink, traffic) in sinks {
+            for attempt in Attempt::ALL {
+                let labels = [&**sink, attempt.label()];
+                attempts.with_label_values(&labels).inc_by(traffic.attempts(attempt));
+            }
         }
         self.registry.register(Box::new(attempts))
     }

@@ -34,6 +34,7 @@ pub use checkpoint::StoreError;
 pub use egress::{EgressError, Rendering};
 pub use feed::Inputs;
 pub use memory::peak_bytes;
+pub use outbox::meaning;
 pub use progress::Progress;
 pub use run::{Options, Outcome, Output, RunError, Told, run};
 pub use sequence::Loaded;

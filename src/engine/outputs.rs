@@ -1,17 +1,18 @@
 //! Opens what a run writes to.
 
-use super::checkpoint::{Keeper, Length, Store};
+use super::checkpoint::{Keeper, Length};
 use super::egress::{Egress, Rendering};
 use super::feed::Inputs;
-use super::outbox::{self, Disk, Known, Outbox, Sender};
+use super::outbox::{self, Disk, Forms, Found, Outbox, Sender};
 use super::progress::Progress;
 use super::run::{Options, Output, RunError};
 use super::state::State;
 use super::totals::Totals;
-use crate::encode::Visible;
-use crate::sink::http::HttpSink;
-use crate::sink::{AnySink, FileSink, PipeSink, Resumed, Room, StdoutSink};
+use crate::config::SinkPlan;
+use crate::encode::{NATIVE, Visible};
+use crate::sink::{AnySink, FileSink, PipeSink, Resumed, Room, StdoutSink, force_name};
 use crate::source::{FileId, file_id};
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,7 +61,7 @@ pub(super) async fn egress(
     state: State,
     learning: bool,
     stop: &CancellationToken,
-) -> Result<(Egress, Option<Sender>), RunError> {
+) -> Result<(Egress, Vec<Sender>), RunError> {
     let mut totals = Totals { ready: !learning, ..Totals::new() };
     let repeats = !matches!(options.inputs, Inputs::Stdin);
     let written = state.earlier.as_ref().map(|earlier| earlier.egress.clone());
@@ -82,9 +83,9 @@ pub(super) async fn egress(
         }
         None => None,
     };
-    let outbox_left = written.as_ref().and_then(|written| written.outbox);
-    let known = Known { next: outbox_left, repeats: repeats && written.is_some() };
-    let (outbox, sender) = posting(options, &state, known, &mut totals, stop)?.unzip();
+    let next = written.as_ref().map(|written| written.outboxes.clone()).unwrap_or_default();
+    let known = Known { next, repeats: repeats && written.is_some() };
+    let (outboxes, senders) = outboxes(options, &state, &known, &mut totals, stop)?;
     totals.earlier = Arc::new(written.map(|written| (written.counts, written.unpriced)).unwrap_or_default());
     totals.checkpoints = state.store.is_some().then(Default::default);
     let keeper = state.store.map(|store| Keeper::new(store, state.origin, state.pace, totals.rooms.place()));
@@ -97,10 +98,10 @@ pub(super) async fn egress(
         sink,
         sink_name,
         memory,
-        outbox,
-        outbox_left,
+        outboxes,
+        outboxes_left: known.next,
         rejects,
-        rendering: Rendering::Json,
+        rendering: Rendering::Encoded(NATIVE),
         progress: Progress::none(),
         totals,
         published,
@@ -108,41 +109,80 @@ pub(super) async fn egress(
         keeper,
         roster: None,
     };
-    Ok((egress, sender))
+    Ok((egress, senders))
 }
 
-type Posting = ((Outbox, String), Sender);
-
-/// The outbox and its sender, where alerts are posted.
-fn posting(
+/// An outbox for each sink, and who takes out of it.
+fn outboxes(
     options: &Options,
     state: &State,
-    known: Known,
+    known: &Known,
     totals: &mut Totals,
     stop: &CancellationToken,
-) -> Result<Option<Posting>, RunError> {
-    let dir = state.store.as_ref().map(Store::dir);
-    let Some(plan) = &options.plan.post else {
-        if let Some(waiting @ 1..) = dir.map(outbox::waiting) {
-            tracing::warn!(
-                "{waiting} alerts of earlier runs still wait to be posted; they are kept until a run posts"
-            );
-        }
-        return Ok(None);
-    };
-    let sink = HttpSink::new(plan)?;
-    let open = |dir: &Path| {
-        let opened = Disk::open(dir, known);
-        opened.map_err(|error| RunError::Open { path: dir.join("outbox"), error })
-    };
-    let kept = dir.map(open).transpose()?;
-    let name = plan.origin();
-    let how = kept.as_ref().map_or_else(
-        || "without --state those that wait are in memory, and a kill loses them".to_owned(),
-        |(_, found)| format!("{} of earlier runs wait", found.entries.len()),
-    );
-    tracing::info!("alerts are posted to {}; {how}", Visible(&name));
-    let (outbox, sender) = Outbox::new(plan, sink, kept, stop, totals.rooms.place());
-    totals.post = Some(Arc::clone(outbox.traffic()));
-    Ok(Some(((outbox, name), sender)))
+) -> Result<(Vec<Outbox>, Vec<Sender>), RunError> {
+    let folder = state.store.as_ref().map(|store| store.dir().join("outbox"));
+    let sinks = &options.plan.sinks;
+    if let Some(folder) = &folder {
+        tell_orphans(folder, sinks);
+    }
+    let (mut outboxes, mut senders) = (Vec::new(), Vec::new());
+    for plan in sinks {
+        let known = outbox::Known { next: known.next.get(&plan.name).copied(), repeats: known.repeats };
+        let folder = folder.as_ref().map(|folder| folder.join(&plan.name));
+        let kept = folder.as_deref().map(|folder| kept(folder, plan, known)).transpose()?;
+        let told = |error| RunError::Sink { name: plan.name.clone(), error };
+        let carrier = (plan.kind.open)(plan, folder.as_deref()).map_err(told)?;
+        let how = kept.as_ref().map_or_else(
+            || "without --state those that wait are in memory, and a kill loses them".to_owned(),
+            |(_, found)| format!("{} of earlier runs wait", found.entries.len()),
+        );
+        let shown = format!("{} ({}, {})", plan.name, plan.form(), plan.shown());
+        tracing::info!("alerts go to sink {}; {how}", Visible(&shown));
+        let (outbox, sender) = Outbox::new(plan, carrier, kept, stop, totals.rooms.place());
+        totals.sinks.push((plan.name.as_str().into(), Arc::clone(outbox.traffic())));
+        outboxes.push(outbox);
+        senders.push(sender);
+    }
+    Ok((outboxes, senders))
+}
+
+/// What a checkpoint knows of all outboxes.
+struct Known {
+    next: BTreeMap<String, u64>,
+    repeats: bool,
+}
+
+/// What waits on disk. Written in another form than the sink has now, it would be carried as what it is not.
+fn kept(folder: &Path, plan: &SinkPlan, known: outbox::Known) -> Result<(Disk, Found), RunError> {
+    let told = |error| RunError::Open { path: folder.to_owned(), error };
+    let (disk, found) = Disk::open(folder, known).map_err(told)?;
+    if let Some(parent) = folder.parent() {
+        force_name(parent).map_err(told)?;
+    }
+    let forms = Forms::of(folder);
+    let other = forms.other(&plan.form()).map_err(told)?;
+    match other {
+        Some(other) if !found.entries.is_empty() => Err(RunError::OtherForm {
+            name: plan.name.clone(),
+            count: found.entries.len(),
+            other,
+            form: plan.form(),
+        }),
+        _ => forms.note(&plan.form()).map_err(told).map(|()| (disk, found)),
+    }
+}
+
+/// Tells of sinks that are not configured any more, and of what waits for them.
+fn tell_orphans(folder: &Path, sinks: &[Arc<SinkPlan>]) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    for name in names.iter().filter(|name| sinks.iter().all(|plan| plan.name != **name)) {
+        let waiting @ 1.. = outbox::waiting(&folder.join(name)) else { continue };
+        tracing::warn!(
+            "{waiting} alerts of earlier runs still wait for sink `{}`; they are kept until a run has it again",
+            Visible(name)
+        );
+    }
 }

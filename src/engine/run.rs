@@ -25,7 +25,7 @@ use crate::incident::Epochs;
 use crate::join::Join;
 use crate::record::Run;
 use crate::shard as told;
-use crate::sink::http::TrustError;
+use crate::sink::carrier::SinkError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -160,12 +160,31 @@ pub enum RunError {
     #[cfg(feature = "kafka")]
     #[error(transparent)]
     Kafka(#[from] super::kafka::KafkaError),
-    /// No certificates to trust.
-    #[error("post: {0}")]
-    Trust(#[from] TrustError),
-    /// Alerts that were in memory only could not be posted.
+    /// A sink cannot be made ready.
+    #[error("sink `{name}`: {error}")]
+    Sink {
+        /// Its name.
+        name: String,
+        /// Why not.
+        error: SinkError,
+    },
+    /// What waits for a sink is written in another form than it has now.
     #[error(
-        "{count} alerts could not be posted before the end, and without --state they are lost to the receiver"
+        "sink `{name}`: {count} alerts of earlier runs wait for it as `{other}`, and now it is `{form}`; have them delivered as they are first, or give the new one another name"
+    )]
+    OtherForm {
+        /// Its name.
+        name: String,
+        /// How many.
+        count: usize,
+        /// Their form.
+        other: String,
+        /// The sink's.
+        form: String,
+    },
+    /// Alerts that were in memory only could not be delivered.
+    #[error(
+        "{count} alerts could not be delivered before the end, and without --state they are lost to their receivers"
     )]
     Undelivered {
         /// How many.
@@ -197,9 +216,9 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
     let is_resumed = state.earlier.is_some();
     let due = state.due(options.plan.checkpoint);
-    let (mut egress, sender) = outputs::egress(&options, published, state, learning, &stop).await?;
-    let left = Left::new(egress.totals.post.clone(), options.state.is_some());
-    let sending = Sending::start(sender);
+    let (mut egress, senders) = outputs::egress(&options, published, state, learning, &stop).await?;
+    let left = Left::new(egress.totals.sinks.clone(), options.state.is_some());
+    let sending = Sending::start(senders);
     let between = between(&options.plan, changes, reloads, &mut egress);
     report(totals, &stop);
     let outputs = outputs::files(&options);

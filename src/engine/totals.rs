@@ -76,8 +76,8 @@ pub struct Totals {
     pub bounds: Bounds,
     /// Single keys, where they are shown.
     pub shown: Option<Arc<Shown>>,
-    /// What is posted and what waits for it, where something is posted.
-    pub post: Option<Arc<Traffic>>,
+    /// What passes through the outboxes of sinks, by their names.
+    pub sinks: Vec<(Arc<str>, Arc<Traffic>)>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -133,7 +133,7 @@ impl Totals {
             reloads: Reloads::default(),
             bounds: Bounds::default(),
             shown: None,
-            post: None,
+            sinks: Vec::new(),
             kafka: None,
         }
     }
@@ -193,15 +193,12 @@ impl Totals {
 pub struct Bounds {
     /// Of the state of all keys.
     pub state: u64,
-    /// Of the outbox, where there is one.
-    pub outbox: Option<u64>,
 }
 
 impl Bounds {
     /// Those of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let outbox = plan.post.as_ref().map(|post| u64::from(post.outbox_bytes_max));
-        Self { state: plan.shard.limits.state_bytes_max as u64, outbox }
+        Self { state: plan.shard.limits.state_bytes_max as u64 }
     }
 }
 

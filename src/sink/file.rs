@@ -184,6 +184,16 @@ impl Sink for FileSink {
     }
 }
 
+/// Puts a small file in the place of another, on disk: whatever happens, one of them is there, and whole.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let next = path.with_extension("next");
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&next)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&next, path)?;
+    force_name(path)
+}
+
 /// Forces to disk that there is a file or a folder of this name: what was written to it is lost with the name.
 pub fn force_name(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

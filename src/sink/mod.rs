@@ -1,13 +1,32 @@
 //! Where encoded events go. Encoding and carrying are two things: a sink takes bytes.
+//!
+//! The usual output is written to as it comes ([`Sink`]). All others stand in a table ([`kind::ALL`]) and are carried to from
+//! an outbox, as often as it takes ([`carrier::Carrier`]).
 
+mod alertmanager;
+pub mod carrier;
+mod discord;
+mod elasticsearch;
 mod file;
 pub mod http;
+pub mod kind;
+mod lines;
+mod message;
+mod otlp;
+mod pagerduty;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod retry;
 mod room;
+mod rotating;
+pub mod secret;
+mod slack;
+mod splunk_hec;
+mod syslog;
+mod teams;
+mod telegram;
 
-pub use file::{FileSink, Resumed, force_name};
+pub use file::{FileSink, Resumed, force_name, replace};
 pub use room::{FULL_FOR, Room, Rooms, is_full};
 
 use std::io;

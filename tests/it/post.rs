@@ -21,7 +21,7 @@ fn place(alerts: usize, more: &str) -> tempfile::TempDir {
     dir
 }
 
-fn records(keys: std::ops::Range<usize>) -> String {
+pub fn records(keys: std::ops::Range<usize>) -> String {
     keys.map(|key| record(&[("api_key_prefix", json!(format!("...k{key:05}")))])).collect()
 }
 
@@ -49,16 +49,20 @@ fn first_times(names: &[(String, u64)]) -> Vec<(String, u64)> {
 }
 
 /// Starts a run whose messages can be waited for.
-struct Running {
-    child: Child,
+pub struct Running {
+    pub child: Child,
     messages: BufReader<std::process::ChildStderr>,
     said: String,
 }
 
 impl Running {
     fn start(dir: &Path, url: &str, more: &[&str]) -> Self {
+        Self::with(dir, &[&["--post", url], more].concat())
+    }
+
+    pub fn with(dir: &Path, args: &[&str]) -> Self {
         let mut command = keyhound();
-        command.current_dir(dir).args(["run", "-c", "k.toml", "--post", url]).args(more);
+        command.current_dir(dir).args(["run", "-c", "k.toml"]).args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let messages = BufReader::new(child.stderr.take().unwrap());
@@ -66,7 +70,7 @@ impl Running {
     }
 
     /// The line of messages that holds this text.
-    fn wait_for(&mut self, text: &str) -> String {
+    pub fn wait_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
             assert!(self.messages.read_line(&mut line).unwrap() > 0, "{text} is not said: {}", self.said);
@@ -77,12 +81,12 @@ impl Running {
         }
     }
 
-    fn terminate(&self) {
+    pub fn terminate(&self) {
         let told = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success());
     }
 
-    fn end(mut self) -> Ran {
+    pub fn end(mut self) -> Ran {
         drop(self.child.stdin.take());
         let said = std::mem::take(&mut self.said);
         let rest = std::io::read_to_string(&mut self.messages).unwrap();
@@ -220,7 +224,7 @@ fn a_token_is_read_again_with_each_attempt_and_never_shown() {
 }
 
 /// Waits for a line on `/metrics`; the page.
-fn metric(address: &str, wanted: &str) -> String {
+pub fn metric(address: &str, wanted: &str) -> String {
     for _ in 0..600 {
         let page = ask(address);
         if page.lines().any(|line| line == wanted) {
@@ -237,7 +241,7 @@ fn ask(address: &str) -> String {
     std::io::read_to_string(stream).unwrap()
 }
 
-fn value(page: &str, series: &str) -> u64 {
+pub fn value(page: &str, series: &str) -> u64 {
     let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{series}: {page}")).parse().unwrap()
 }
@@ -262,13 +266,13 @@ fn a_full_outbox_stops_the_reading_until_there_is_room() {
             let filler = record(&[("cost_usd", json!(0.0))]).repeat(100_000);
             pipe.write_all(filler.as_bytes()).unwrap();
         });
-        let page = metric(&metrics, "keyhound_outbox_full 1");
-        assert!(value(&page, "keyhound_outbox_bytes") <= 20_000, "{page}");
-        assert_eq!(value(&page, "keyhound_post_failing"), 1);
-        assert!(value(&page, "keyhound_post_attempts_total{outcome=\"unreachable\"}") > 0);
+        let page = metric(&metrics, "keyhound_outbox_full{sink=\"post\"} 1");
+        assert!(value(&page, "keyhound_outbox_bytes{sink=\"post\"}") <= 20_000, "{page}");
+        assert_eq!(value(&page, "keyhound_sink_failing{sink=\"post\"}"), 1);
+        assert!(value(&page, "keyhound_sink_attempts_total{outcome=\"unreachable\",sink=\"post\"}") > 0);
         assert!(value(&page, "keyhound_source_lines_total") < 100_000 && !writer.is_finished(), "{page}");
         let receiver = Receiver::at(address, None, |_| Reply::Status(200));
-        metric(&metrics, "keyhound_outbox_full 0");
+        metric(&metrics, "keyhound_outbox_full{sink=\"post\"} 0");
         writer.join().unwrap();
         let mut ran = running.end();
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -288,7 +292,7 @@ fn what_is_not_taken_by_the_end_is_counted_or_kept() {
     running.terminate();
     let ran = running.end();
     assert_eq!(ran.code, Some(74), "{}", ran.stderr);
-    let lost = format!("keyhound: {} alerts could not be posted", ran.stdout.lines().count());
+    let lost = format!("keyhound: {} alerts could not be delivered before", ran.stdout.lines().count());
     assert!(ran.stderr.contains(&lost), "{}", ran.stderr);
     // On disk: the next run goes on, even if it has nothing to read.
     for is_stopped in [true, false] {
@@ -300,9 +304,13 @@ fn what_is_not_taken_by_the_end_is_counted_or_kept() {
         }
         let ran = running.end();
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        assert!(ran.stderr.contains("20 alerts could not be posted yet"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("20 alerts could not be delivered to sink `post` yet"), "{}", ran.stderr);
         let silent = run_in(dir.path(), &["run", "--state", "state", "log"], b"");
-        assert!(silent.stderr.contains("20 alerts of earlier runs still wait"), "{}", silent.stderr);
+        assert!(
+            silent.stderr.contains("20 alerts of earlier runs still wait for sink `post`"),
+            "{}",
+            silent.stderr
+        );
         let receiver = Receiver::start(|_| Reply::Status(200));
         let again = run_in(
             dir.path(),
@@ -326,7 +334,7 @@ fn what_is_whole_in_a_damaged_outbox_is_delivered_and_the_rest_told() {
         running.wait_for("cannot be reached");
         running.terminate();
         let ran = running.end();
-        let segment = dir.path().join("state/outbox/segment-00000000000000000000");
+        let segment = dir.path().join("state/outbox/post/segment-00000000000000000000");
         let mut bytes = fs::read(&segment).unwrap();
         if is_cut {
             bytes.truncate(bytes.len() - 7);
@@ -352,7 +360,7 @@ fn what_cannot_be_posted_to_is_told_at_once() {
     let dir = place(1, "");
     for (url, told, code) in [
         ("example.org/EXAMPLE", "--post: `post.url`: is no address", 2),
-        ("https://u:EXAMPLE@example.org", "put a token into `post.token_file`", 2),
+        ("https://u:EXAMPLE@example.org", "put it into a file that `token_file` names", 2),
     ] {
         let ran = run(dir.path(), url, &[]);
         assert_eq!(ran.code, Some(code), "{}", ran.stderr);

@@ -27,6 +27,9 @@ pub struct Seen {
     pub key: String,
     pub authorization: String,
     pub content_type: String,
+    /// All headers, sorted, but for where and how long.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
     pub lines: Vec<String>,
     /// The status that it was answered with.
     pub status: u16,
@@ -37,6 +40,8 @@ pub struct Seen {
 pub enum Reply {
     Status(u16),
     With(u16, &'static str, String),
+    /// With this body.
+    Body(u16, String),
     Slow(u64),
     Hang,
     /// Says 200 and breaks off in the middle of the body.
@@ -99,6 +104,11 @@ impl Receiver {
         format!("http://{}/alerts?key=EXAMPLE-IN-QUERY", self.address)
     }
 
+    /// Scheme, host and port.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub fn port(&self) -> u16 {
         self.address.port()
     }
@@ -132,7 +142,7 @@ async fn serve(
             let mut seen = read(request, number).await?;
             let reply = script(&seen);
             seen.status = match &reply {
-                Reply::Status(status) | Reply::With(status, ..) => *status,
+                Reply::Status(status) | Reply::With(status, ..) | Reply::Body(status, _) => *status,
                 Reply::Slow(_) | Reply::Cut | Reply::Huge => 200,
                 Reply::Hang => 0,
             };
@@ -146,7 +156,7 @@ async fn serve(
                     let value = HeaderValue::from_str(&value).unwrap();
                     response.headers_mut().insert(HeaderName::from_static(name), value);
                 }
-                Reply::Status(_) | Reply::Cut | Reply::Huge => {}
+                Reply::Status(_) | Reply::Body(..) | Reply::Cut | Reply::Huge => {}
             }
             *response.status_mut() = status.try_into().unwrap();
             Ok::<_, hyper::Error>(response)
@@ -169,8 +179,13 @@ async fn read(request: Request<Incoming>, number: usize) -> Result<Seen, hyper::
         content_type: header("content-type"),
         ..Seen::default()
     };
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    seen.headers = headers.filter(|(name, _)| name != "host" && name != "content-length").collect();
+    seen.headers.sort();
     let body = request.into_body().collect().await?.to_bytes();
-    seen.lines = String::from_utf8(body.to_vec()).unwrap().lines().map(str::to_owned).collect();
+    seen.body = String::from_utf8(body.to_vec()).unwrap();
+    seen.lines = seen.body.lines().map(str::to_owned).collect();
     Ok(seen)
 }
 
@@ -194,13 +209,15 @@ impl Body for Answer {
             (Reply::Cut, _) => Some(Err(std::io::ErrorKind::ConnectionReset.into())),
             // Sixteen gigabytes.
             (Reply::Huge, ..1_000_000) => Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 16 << 10])))),
+            (Reply::Body(_, text), 1) => Some(Ok(Frame::data(Bytes::from(text.clone())))),
             (_, 1) => Some(Ok(Frame::data(Bytes::from_static(b"answer")))),
             _ => None,
         })
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.reply {
+        match &self.reply {
+            Reply::Body(_, text) => SizeHint::with_exact(text.len() as u64),
             Reply::Cut => SizeHint::with_exact(1000),
             Reply::Huge => SizeHint::default(),
             _ => SizeHint::with_exact(6),

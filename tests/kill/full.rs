@@ -78,7 +78,7 @@ fn reading_stops_while_there_is_room_for_no_further_file() {
 fn reading_stops_while_there_is_no_room_for_the_outbox() {
     for (room, fill) in [("size=1m", fill as fn(&Path)), ("size=1m,nr_inodes=32", fill_with_names)] {
         let place = Place::new(3000);
-        let outbox = "run/state/outbox";
+        let outbox = "run/state/outbox/post";
         on_a_small_disk(&place.path(outbox), room, || fill_and_free_one(&place, outbox, fill));
     }
 }
@@ -93,7 +93,7 @@ fn fill_and_free_one(place: &Place, folder: &str, fill: impl Fn(&Path)) {
     let mut child = place.command(&[], "run");
     child.args(["--follow", "--metrics", &metrics]).stderr(File::create(place.path("errors")).unwrap());
     let (receiver, posted) = receiver(None);
-    if folder.ends_with("outbox") {
+    if folder.ends_with("outbox/post") {
         child.arg(format!("--post=http://{receiver}/"));
     }
     let mut child = child.spawn().unwrap();
@@ -125,7 +125,7 @@ fn fill_and_free_one(place: &Place, folder: &str, fill: impl Fn(&Path)) {
     assert!(child.wait().unwrap().success(), "{}", told());
     place.expect_whole(&place.path("run"), "no room for the state");
     assert_eq!(told().matches("the disk is full").count(), 1, "{}", told());
-    if folder.ends_with("outbox") {
+    if folder.ends_with("outbox/post") {
         let alerts = fs::read_to_string(place.path("run/alerts")).unwrap();
         assert!(posted.try_iter().eq(alerts.lines().map(name)), "posted is not what was written");
     }

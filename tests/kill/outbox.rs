@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::process::{Command, Output};
 
-const OUTBOX: &str = "state/outbox";
+const OUTBOX: &str = "state/outbox/post";
 
 /// A folder with an input that is read by two runs, the first of which is left alone. Each run begins a file of the outbox.
 struct Scene {

@@ -17,7 +17,9 @@ const CALLS: &str = "trace=mkdir,openat,write,ftruncate,fsync,fdatasync,rename,u
 
 /// The folder with checkpoints, in that of the run, and the one with alerts that are still to be posted.
 const STATE: &str = "state";
-const OUTBOX: &str = "state/outbox";
+const OUTBOXES: &str = "state/outbox";
+const OUTBOX: &str = "state/outbox/post";
+const FOLDERS: [&str; 3] = [STATE, OUTBOXES, OUTBOX];
 
 /// A file or a folder, whatever its name.
 type Node = usize;
@@ -115,8 +117,13 @@ impl Disk {
                 rename(&mut left, name.clone(), *node);
             }
         }
-        let is_there = |name: &str| name.is_empty() || left.contains_key(name);
-        let left = left.iter().filter(|(name, _)| is_there(folder(name)));
+        // Nothing is in a folder that is lost itself, or stood in one that is.
+        let is_there = |name: &str| {
+            std::iter::successors(Some(folder(name)), |name| Some(folder(name)))
+                .take_while(|name| !name.is_empty())
+                .all(|name| left.contains_key(name))
+        };
+        let left = left.iter().filter(|(name, _)| is_there(name));
         left.map(|(name, node)| (name.clone(), self.contents[node].after_loss(contents))).collect()
     }
 }
@@ -190,7 +197,7 @@ impl Trace<'_> {
                 self.file_of(call).map(|node| Step::Cut(node, length))
             }
             "fsync" | "fdatasync" => match self.descriptor(call) {
-                Some(name) if name.is_empty() || name == STATE || name == OUTBOX => {
+                Some(name) if name.is_empty() || FOLDERS.contains(&name.as_str()) => {
                     Some(Step::FolderForced(name))
                 }
                 Some(name) => self.names.get(&name).map(|node| Step::Forced(*node)),
@@ -268,10 +275,10 @@ fn lay_out(place: &Place, left: &BTreeMap<String, Vec<u8>>) {
             fs::rename(&name, &aside).unwrap();
         }
     }
-    for folder in [STATE, OUTBOX].into_iter().filter(|folder| left.contains_key(*folder)) {
+    for folder in FOLDERS.into_iter().filter(|folder| left.contains_key(*folder)) {
         fs::create_dir(place.path("run").join(folder)).unwrap();
     }
-    for (name, content) in left.iter().filter(|(name, _)| ![STATE, OUTBOX].contains(&name.as_str())) {
+    for (name, content) in left.iter().filter(|(name, _)| !FOLDERS.contains(&name.as_str())) {
         fs::write(place.path("run").join(name), content).unwrap();
     }
 }

@@ -52,7 +52,7 @@ fn left(dir: &Path) -> Checkpoint {
         inputs: Inputs::Files(vec![dir.join("log")]),
         format: None,
         output: Output::File(dir.join("alerts")),
-        rendering: Rendering::Json,
+        rendering: Rendering::Encoded(crate::encode::NATIVE),
         rejects: None,
         metrics: None,
         decoders: 1,

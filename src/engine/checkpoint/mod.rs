@@ -17,6 +17,7 @@ use crate::shard::{Counts, Unpriced};
 use crate::source::FileId;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,8 +51,8 @@ pub struct Written {
     pub alerts: Option<Length>,
     /// The file with rejects.
     pub rejects: Option<Length>,
-    /// How many alerts were put into the outbox; `None` if there never was one.
-    pub outbox: Option<u64>,
+    /// How many alerts were put into the outbox of each sink that there ever was.
+    pub outboxes: BTreeMap<String, u64>,
     /// Sums that later records may lower again.
     pub counts: Counts,
     /// Models without a price.

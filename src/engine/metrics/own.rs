@@ -14,10 +14,6 @@ impl Page {
         self.gauge("keyhound_ready", help, totals.ready.into())?;
         let help = "Memory that the state of all keys may take (limits.state_bytes_max).";
         self.gauge("keyhound_state_bytes_max", help, totals.bounds.state)?;
-        if let Some(bytes) = totals.bounds.outbox {
-            let help = "Bytes of alerts that may wait (post.outbox_bytes_max).";
-            self.gauge("keyhound_outbox_bytes_max", help, bytes)?;
-        }
         if let Some((loaded, has_failed)) = totals.reloads.last() {
             let help = "1 if the configuration that was read last is in force, 0 if it was refused.";
             self.gauge("keyhound_config_reload_success", help, (!has_failed).into())?;

@@ -1,7 +1,7 @@
 //! What is said of a receiver that does not take alerts: enough, and not with each attempt.
 
 use crate::engine::clock::Arrival;
-use crate::sink::http::Answer;
+use crate::sink::carrier::Answer;
 use std::time::Duration;
 
 /// How often a failure that lasts is told again.
@@ -49,7 +49,10 @@ impl Complaint {
 /// Whether who has heard of one failure has heard of the other.
 fn is_alike(known: &Answer, answer: &Answer) -> bool {
     match (known, answer) {
+        (Answer::Part(_, known), answer) => is_alike(known, answer),
+        (known, Answer::Part(_, answer)) => is_alike(known, answer),
         (Answer::Later(..), Answer::Later(..)) | (Answer::Unreachable(_), Answer::Unreachable(_)) => true,
+        (Answer::Refused(known, _), Answer::Refused(status, _)) => known == status,
         (known, answer) => known == answer,
     }
 }
@@ -62,7 +65,8 @@ mod tests {
     fn a_failure_is_told_when_it_begins_and_when_it_is_another() {
         let later = |status| Answer::Later(status, None);
         let mut complaint = Complaint::default();
-        let told = [later(500), later(503), Answer::Refused(401), Answer::Refused(403), Answer::Refused(403)]
+        let refused = |status, words: &str| Answer::Refused(status, words.to_owned());
+        let told = [later(500), later(503), refused(401, ""), refused(403, "a"), refused(403, "b")]
             .map(|answer| complaint.failed(&answer));
         assert_eq!(told, [true, false, true, true, false]);
         assert_eq!((complaint.taken(), complaint.taken()), (true, false));

@@ -1,4 +1,4 @@
-//! The outbox on disk: files that are only appended to, in a folder beside the checkpoints, and how far they were
+//! An outbox on disk: files that are only appended to, in a folder of its own beside the checkpoints, and how far they were
 //! delivered. Entries are forced to disk before a checkpoint that knows of them; a file goes when all of it is delivered.
 
 use super::segment::{HEAD, Placed, pack, parse};
@@ -69,9 +69,9 @@ struct Segment {
 }
 
 impl Disk {
-    /// Opens or makes the outbox of a folder of checkpoints, and reads what is still to be delivered.
-    pub fn open(state: &Path, known: Known) -> io::Result<(Self, Found)> {
-        let dir = state.join("outbox");
+    /// Opens or makes the outbox in this folder, and reads what is still to be delivered.
+    pub fn open(dir: &Path, known: Known) -> io::Result<(Self, Found)> {
+        let dir = dir.to_owned();
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let (delivered, taken) = Delivered::open(&dir)?;
         let mut segments = read(&dir)?;
@@ -316,11 +316,10 @@ fn tell_missing(dir: &Path, entries: &[(u64, Bytes)], promised: Range<u64>) {
     }
 }
 
-/// How many alerts wait in the outbox of a folder of checkpoints that nothing is posted from.
-pub fn waiting(state: &Path) -> usize {
-    let dir = state.join("outbox");
-    let Ok(segments) = read(&dir) else { return 0 };
-    let taken = Delivered::open(&dir).ok().and_then(|(_, taken)| taken);
+/// How many alerts wait in an outbox that nothing is taken out of.
+pub fn waiting(dir: &Path) -> usize {
+    let Ok(segments) = read(dir) else { return 0 };
+    let taken = Delivered::open(dir).ok().and_then(|(_, taken)| taken);
     waiting_in(&segments, taken.unwrap_or(0)).len()
 }
 

@@ -1,4 +1,5 @@
-//! What stands between the egress and a receiver that may be slow or away: alerts that were given and not yet taken.
+//! What stands between the egress and a receiver that may be slow or away: alerts that were given and not yet taken. Each
+//! sink has one of its own.
 //!
 //! The egress puts alerts in, numbered from nought, and waits when there are too many, which stops the reading. The
 //! sender takes them out in order and forgets them when the receiver has taken them. With `--state` they also stand on
@@ -7,21 +8,22 @@
 
 mod complaint;
 mod disk;
+mod forms;
 mod segment;
 mod sender;
 mod sending;
 mod traffic;
 
 pub use disk::{Disk, Found, Known, waiting};
-pub use sender::Sender;
+pub use forms::Forms;
+pub use sender::{Sender, meaning};
 pub use sending::{Left, Sending};
 pub use traffic::{Attempt, Traffic};
 
-use crate::config::PostPlan;
-use crate::encode::write_event;
+use crate::config::SinkPlan;
 use crate::shard::Event;
 use crate::sink::Room;
-use crate::sink::http::HttpSink;
+use crate::sink::carrier::Carrier;
 use hyper::body::Bytes;
 use std::fs::File;
 use std::io;
@@ -39,7 +41,7 @@ const ENTRY_BYTES: usize = 128;
 pub struct Entry {
     /// Counted from nought over all runs with one state.
     number: u64,
-    /// `id.revision`, a line break, and the alert as a line of JSON.
+    /// `id.revision`, a line break, and the alert as it is carried.
     text: Bytes,
     /// Its share of the room.
     _room: Option<OwnedSemaphorePermit>,
@@ -51,9 +53,9 @@ impl Entry {
         &self.text[..self.start()]
     }
 
-    /// The alert as a line.
-    fn line(&self) -> &[u8] {
-        &self.text[self.start()..]
+    /// The alert as it is carried.
+    fn payload(&self) -> Bytes {
+        self.text.slice(self.start()..)
     }
 
     fn start(&self) -> usize {
@@ -71,9 +73,9 @@ fn cost(text: &[u8]) -> usize {
 
 /// Where alerts are put in.
 pub struct Outbox {
+    plan: Arc<SinkPlan>,
     entries: mpsc::Sender<Entry>,
     room: Arc<Semaphore>,
-    bytes_max: u32,
     next: u64,
     disk: Option<Disk>,
     stop: CancellationToken,
@@ -84,21 +86,21 @@ pub struct Outbox {
 
 /// The sender has gone while alerts still come.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody sends what is to be posted")]
+#[error("nobody carries what is to be delivered")]
 struct Gone;
 
 impl Outbox {
     /// An outbox and its sender. What an earlier run has left goes first.
     pub fn new(
-        plan: &PostPlan,
-        sink: HttpSink,
+        plan: &Arc<SinkPlan>,
+        carrier: Box<dyn Carrier>,
         kept: Option<(Disk, Found)>,
         stop: &CancellationToken,
         disk_room: Room,
     ) -> (Self, Sender) {
         let (entries, receiver) = mpsc::channel(ON_THE_WAY);
-        let room = Arc::new(Semaphore::new(plan.outbox_bytes_max as usize));
-        let traffic = Arc::<Traffic>::default();
+        let room = Arc::new(Semaphore::new(plan.config.outbox_bytes_max as usize));
+        let traffic = Arc::new(Traffic::new(plan.config.outbox_bytes_max));
         let (disk, found) = kept.map_or((None, Found::default()), |(disk, found)| (Some(disk), found));
         let left = found.entries.into_iter().map(|(number, text)| {
             // Where the limit was lowered meanwhile, what is over it has no share.
@@ -109,11 +111,11 @@ impl Outbox {
         });
         let left = left.collect();
         let delivered = disk.as_ref().map(Disk::delivered);
-        let sender = Sender::new(plan, sink, receiver, left, delivered, stop, &traffic);
+        let sender = Sender::new(plan, carrier, receiver, left, delivered, stop, &traffic);
         let outbox = Self {
+            plan: Arc::clone(plan),
             entries,
             room,
-            bytes_max: plan.outbox_bytes_max,
             next: found.next,
             disk,
             stop: stop.clone(),
@@ -123,16 +125,24 @@ impl Outbox {
         (outbox, sender)
     }
 
+    /// The sink that it is of.
+    pub fn plan(&self) -> &Arc<SinkPlan> {
+        &self.plan
+    }
+
     /// What passes through it.
     pub fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
     }
 
-    /// Puts an event in. Waits while there is no room, unless a stop was asked for: then what is under way must get to
+    /// Puts an event in, if it is one that goes there. Waits while there is no room, unless a stop was asked for: then what is under way must get to
     /// where it is kept.
     pub async fn put(&mut self, event: &Event) -> io::Result<()> {
+        if !self.plan.route.takes(event) {
+            return Ok(());
+        }
         let mut text = format!("{}\n", event.name()).into_bytes();
-        write_event(event, &mut text);
+        (self.plan.kind.write)(&self.plan, event, &mut text);
         let room = self.room(cost(&text)).await;
         if let Some(disk) = &mut self.disk {
             disk.remove(self.traffic.taken());
@@ -150,7 +160,7 @@ impl Outbox {
 
     async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         // An alert that is larger than all the room has it alone.
-        let share = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes_max);
+        let share = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.plan.config.outbox_bytes_max);
         if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(share) {
             return Some(room);
         }

@@ -1,6 +1,6 @@
 //! What passes through an outbox, for whoever looks at it from outside.
 
-use crate::sink::http::Answer;
+use crate::sink::carrier::Answer;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What came of an attempt, as metrics tell it.
@@ -14,8 +14,10 @@ pub enum Attempt {
     ServerError,
     /// The receiver does not want it like this (other statuses).
     Refused,
-    /// No token could be read.
-    NoToken,
+    /// Received, and not acknowledged in time.
+    Unacknowledged,
+    /// A token or another secret could not be read.
+    NoSecret,
     /// No connection, or it ended too early.
     Unreachable,
     /// It took too long.
@@ -24,12 +26,13 @@ pub enum Attempt {
 
 impl Attempt {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Delivered,
         Self::Throttled,
         Self::ServerError,
         Self::Refused,
-        Self::NoToken,
+        Self::Unacknowledged,
+        Self::NoSecret,
         Self::Unreachable,
         Self::TimedOut,
     ];
@@ -41,7 +44,8 @@ impl Attempt {
             Self::Throttled => "throttled",
             Self::ServerError => "server_error",
             Self::Refused => "refused",
-            Self::NoToken => "no_token",
+            Self::Unacknowledged => "unacknowledged",
+            Self::NoSecret => "no_secret",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
         }
@@ -54,8 +58,10 @@ impl From<&Answer> for Attempt {
             Answer::Taken => Self::Delivered,
             Answer::Later(500.., _) => Self::ServerError,
             Answer::Later(..) => Self::Throttled,
-            Answer::Refused(_) => Self::Refused,
-            Answer::NoToken(_) => Self::NoToken,
+            Answer::Part(_, answer) => Self::from(&**answer),
+            Answer::Refused(..) => Self::Refused,
+            Answer::Unacknowledged => Self::Unacknowledged,
+            Answer::NoSecret(..) => Self::NoSecret,
             Answer::Unreachable(_) => Self::Unreachable,
             Answer::TimedOut => Self::TimedOut,
         }
@@ -65,15 +71,28 @@ impl From<&Answer> for Attempt {
 /// What passes through an outbox. Live: it is looked at while the egress waits.
 #[derive(Debug, Default)]
 pub struct Traffic {
+    /// Bytes that may wait.
+    bytes_max: u64,
     entries: AtomicU64,
     bytes: AtomicU64,
     taken: AtomicU64,
     attempts: [AtomicU64; Attempt::ALL.len()],
+    reminded: AtomicU64,
     is_failing: AtomicBool,
     is_full: AtomicBool,
 }
 
 impl Traffic {
+    /// Of an outbox in which so many bytes may wait.
+    pub(super) fn new(bytes_max: u32) -> Self {
+        Self { bytes_max: bytes_max.into(), ..Self::default() }
+    }
+
+    /// Bytes that may wait.
+    pub const fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
     /// An entry was put in.
     pub(super) fn put(&self, bytes: usize) {
         self.entries.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +133,15 @@ impl Traffic {
     /// How often an attempt ended so.
     pub fn attempts(&self, attempt: Attempt) -> u64 {
         self.attempts[attempt as usize].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_reminded(&self, count: usize) {
+        self.reminded.store(count as u64, Ordering::Relaxed);
+    }
+
+    /// How many alerts are open there and are told again.
+    pub fn reminded(&self) -> u64 {
+        self.reminded.load(Ordering::Relaxed)
     }
 
     /// Whether the last attempt failed.

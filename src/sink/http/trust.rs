@@ -1,6 +1,6 @@
 //! Whose certificates are believed.
 
-use crate::config::PostPlan;
+use crate::config::SinkPlan;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -10,21 +10,21 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The file with certificates holds none.
-    #[error("`post.ca_file`: {0}")]
-    File(String),
+    #[error("`{0}.ca_file`: {1}")]
+    File(String, String),
     /// The system has none.
-    #[error("the system has no certificates to trust ({0}); name a file with some in `post.ca_file`")]
-    System(String),
+    #[error("the system has no certificates to trust ({1}); name a file with some in `{0}.ca_file`")]
+    System(String, String),
     /// The library refuses what it offers itself.
     #[error("TLS cannot be set up: {0}")]
     Library(#[from] rustls::Error),
 }
 
 /// What connections are encrypted with. Without encryption nobody is believed, and nothing is read.
-pub(super) fn config(plan: &PostPlan) -> Result<ClientConfig, TrustError> {
+pub fn config(plan: &SinkPlan) -> Result<ClientConfig, TrustError> {
     let roots = match &plan.trusted {
-        Some(pem) => own(pem)?,
-        None if plan.is_encrypted() => systems()?,
+        Some(pem) => own(pem).map_err(|why| TrustError::File(plan.place.clone(), why))?,
+        None if plan.may_encrypt() => systems().map_err(|why| TrustError::System(plan.place.clone(), why))?,
         None => RootCertStore::empty(),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -32,38 +32,44 @@ pub(super) fn config(plan: &PostPlan) -> Result<ClientConfig, TrustError> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn own(pem: &str) -> Result<RootCertStore, TrustError> {
+fn own(pem: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|error| TrustError::File(format!("is no PEM: {error}")))?;
-        roots.add(certificate).map_err(|error| TrustError::File(error.to_string()))?;
+        let certificate = certificate.map_err(|error| format!("is no PEM: {error}"))?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
     }
     if roots.is_empty() {
-        return Err(TrustError::File("holds no certificate (`-----BEGIN CERTIFICATE-----`)".to_owned()));
+        return Err("holds no certificate (`-----BEGIN CERTIFICATE-----`)".to_owned());
     }
     Ok(roots)
 }
 
-fn systems() -> Result<RootCertStore, TrustError> {
+fn systems() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let why = found.errors.first().map_or("none was found".to_owned(), ToString::to_string);
-        return Err(TrustError::System(why));
+        return Err(found.errors.first().map_or("none was found".to_owned(), ToString::to_string));
     }
     Ok(roots)
 }
 
 /// What to do about a certificate that is not believed; that its name or time is wrong is told in words already.
-pub(super) fn advice(error: &str) -> Option<&'static str> {
-    let known = [
-        (
-            "UnknownIssuer",
-            " (nobody whom we trust has signed its certificate; `post.ca_file` says whom to trust)",
-        ),
-        ("BadSignature", " (its certificate is signed by somebody else than whom we trust under that name)"),
-    ];
-    let is_about = error.contains("certificate");
-    known.iter().find(|(what, _)| is_about && error.contains(what)).map(|(_, advice)| *advice)
+pub fn advice(plan: &SinkPlan, error: &str) -> String {
+    if !error.contains("certificate") {
+        return String::new();
+    }
+    if error.contains("UnknownIssuer") {
+        let place = &plan.place;
+        return format!(
+            " (nobody whom we trust has signed its certificate; `{place}.ca_file` says whom to trust)"
+        );
+    }
+    if error.contains("CaUsedAsEndEntity") {
+        return " (its certificate is that of an authority; a server needs one with `CA:FALSE`)".to_owned();
+    }
+    if error.contains("BadSignature") {
+        return " (its certificate is signed by somebody else than whom we trust under that name)".to_owned();
+    }
+    String::new()
 }

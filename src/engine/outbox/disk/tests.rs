@@ -20,7 +20,7 @@ fn texts(found: &Found) -> Vec<String> {
 }
 
 fn open(dir: &Path, next: Option<u64>, repeats: bool) -> (Disk, Found) {
-    Disk::open(dir, Known { next, repeats }).unwrap()
+    Disk::open(&dir.join("outbox"), Known { next, repeats }).unwrap()
 }
 
 #[test]
@@ -101,7 +101,8 @@ fn files_of_another_version_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("outbox")).unwrap();
     fs::write(dir.path().join("outbox/segment-00000000000000000000"), "keyhound outbox 9\n").unwrap();
-    let error = Disk::open(dir.path(), Known { next: None, repeats: false }).map(|_| ()).unwrap_err();
+    let error =
+        Disk::open(&dir.path().join("outbox"), Known { next: None, repeats: false }).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("another version"), "{error}");
 }
 

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The public schema of OCSF: what a run writes as OCSF is what the schema of that version allows.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+need python3 jq
+folder="$root/tests/real/ocsf"
+venv="$(realpath -m "${KEYHOUND_CACHE:-$root/target/real}")/ocsf"
+
+# The copy of the list is written last: an installation that was interrupted has none and is made anew.
+if ! cmp -s "$folder/requirements.txt" "$venv/requirements.txt"; then
+  rm -rf "$venv"
+  python3 -m venv "$venv" >"$work/venv.log" 2>&1 || fail "python3 -m venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$folder/requirements.txt" \
+    >"$work/pip.log" 2>&1 || fail "pip install"
+  cp "$folder/requirements.txt" "$venv/requirements.txt"
+fi
+
+"$keyhound" run --quiet --encoding ocsf "$root/config/examples/stolen-key.jsonl" >"$work/findings" || fail "keyhound"
+told="$("$venv/bin/python" "$folder/check.py" "$work/findings" "$root/tests/encodings/ocsf")" || fail "the schema: $told"
+# What checks has to notice what is wrong.
+sed 's/"severity_id":[0-9]/"severity_id":77/' "$work/findings" >"$work/wrong"
+if "$venv/bin/python" "$folder/check.py" "$work/wrong" >/dev/null; then fail "a severity of 77 was not noticed"; fi
+echo "ok: OCSF $(jq -r .metadata.version "$work/findings" | sort -u): $told"
