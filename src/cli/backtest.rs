@@ -40,6 +40,9 @@ pub(super) struct BacktestArgs {
     /// What is scored
     #[arg(long, value_enum, default_value_t)]
     events: Events,
+    /// Disregard addresses and clients: how good would it have been on records that tell neither, as a provider's?
+    #[arg(long)]
+    thin: bool,
     /// The format of all records, if it is not to be recognised
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
@@ -81,6 +84,9 @@ pub(super) fn main(args: &BacktestArgs) -> Result<ExitCode, Failure> {
     let mut setups = vec![Setup::load(args.config.as_deref())?];
     if let Some(other) = &args.compare {
         setups.push(Setup::load(Some(other))?);
+    }
+    if args.thin {
+        setups.iter_mut().for_each(Setup::disregard_senders);
     }
     let passes = setups.len() * if args.thieves.is_empty() { 1 } else { 2 };
     let inputs = replay::inputs(&args.inputs, passes)?;

@@ -26,6 +26,7 @@ pub(super) struct Setup {
     text: String,
     networks: Arc<Networks>,
     witnessed: Witnessed,
+    is_thin: bool,
 }
 
 impl Setup {
@@ -36,12 +37,24 @@ impl Setup {
         // Tables of networks are large: they are read once.
         config.networks = crate::config::NetworksConfig::default();
         let name = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
-        Ok(Self { name, config, text: String::new(), networks: plan.networks, witnessed: Witnessed::NONE })
+        Ok(Self {
+            name,
+            config,
+            text: String::new(),
+            networks: plan.networks,
+            witnessed: Witnessed::NONE,
+            is_thin: false,
+        })
     }
 
     /// Of these keys it is told whose every request was taken for.
     pub(super) fn witness(&mut self, witnessed: Witnessed) {
         self.witnessed = witnessed;
+    }
+
+    /// What requests tell of their sender is disregarded.
+    pub(super) fn disregard_senders(&mut self) {
+        self.is_thin = true;
     }
 
     /// Which network an address belongs to.
@@ -78,6 +91,7 @@ impl Setup {
         plan.sinks.clear();
         if let Some(shard) = Arc::get_mut(&mut plan.shard) {
             shard.witnessed = self.witnessed.clone();
+            shard.is_thin = self.is_thin;
             if let Some(incidents) = &mut shard.incidents {
                 incidents.networks = Arc::clone(&self.networks);
             }

@@ -90,6 +90,7 @@ impl Plan {
             networks: Arc::clone(&networks),
             watch_list: Arc::new(watch_list(&config.watch_list.files)?),
             witnessed: Witnessed::NONE,
+            is_thin: false,
             incidents: config.incidents.enabled.then_some(incidents),
         };
         let join = JoinSettings {

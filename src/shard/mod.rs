@@ -28,7 +28,7 @@ use crate::incident::{Fleet, IncidentSettings, Observer};
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::networks::Networks;
-use crate::record::{Batch, CostSource, Kind, Mark, Run, UsageRecord};
+use crate::record::{Batch, CostSource, Kind, Mark, Run, Text, UsageRecord};
 use crate::time::{Day, Timestamp, Zones};
 use crate::watch_list::WatchList;
 use crate::window::{Dedup, Restated, Sighting};
@@ -62,6 +62,8 @@ pub struct ShardSettings {
     pub watch_list: Arc<WatchList>,
     /// Of which keys it is told of every request whose it was taken for ([`Event::Use`]).
     pub witnessed: Witnessed,
+    /// What requests tell of their sender is disregarded: so a log is judged that tells nothing of him.
+    pub is_thin: bool,
 }
 
 /// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.
@@ -265,11 +267,18 @@ impl Shard {
     #[inline]
     fn record(&mut self, index: u32, record: &UsageRecord, batch: &Batch) {
         match record.kind {
-            Kind::Request => {}
-            Kind::Bucket | Kind::Invoice => return self.bucket(index, record, batch),
-            Kind::Audit(action) => return self.audit(index, record, action, batch),
-            Kind::Statement(statement) => return self.statement(index, record, statement, batch),
+            Kind::Request if self.settings.is_thin => {
+                self.request(index, &UsageRecord { address: None, user_agent: Text::NONE, ..*record }, batch);
+            }
+            Kind::Request => self.request(index, record, batch),
+            Kind::Bucket | Kind::Invoice => self.bucket(index, record, batch),
+            Kind::Audit(action) => self.audit(index, record, action, batch),
+            Kind::Statement(statement) => self.statement(index, record, statement, batch),
         }
+    }
+
+    #[inline]
+    fn request(&mut self, index: u32, record: &UsageRecord, batch: &Batch) {
         if record.request_hash != 0 && self.is_duplicate(record.request_hash, record) {
             self.counts.duplicate += 1;
             return;

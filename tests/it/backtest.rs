@@ -171,6 +171,32 @@ fn the_pipeline_is_run_and_scored() {
     assert!(row.contains("1.00  0.00 ▼"), "{}", beside.stdout);
 }
 
+/// Disregarding who sends is as if no record had ever told it.
+#[test]
+fn thin_is_as_if_records_told_neither_address_nor_client() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let world = world();
+    let bare: String = world
+        .lines()
+        .map(|line| {
+            let mut record: Value = serde_json::from_str(line).unwrap();
+            record.as_object_mut().unwrap().retain(|name, _| name != "source_ip" && name != "user_agent");
+            format!("{record}\n")
+        })
+        .collect();
+    std::fs::write(dir.join("labels"), labels()).unwrap();
+    let score = |args: &[&str], text: &str| {
+        let ran =
+            run_in(dir, &[&["backtest", "-l", "labels", "--json", "-q"], args].concat(), text.as_bytes());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()["backtest"][0]["score"].clone()
+    };
+    let (thin, full) = (score(&["--thin"], &world), score(&[], &world));
+    assert_eq!(thin, score(&[], &bare));
+    assert_ne!(thin, full, "who sends tells of the second key");
+}
+
 #[test]
 fn what_cannot_be_used_is_told() {
     let dir = tempfile::tempdir().unwrap();
