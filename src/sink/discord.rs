@@ -1,32 +1,19 @@
 //! `discord`: a message to a channel by a webhook, in Markdown, that mentions nobody.
 
 use super::carrier::short;
-use super::http::{Draft, Reply, Shape, Web};
-use super::kind::{Kind, acknowledges};
-use super::message::{Message, only};
+use super::kind::Kind;
+use super::message::{Message, webhook};
 use crate::config::SinkPlan;
 use crate::encode::{View, escape_markdown};
 use crate::shard::Event;
 use serde_json::json;
 
-pub(super) const KIND: Kind = Kind {
-    name: "discord",
-    summary: "a channel of Discord, by a webhook",
-    settings: &["url_file", "hosts", "ca_file"],
-    required: &["url_file"],
-    encodings: &[],
-    url: "",
-    hosts: &["discord.com", "discordapp.com", "canary.discord.com", "ptb.discord.com"],
-    scheme: "",
-    batch_max: 1,
-    lasts: false,
-    hears: acknowledges,
+pub(super) const KIND: Kind = webhook(
+    "discord",
+    "a channel of Discord, by a webhook",
+    &["discord.com", "discordapp.com", "canary.discord.com", "ptb.discord.com"],
     write,
-    open: |plan, _| Web::open(plan, &SHAPE),
-};
-
-static SHAPE: Shape =
-    Shape { draft: |_, batch, _| Draft::new("application/json", only(batch)), judge: Reply::judged };
+);
 
 /// Characters of a message, as Discord allows.
 const CONTENT_MAX: usize = 2000;

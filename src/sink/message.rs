@@ -1,7 +1,11 @@
 //! What a person reads in a chat: the same words for all chats, without the marks of any.
 
 use super::carrier::{Batch, short};
+use super::http::{Draft, Reply, Shape, Web};
+use super::kind::{Kind, acknowledges};
+use crate::config::SinkPlan;
 use crate::encode::{View, Visible, facts, headline};
+use crate::shard::Event;
 
 /// What is said of an event.
 pub struct Message {
@@ -47,3 +51,30 @@ impl Message {
 pub fn only(batch: &Batch) -> bytes::Bytes {
     batch.parcels.first().map(|parcel| parcel.bytes.clone()).unwrap_or_default()
 }
+
+/// A channel that an address of its own leads to, which says who may write there: an incoming webhook.
+pub const fn webhook(
+    name: &'static str,
+    summary: &'static str,
+    hosts: &'static [&'static str],
+    write: fn(&SinkPlan, &Event, &mut Vec<u8>),
+) -> Kind {
+    Kind {
+        name,
+        summary,
+        settings: &["url_file", "hosts", "ca_file"],
+        required: &["url_file"],
+        encodings: &[],
+        url: "",
+        hosts,
+        scheme: "",
+        batch_max: 1,
+        lasts: false,
+        hears: acknowledges,
+        write,
+        open: |plan, _| Web::open(plan, &SHAPE),
+    }
+}
+
+static SHAPE: Shape =
+    Shape { draft: |_, batch, _| Draft::new("application/json", only(batch)), judge: Reply::judged };

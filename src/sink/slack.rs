@@ -1,32 +1,19 @@
 //! `slack`: a message to a channel by an incoming webhook, in blocks of plain text, which no text from outside can shape.
 
 use super::carrier::short;
-use super::http::{Draft, Reply, Shape, Web};
-use super::kind::{Kind, acknowledges};
-use super::message::{Message, only};
+use super::kind::Kind;
+use super::message::{Message, webhook};
 use crate::config::SinkPlan;
 use crate::encode::View;
 use crate::shard::Event;
 use serde_json::json;
 
-pub(super) const KIND: Kind = Kind {
-    name: "slack",
-    summary: "a channel of Slack, by an incoming webhook",
-    settings: &["url_file", "hosts", "ca_file"],
-    required: &["url_file"],
-    encodings: &[],
-    url: "",
-    hosts: &["hooks.slack.com", "hooks.slack-gov.com"],
-    scheme: "",
-    batch_max: 1,
-    lasts: false,
-    hears: acknowledges,
+pub(super) const KIND: Kind = webhook(
+    "slack",
+    "a channel of Slack, by an incoming webhook",
+    &["hooks.slack.com", "hooks.slack-gov.com"],
     write,
-    open: |plan, _| Web::open(plan, &SHAPE),
-};
-
-static SHAPE: Shape =
-    Shape { draft: |_, batch, _| Draft::new("application/json", only(batch)), judge: Reply::judged };
+);
 
 fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
     let Some(view) = View::of(event) else { return };
