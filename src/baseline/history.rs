@@ -100,21 +100,17 @@ impl History {
             self.hours[start..end].iter_mut().find(|packed| **packed >> COUNT_BITS == u32::from(hour));
         if let Some(packed) = found {
             let count = changed(*packed & COUNT_MAX, requests).min(COUNT_MAX);
-            *packed = u32::from(hour) << COUNT_BITS | count;
+            *packed = pack(hour, count);
         } else {
             totals.packed += 1;
             make_room(&mut self.hours);
-            self.hours.insert(end, u32::from(hour) << COUNT_BITS | changed(0, requests).min(COUNT_MAX));
+            self.hours.insert(end, pack(hour, changed(0, requests)));
         }
     }
 
     /// Adds a complete day.
     pub fn add_day(&mut self, closed: &OpenDay) {
-        for (hour, requests) in (0_u8..).zip(closed.hours.iter()) {
-            if requests > 0 {
-                self.add(closed.day, hour, requests, NanoUsd::ZERO);
-            }
-        }
+        self.add_hours(closed);
         if closed.untimed > 0 || closed.cost != NanoUsd::ZERO {
             let untimed = i64::try_from(closed.untimed).unwrap_or(i64::MAX);
             let rest = Amounts { requests: untimed, cost: closed.cost, ..Amounts::NONE };
@@ -123,6 +119,25 @@ impl History {
         if closed.invoiced != NanoUsd::ZERO {
             self.bill(closed.day, closed.invoiced);
         }
+    }
+
+    /// Counts the requests of the hours of a day.
+    fn add_hours(&mut self, closed: &OpenDay) {
+        let used = || (0_u8..).zip(closed.hours.iter()).filter(|(_, requests)| *requests > 0);
+        let last = self.days.last().map(DayTotals::day);
+        if last.is_none_or(|last| last < closed.day) && used().next().is_some() {
+            // As it nearly always is: nothing is known of the day, and it is the newest.
+            if let Some(totals) = self.position(closed.day).and_then(|at| self.days.get_mut(at)) {
+                for (hour, requests) in used() {
+                    totals.packed += 1;
+                    totals.requests = totals.requests.saturating_add(requests);
+                    make_room(&mut self.hours);
+                    self.hours.push(pack(hour, requests));
+                }
+            }
+            return;
+        }
+        used().for_each(|(hour, requests)| self.add(closed.day, hour, requests, NanoUsd::ZERO));
     }
 
     /// What a day cost: as its use tells, and where that tells no cost at all, what was billed (`OpenDay::spent`).
@@ -185,15 +200,15 @@ impl History {
         &self,
         from: Day,
         to: Day,
-    ) -> impl Iterator<Item = (Day, impl Iterator<Item = (u8, u32)>)> {
+    ) -> impl Iterator<Item = (&DayTotals, impl Iterator<Item = (u8, u32)>)> {
         let mut end = 0;
         let days = self.days.iter().map(move |totals| {
             let start = end;
             end += totals.hours();
             let hours = self.hours.get(start..end).unwrap_or_default().iter();
-            (totals.day(), hours.map(|packed| (packed_hour(*packed), packed & COUNT_MAX)))
+            (totals, hours.map(|packed| (packed_hour(*packed), packed & COUNT_MAX)))
         });
-        days.filter(move |(day, _)| (from..=to).contains(day))
+        days.filter(move |(totals, _)| (from..=to).contains(&totals.day()))
     }
 
     /// The newest day.
@@ -212,6 +227,11 @@ impl History {
             + heap::vector::<u32>(self.hours.capacity())
             + heap::vector::<(Day, NanoUsd)>(self.invoiced.capacity())
     }
+}
+
+/// An hour of the day and its count, which may be cut off.
+fn pack(hour: u8, count: u32) -> u32 {
+    u32::from(hour) << COUNT_BITS | count.min(COUNT_MAX)
 }
 
 /// The hour of a packed one.

@@ -56,6 +56,21 @@ pub struct Pulse {
     is_daily: bool,
 }
 
+/// One day of the history.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    day: Day,
+    requests: f64,
+    /// The hours with use, a bit for each.
+    hours: u32,
+}
+
+impl Use {
+    const fn none(day: Day) -> Self {
+        Self { day, requests: 0.0, hours: 0 }
+    }
+}
+
 /// The day of the week, from Monday on.
 fn weekday(day: Day) -> usize {
     // 1970-01-01 was a Thursday.
@@ -66,29 +81,38 @@ impl Pulse {
     /// From the clean days of a history up to one; `None` where there are too few to tell.
     pub fn of(history: &History, to: Day, is_clean: impl Fn(Day) -> bool) -> Option<Self> {
         let first = history.days(Day(to.0 - DAYS + 1), to).next()?.day();
-        let days = || (first.0..=to.0).map(Day).filter(|day| is_clean(*day));
+        let mut days: Vec<Use> =
+            (first.0..=to.0).map(Day).filter(|day| is_clean(*day)).map(Use::none).collect();
         let mut of_weekday = [0.0_f64; 7];
-        days().for_each(|day| of_weekday[weekday(day)] += 1.0);
-        if days().count() < usize::try_from(DAYS_MIN).unwrap_or(0) || of_weekday.contains(&0.0) {
+        for day in &days {
+            of_weekday[weekday(day.day)] += 1.0;
+        }
+        if days.len() < usize::try_from(DAYS_MIN).unwrap_or(0) || of_weekday.contains(&0.0) {
             return None;
         }
         let mut cells = [0.0; CELLS];
         let mut used = 0;
-        for (day, hours) in history.hours_by_day(first, to).filter(|(day, _)| is_clean(*day)) {
+        for (totals, hours) in history.hours_by_day(first, to) {
+            let Ok(at) = days.binary_search_by_key(&totals.day(), |day| day.day) else { continue };
+            let (known, of_day) = (&mut days[at], weekday(totals.day()) * 24);
+            known.requests = f64::from(totals.requests);
             used += 1;
             for (hour, requests) in hours {
-                cells[weekday(day) * 24 + usize::from(hour)] += f64::from(requests);
+                cells[of_day + usize::from(hour)] += f64::from(requests);
+                known.hours |= u32::from(requests > 0) << hour;
             }
         }
         if cells.iter().sum::<f64>() < REQUESTS_MIN {
             return None;
         }
-        for (cell, requests) in cells.iter_mut().enumerate() {
-            *requests /= of_weekday[cell / 24];
+        for (of_day, days) in cells.chunks_exact_mut(24).zip(of_weekday) {
+            for requests in of_day {
+                *requests /= days;
+            }
         }
-        let shape = shape(history, &cells, days());
-        let longest = longest(history, &cells, days());
-        Some(Self { cells, shape, longest, is_daily: days().count() == used })
+        let shape = shape(&days, &cells);
+        let longest = longest(&days, &cells);
+        Some(Self { cells, shape, longest, is_daily: days.len() == used })
     }
 
     /// What an hour of a day usually has, and that day.
@@ -135,15 +159,18 @@ impl Pulse {
 }
 
 /// The shape by the method of moments: how much days differ from their weekday's, beyond what chance does.
-fn shape(history: &History, cells: &[f64; CELLS], days: impl Iterator<Item = Day>) -> f64 {
+fn shape(days: &[Use], cells: &[f64; CELLS]) -> f64 {
     let (mut squares, mut means, mut mean_squares, mut count) = (0.0, 0.0, 0.0, 0.0);
+    let mut of_weekday = [0.0_f64; 7];
+    for (mean, hours) in of_weekday.iter_mut().zip(cells.chunks_exact(24)) {
+        *mean = hours.iter().sum();
+    }
     for day in days {
-        let mean: f64 = cells[weekday(day) * 24..][..24].iter().sum();
+        let mean = of_weekday[weekday(day.day)];
         if mean <= 0.0 {
             continue;
         }
-        let requests = history.days(day, day).map(|totals| f64::from(totals.requests)).sum::<f64>();
-        squares += (requests - mean).powi(2);
+        squares += (day.requests - mean).powi(2);
         means += mean;
         mean_squares += mean * mean;
         count += 1.0;
@@ -155,17 +182,16 @@ fn shape(history: &History, cells: &[f64; CELLS], days: impl Iterator<Item = Day
 }
 
 /// The longest run of hours without use, in requests that would have been usual.
-fn longest(history: &History, cells: &[f64; CELLS], days: impl Iterator<Item = Day>) -> f64 {
+fn longest(days: &[Use], cells: &[f64; CELLS]) -> f64 {
     let (mut longest, mut run, mut before) = (0.0_f64, 0.0, None);
     for day in days {
         // Of a day that does not count nobody knows what it had.
-        if before.is_some_and(|before: Day| before.0 + 1 != day.0) {
+        if before.is_some_and(|before: Day| before.0 + 1 != day.day.0) {
             run = 0.0;
         }
-        before = Some(day);
-        let used = history.hours(day, day, |_| true);
-        for (requests, usual) in used.into_iter().zip(&cells[weekday(day) * 24..]) {
-            run = if requests > 0 { 0.0 } else { run + usual };
+        before = Some(day.day);
+        for (hour, usual) in cells[weekday(day.day) * 24..][..24].iter().enumerate() {
+            run = if day.hours >> hour & 1 == 1 { 0.0 } else { run + usual };
             longest = longest.max(run);
         }
     }

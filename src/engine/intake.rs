@@ -275,8 +275,11 @@ impl Reader {
 
     /// Gives a block to a decoder; `left` bytes behind it have been read and not framed.
     fn give(&mut self, block: Block, arrived: Arrival, left: usize) -> Option<()> {
-        let last =
-            block.lines().last().filter(|_| planted(Mistake::OffsetOfLast)).map_or(0, |line| line.len() + 1);
+        let last = if planted(Mistake::OffsetOfLast) {
+            block.lines().last().map_or(0, |line| line.len() + 1)
+        } else {
+            0
+        };
         let answer = self.decoders.give(block, arrived)?;
         let reached = if self.is_tracked { self.reached((left + last) as u64) } else { Reached::Same };
         self.queue.blocking_send(Delivery::Batch(answer, reached)).ok()

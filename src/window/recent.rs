@@ -52,7 +52,7 @@ impl Recent {
             }
             Some(latest) if latest.number() < new.number() => {
                 let before = std::mem::replace(latest, new);
-                self.keep(before)
+                !self.push(before) && self.keep(before)
             }
             Some(_) => self.keep(new),
             None => {
@@ -60,6 +60,22 @@ impl Recent {
                 false
             }
         }
+    }
+
+    /// Puts a minute behind the earlier ones, if that is all there is to do and takes no memory.
+    #[inline]
+    fn push(&mut self, minute: Minute) -> bool {
+        let (Some(latest), Some(earlier)) = (&self.latest, &mut self.earlier) else { return false };
+        let from = Timestamp((latest.number() - KEPT).saturating_mul(MINUTE));
+        let ([first, ..], Some(last)) = (&earlier[..], earlier.last()) else { return false };
+        if first.first < from || last.number() >= minute.number() || earlier.len() == earlier.capacity() {
+            return false;
+        }
+        if earlier.len() + 1 >= MINUTES_MAX {
+            earlier.remove(0);
+        }
+        earlier.push(minute);
+        true
     }
 
     /// Puts a minute among the earlier ones, as long as it is not too old, and lets go those that are.

@@ -13,8 +13,8 @@ use std::ops::Range;
 pub const QUARTER: i64 = 15 * MINUTE;
 /// Quarters of the longest day there is, with some to spare.
 const QUARTERS_MAX: u8 = 119;
-/// Room that is added at once.
-const GROWTH: usize = 4;
+/// Room that is added at once at least.
+const GROWTH_MIN: usize = 4;
 
 /// A long stretch and the short one at its end, in quarters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,8 +111,8 @@ struct Several {
 impl Several {
     #[inline]
     fn add(&mut self, quarter: u8, amount: NanoUsd) -> bool {
-        let is_there =
-            quarter.checked_sub(self.first).is_some_and(|at| usize::from(at) < self.quarters.len());
+        let place = quarter.checked_sub(self.first).map(usize::from);
+        let is_there = place.is_some_and(|at| at < self.quarters.len());
         let grown = !is_there && self.make_place(quarter);
         let at = usize::from(quarter - self.first);
         if let Some(sum) = self.quarters.get_mut(at) {
@@ -135,11 +135,15 @@ impl Several {
         let before = usize::from(self.first.saturating_sub(quarter));
         let length = (self.quarters.len() + before).max(usize::from(quarter.saturating_sub(self.first)) + 1);
         if length > capacity {
-            self.quarters.reserve_exact(length + GROWTH - self.quarters.len());
+            // A key that is used all day long moves its sums a few times a day, and not with every other use.
+            let growth = GROWTH_MIN.max(length / 2);
+            self.quarters.reserve_exact(length + growth - self.quarters.len());
         }
-        self.quarters.splice(..0, std::iter::repeat_n(NanoUsd::ZERO, before));
+        if before > 0 {
+            self.quarters.splice(..0, std::iter::repeat_n(NanoUsd::ZERO, before));
+            self.first = quarter;
+        }
         self.quarters.resize(length, NanoUsd::ZERO);
-        self.first = self.first.min(quarter);
         self.quarters.capacity() != capacity
     }
 
@@ -150,7 +154,11 @@ impl Several {
         for (number, span) in SPANS.into_iter().enumerate() {
             let ends = ends(span.long.into());
             for last in ends.start..ends.end.min(self.quarters.len()) {
-                self.most[number] = self.most[number].max(self.borne_out(span, last));
+                // Most of the day its end bears out no more than there has been: then the rest need not be added up.
+                let borne_out = self.end_bears_out(span, last);
+                if borne_out > self.most[number] {
+                    self.most[number] = self.most[number].max(self.sum(last, span.long).min(borne_out));
+                }
             }
         }
     }
@@ -158,8 +166,12 @@ impl Several {
     /// The most of a span that ends here, as far as its end bears it out.
     #[inline]
     fn borne_out(&self, span: Span, last: usize) -> NanoUsd {
-        let (long, short) = (self.sum(last, span.long), self.sum(last, span.short));
-        long.min(NanoUsd(short.0.saturating_mul(i64::from(span.long / span.short))))
+        self.sum(last, span.long).min(self.end_bears_out(span, last))
+    }
+
+    #[inline]
+    fn end_bears_out(&self, span: Span, last: usize) -> NanoUsd {
+        NanoUsd(self.sum(last, span.short).0.saturating_mul(i64::from(span.long / span.short)))
     }
 
     #[inline]
