@@ -5,6 +5,7 @@ mod acts;
 pub use acts::{Action, Statement};
 
 use crate::address::Address;
+use crate::json::same;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::signal::Signals;
@@ -376,6 +377,16 @@ impl Batch {
             (Ok(at), Ok(length)) => Text { at, length },
             _ => Text::NONE,
         }
+    }
+
+    /// A text that may be here already: `known` is where it stood last, if that was in this batch, and becomes where it
+    /// stands now.
+    #[inline]
+    pub(crate) fn keep(&mut self, known: &mut Text, text: &[u8]) -> Text {
+        if !same(self.bytes_of(*known), text) {
+            *known = self.store(|out| out.extend_from_slice(text));
+        }
+        *known
     }
 
     /// Appends a record that brings the time up to `progress`.

@@ -11,22 +11,19 @@ use crate::json::{Reader, Value};
 pub(super) struct Layouts(Tree<Option<Field>>);
 
 impl Layouts {
-    /// Reads a record that is laid out like one before.
+    /// Reads the record at the start of a text, if it is laid out like one before; its length. It stands on one line.
     #[inline]
-    pub(super) fn read<'a>(&self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<()> {
+    pub(super) fn read<'a>(&self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
         let mut reader = Reader::new(text);
         self.0.read(&mut reader, |field, reader| {
-            let Some(field) = *field else {
-                reader.skip();
-                return reader.error().ok();
-            };
+            let Some(field) = *field else { return reader.skip_on_line() };
             reader.take_usual(|rest, quoted| {
                 let length = take_usual(draft, field, rest, quoted);
                 // Nothing tells nothing.
                 length.or_else(|| (!quoted && rest.starts_with(b"null")).then_some(4))
             })
         })?;
-        (reader.position() == text.len()).then_some(())
+        Some(reader.position())
     }
 
     /// Learns the layout of a record that was read in the general way.
@@ -74,7 +71,7 @@ mod tests {
     fn read(layouts: Option<&mut Layouts>, text: &str) -> String {
         let mut draft = Draft::default();
         if let Some(layouts) = layouts {
-            if layouts.read(text.as_bytes(), &mut draft).is_some() {
+            if layouts.read(text.as_bytes(), &mut draft) == Some(text.len()) {
                 return format!("{:?}", complete(&draft).map(|()| &draft));
             }
             if let Ok(shape) = Shape::of(text.as_bytes(), false)
@@ -98,7 +95,8 @@ mod tests {
         let mut layouts = Layouts::default();
         read(Some(&mut layouts), USUAL);
         assert_eq!(layouts.0.len(), 9);
-        assert!(layouts.read(USUAL.replace("3f9c", "77e0").as_bytes(), &mut Draft::default()).is_some());
+        let one_more = USUAL.replace("3f9c", "77e0");
+        assert_eq!(layouts.read(one_more.as_bytes(), &mut Draft::default()), Some(one_more.len()));
         for (other, same) in [
             (USUAL.replace("null", "\"1.2.3.4\""), true),
             (USUAL.replace("0.25", "null"), true),
@@ -110,8 +108,12 @@ mod tests {
             (USUAL.replace(" 12", " 1e2"), false),
             (USUAL.replace(" 12", " nullx"), false),
             (USUAL.replace("-1.5}", "-1.5} "), false),
+            (USUAL.replace("-1.5", "[1,\n2]"), false),
+            (USUAL.replace("-1.5", "\n-1.5"), false),
+            (USUAL.replace("0.25", "\n0.25"), false),
         ] {
-            assert_eq!(layouts.read(other.as_bytes(), &mut Draft::default()).is_some(), same, "{other}");
+            let length = layouts.read(other.as_bytes(), &mut Draft::default());
+            assert_eq!(length == Some(other.len()), same, "{other}");
             let read = |layouts| self::read(layouts, &other);
             assert_eq!(read(Some(&mut layouts.clone())), read(None), "{other}");
         }

@@ -22,6 +22,7 @@ mod cloud;
 mod cloudflare;
 mod cloudtrail;
 mod constant;
+mod context;
 mod csv;
 mod envoy_ai;
 mod gcp_audit;
@@ -65,20 +66,20 @@ pub use text::trim;
 pub use trace::{Leaf, NOBODY, Trace};
 pub(crate) use vertex_log::is_answer;
 
-use crate::frame::Block;
-use crate::frame::shape::{Room, Shape};
+use crate::frame::shape::Room;
+use crate::frame::{Block, first_line};
 use crate::normalise::Normaliser;
-use crate::record::{Batch, Reason};
+use crate::record::Batch;
 use crate::time::Timestamp;
-use crate::unwrap::{self, Content, Scratch, UNPACKED_BYTES_MAX};
-use claims::{Claim, Claims};
-use draft::{Draft, Fault, Read};
+use crate::unwrap::{self, UNPACKED_BYTES_MAX};
+use claims::Claims;
+use context::Context;
+use draft::Draft;
 use layout::Layouts;
-use nearest::nearest;
-use reject::{has_room, oversize, reject};
+use reject::{oversize, reject};
 use std::cell::Cell;
 use std::sync::Arc;
-use text::{is_packed, is_utf16, not_utf8, of_document};
+use text::{is_packed, is_utf16, not_utf8};
 
 /// Decodes blocks. One owner; its caches change speed, never results.
 pub struct Decoder {
@@ -136,16 +137,47 @@ impl Decoder {
             self.oversize(b"", &mut batch);
         }
         let valid = simdutf8::basic::from_utf8(&block.bytes).is_ok();
-        for (number, line) in block.lines().enumerate() {
-            let is_header = number == 0 && block.starts_with_header;
-            if !is_header {
-                let frame = Frame { text: line, header: block.header.as_deref() };
-                self.frames(frame, valid, now, &mut batch);
-            }
+        let mut rest = &block.bytes[..];
+        if block.starts_with_header && !rest.is_empty() {
+            rest = first_line(rest).1;
+            batch.lines += 1;
+        }
+        while !rest.is_empty() {
+            let behind = if valid { self.at_once(rest, now, &mut batch) } else { None };
+            rest = behind.unwrap_or_else(|| {
+                let (text, behind) = first_line(rest);
+                self.frames(Frame { text, header: block.header.as_deref() }, valid, now, &mut batch);
+                behind
+            });
             batch.lines += 1;
         }
         batch.lines -= u32::from(block.is_open());
         batch
+    }
+
+    /// Decodes the first of some lines if it is a record of our own format laid out like one before, as most are, without
+    /// looking for its end first; what stands behind it.
+    #[inline]
+    fn at_once<'l>(&mut self, lines: &'l [u8], now: Timestamp, batch: &mut Batch) -> Option<&'l [u8]> {
+        if !self.may_be_canonical || lines.first() != Some(&b'{') {
+            return None;
+        }
+        let mut draft = Draft::default();
+        let (line, behind) = lines.split_at_checked(self.layouts.read(lines, &mut draft)?)?;
+        let behind = match behind {
+            [] => behind,
+            [b'\n', behind @ ..] => behind,
+            _ => return None,
+        };
+        if line.len() > self.settings.frame_bytes_max {
+            return None;
+        }
+        let pushed = canonical::complete(&draft).and_then(|()| self.normaliser.push(&draft, now, batch));
+        if let Err(fault) = pushed {
+            // There are no zeros in it, so it is not torn.
+            fault.each().for_each(|fault| reject(&self.settings, fault, line, batch));
+        }
+        Some(behind)
     }
 
     /// Decodes a line. One that is longer than a frame may be holds several, or one that is too long.
@@ -227,217 +259,6 @@ impl Decoder {
             context.fault(not_utf8(frame.text));
         }
         !context.torn
-    }
-}
-
-/// Decoding of one frame, through its wrappers.
-struct Context<'c> {
-    settings: &'c Settings,
-    normaliser: &'c mut Normaliser,
-    layouts: &'c mut Layouts,
-    mapped: &'c mut map::Layouts,
-    claims: &'c mut Claims,
-    /// Memory for the outsides of frames, one for each depth.
-    rooms: &'c mut Vec<Room>,
-    may_be_canonical: bool,
-    trace: Option<&'c mut Trace>,
-    now: Timestamp,
-    batch: &'c mut Batch,
-    /// The frame as it came.
-    outside: &'c [u8],
-    /// Zeros in it may mean that it is pieces of several.
-    may_be_torn: bool,
-    /// They do.
-    torn: bool,
-    /// How many bytes it may still unfold to.
-    room: &'c Cell<usize>,
-}
-
-impl Context<'_> {
-    /// Decodes a frame, or what is inside of it; `sound` where it is known to be JSON.
-    fn descend(&mut self, frame: Frame<'_>, sound: bool, scratches: &mut [Vec<u8>]) {
-        if self.may_be_canonical && frame.text.starts_with(b"{") {
-            // Most frames are canonical records laid out like one before.
-            let mut draft = Draft::default();
-            if self.layouts.read(frame.text, &mut draft).is_some() {
-                return self.record(canonical::complete(&draft).map(|()| &draft));
-            }
-        }
-        if frame.text.starts_with(b"{") && self.mapped(frame) {
-            return;
-        }
-        let mut room = self.rooms.pop().unwrap_or_default();
-        match Shape::within(&mut room, frame.text, frame.header.is_some(), sound) {
-            Ok(shape) => {
-                self.known(frame, &shape, scratches);
-                room.give_back(shape);
-            }
-            Err(error) => self.fault(Fault::not_json(error, frame.text)),
-        }
-        self.rooms.push(room);
-    }
-
-    /// Reads a frame that is laid out like one before that a map could read.
-    fn mapped(&mut self, frame: Frame<'_>) -> bool {
-        let (mut scratches, mut found) = (Map::scratches(), None);
-        let format = self.mapped.read(frame.text, &mut found);
-        let format = format.and_then(|at| self.settings.rulebook.formats.get(at));
-        if let (Some(How::Map(map)), Some(found)) = (format.map(|format| &format.read), &mut found) {
-            map.finish(found, &mut scratches, &mut |read| self.record(read));
-            return true;
-        }
-        false
-    }
-
-    fn known(&mut self, frame: Frame<'_>, shape: &Shape<'_>, scratches: &mut [Vec<u8>]) {
-        // That a record is of our own format is for certain, whatever else might claim it.
-        if self.may_be_canonical && canonical::claims(shape) {
-            let mut reading = canonical::Reading::of(shape);
-            // Of a short cut there is nothing to see.
-            if reading.is_sound() && self.trace.is_none() {
-                self.layouts.learn(frame.text);
-            }
-            self.enter(canonical::NAME);
-            self.record(reading.record());
-            return self.leave_format();
-        }
-        let formats = &self.settings.rulebook.formats;
-        match self.claims.of(shape, formats, self.settings.format) {
-            Some(Claim::Wrapper(at)) => {
-                let wrapper = &unwrap::ALL[at];
-                self.enter(wrapper.name);
-                self.unwrap(wrapper, frame, shape, scratches);
-                if let Some(trace) = &mut self.trace {
-                    trace.leave_wrapper(self.batch);
-                }
-            }
-            Some(Claim::Format(at)) => {
-                if let Some(format) = formats.get(at) {
-                    self.enter(&format.name);
-                    let mut mapped = std::mem::take(self.mapped);
-                    let mut is_sound = true;
-                    format.decode_like(&frame, shape, (at, &mut mapped), &mut |read| {
-                        is_sound &= read.is_ok();
-                        self.record(read);
-                    });
-                    // Of a short cut there is nothing to see.
-                    if let (true, None, How::Map(map)) = (is_sound, &self.trace, &format.read) {
-                        let fixed = || Claims::told_by(shape, formats, self.settings.format);
-                        map.learn(shape, (at, &mut mapped), fixed);
-                    }
-                    *self.mapped = mapped;
-                    self.leave_format();
-                }
-            }
-            None => self.unrecognised(frame, shape),
-        }
-    }
-
-    fn enter(&mut self, name: &str) {
-        if let Some(trace) = &mut self.trace {
-            trace.enter(name);
-        }
-    }
-
-    fn leave_format(&mut self) {
-        if let Some(trace) = &mut self.trace {
-            trace.leave_format(self.batch);
-        }
-    }
-
-    fn unwrap(
-        &mut self,
-        wrapper: &unwrap::Wrapper,
-        frame: Frame<'_>,
-        shape: &Shape<'_>,
-        scratches: &mut [Vec<u8>],
-    ) {
-        let Some((scratch, deeper)) = scratches.split_first_mut() else {
-            let message = "wrapped more than six times; is a log shipper reading its own output?";
-            return self.fault(Fault::new(Reason::BadWrapper, "", frame.text, message));
-        };
-        if wrapper.content != Content::Plain {
-            self.outside = b"";
-        }
-        let room = self.room;
-        let mut inner = |payload: &[u8]| {
-            let text = trim(payload);
-            // What stands in the frame as it is has been looked at with it.
-            let sound = shape.holds(text);
-            if !sound && simdutf8::basic::from_utf8(text).is_err() {
-                self.fault(not_utf8(text));
-            } else if !text.is_empty() {
-                let frame = Frame { text, header: frame.header };
-                match wrapper.content {
-                    Content::Plain => self.descend(frame, sound, deeper),
-                    Content::Encoded => self.inside(text).descend(frame, sound, deeper),
-                }
-            }
-        };
-        let mut scratch = Scratch { text: scratch, room };
-        if let Err(fault) = (wrapper.peel)(shape, &mut scratch, &mut inner) {
-            self.fault(fault);
-        }
-    }
-
-    /// The same for what was encoded: it is a frame of its own, complete as it is.
-    fn inside<'i>(&'i mut self, text: &'i [u8]) -> Context<'i> {
-        Context {
-            settings: self.settings,
-            normaliser: self.normaliser,
-            layouts: self.layouts,
-            mapped: self.mapped,
-            claims: self.claims,
-            rooms: self.rooms,
-            may_be_canonical: self.may_be_canonical,
-            trace: self.trace.as_deref_mut(),
-            now: self.now,
-            batch: self.batch,
-            outside: text,
-            may_be_torn: false,
-            torn: false,
-            room: self.room,
-        }
-    }
-
-    #[cold]
-    fn fault(&mut self, fault: Fault) {
-        // Looked for once: one frame may have a million faults.
-        let may_be_torn = std::mem::take(&mut self.may_be_torn);
-        self.torn |= may_be_torn && memchr::memchr(0, self.outside).is_some();
-        if !self.torn {
-            fault.each().for_each(|fault| reject(self.settings, fault, self.outside, self.batch));
-        }
-    }
-
-    fn record(&mut self, read: Read<&Draft<'_>>) {
-        if matches!(&read, Ok(draft) if draft.foreign) {
-            self.batch.foreign += 1;
-            return;
-        }
-        let pushed = read.and_then(|draft| self.normaliser.push(draft, self.now, self.batch));
-        if let Err(fault) = pushed {
-            self.fault(fault);
-        }
-    }
-
-    #[cold]
-    fn unrecognised(&mut self, frame: Frame<'_>, shape: &Shape<'_>) {
-        let fault = match frame.text.first() {
-            Some(b'{') => {
-                let mut reading = canonical::Reading::of(shape);
-                let miss = reading.near_miss().then(|| reading.record().err()).flatten();
-                // For what is only counted nobody looks for words.
-                let formats = &self.settings.rulebook.formats;
-                let near = has_room(self.settings, self.batch).then(|| nearest(shape, formats)).flatten();
-                near.map_or(miss.clone(), |near| Some(near.fault(miss, frame.text)))
-            }
-            _ => of_document(frame.text),
-        };
-        self.fault(fault.unwrap_or_else(|| {
-            let message = "no known format; `keyhound formats` lists those that are, `--format` names one";
-            Fault::new(Reason::Unrecognised, "", frame.text, message)
-        }));
     }
 }
 

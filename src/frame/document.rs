@@ -10,6 +10,7 @@ use super::body::Frames;
 use super::bracket::{Step, Tracker, opens};
 use super::long::Long;
 use super::open::Open;
+use crate::json::{blocks, marks};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -108,25 +109,37 @@ impl Documents {
     /// Whether every line stands for itself, as far as the borders between lines and objects tell.
     fn is_usual(&self, text: &[u8]) -> bool {
         let (mut start, mut last) = (0, &b""[..]);
-        for at in memchr::memchr2_iter(b'\n', b'}', text).chain([text.len()]) {
-            if text.get(at) == Some(&b'}') {
-                let is_space = |byte: &&u8| byte.is_ascii_whitespace() && **byte != b'\n';
-                if text[at + 1..].iter().find(|byte| !is_space(byte)) == Some(&b'{') {
+        for (block, at) in blocks(text).zip((0..).step_by(64)) {
+            let (mut feeds, closing) = (marks(&block, b'\n'), marks(&block, b'}'));
+            // Where a line ends behind it, no object follows on the same one.
+            let mut doubtful = closing & !(feeds >> 1);
+            while doubtful != 0 {
+                let behind = at + doubtful.trailing_zeros() as usize + 1;
+                if text.get(behind..).is_some_and(object_follows) {
                     return false;
                 }
-                continue;
+                doubtful &= doubtful - 1;
             }
-            let line = &text[start.min(at)..at];
-            let inside = outer(line);
-            if !stands_alone(inside) || line.len() > self.bytes_max {
-                return false;
+            while feeds != 0 {
+                let end = at + feeds.trailing_zeros() as usize;
+                let Some(inside) = self.usual_line(&text[start..end]) else { return false };
+                last = if inside.is_empty() { last } else { inside };
+                start = end + 1;
+                feeds &= feeds - 1;
             }
-            last = if inside.is_empty() { last } else { inside };
-            start = at + 1;
         }
+        let Some(inside) = self.usual_line(&text[start.min(text.len())..]) else { return false };
+        last = if inside.is_empty() { last } else { inside };
         // What stands behind the zeros that a crash left may be open where the whole is not: see `leave`.
         let torn = memchr::memrchr(0, last).map_or(last, |zero| &last[zero + 1..]);
         !is_open(last) && !is_open(torn)
+    }
+
+    /// What stands on a line that stands for itself; `None` where it may not.
+    #[inline]
+    fn usual_line<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+        let inside = outer(line);
+        (stands_alone(inside) && line.len() <= self.bytes_max).then_some(inside)
     }
 
     fn read(&mut self, line: &[u8], out: &mut Vec<u8>) {
@@ -243,6 +256,12 @@ fn next_document(text: &[u8], end: usize) -> Option<usize> {
 /// Whether a text begins with a bracket.
 pub(super) fn begins(text: &[u8]) -> bool {
     matches!(text.first(), Some(b'{' | b'['))
+}
+
+/// Whether an object begins here, on this line.
+fn object_follows(text: &[u8]) -> bool {
+    let is_space = |byte: &&u8| byte.is_ascii_whitespace() && **byte != b'\n';
+    text.iter().find(|byte| !is_space(byte)) == Some(&b'{')
 }
 
 fn is_open(text: &[u8]) -> bool {

@@ -58,15 +58,20 @@ impl Block {
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            let line = &rest[..end];
-            rest = rest.get(end + 1..).unwrap_or_default();
-            Some(if line.first() == Some(&0) { without_hole(line) } else { line })
+            let (line, behind) = (!rest.is_empty()).then(|| first_line(rest))?;
+            rest = behind;
+            Some(line)
         })
     }
+}
+
+/// The first of some lines, as [`Block::lines`] tells it, and what stands behind it.
+#[inline]
+pub fn first_line(lines: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b'\n', lines).unwrap_or(lines.len());
+    let line = &lines[..end];
+    let line = if line.first() == Some(&0) { without_hole(line) } else { line };
+    (line, lines.get(end + 1..).unwrap_or_default())
 }
 
 #[cold]

@@ -16,6 +16,7 @@ pub use reader::Reader;
 pub use walk::{each_in, elements, members};
 
 use scan::find_special;
+pub use scan::{blocks, marks};
 use thiserror::Error;
 
 /// Deepest nesting that is read; deeper input is refused, not followed.
@@ -31,30 +32,28 @@ pub fn plain_length(text: &[u8]) -> Option<usize> {
     (text.get(length) == Some(&b'"')).then_some(length)
 }
 
-/// Whether two names are the same. Names are short, and nearly always of different lengths or told by their first and
-/// last bytes: a call of the library's comparison takes longer than that.
+/// Whether two short texts are the same. Names are nearly always of different lengths or told by their first and last
+/// bytes: a call of the library's comparison takes longer than that.
 #[inline(always)]
 pub fn same(one: &[u8], other: &[u8]) -> bool {
     let length = one.len();
     if length != other.len() {
         return false;
     }
-    match (one.first_chunk::<8>(), other.first_chunk::<8>(), one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        (Some(start), Some(other_start), Some(end), Some(other_end)) => {
-            start == other_start && end == other_end && (length <= 16 || one[8..] == other[8..])
-        }
-        _ => match (
-            one.first_chunk::<4>(),
-            other.first_chunk::<4>(),
-            one.last_chunk::<4>(),
-            other.last_chunk(),
-        ) {
-            (Some(start), Some(other_start), Some(end), Some(other_end)) => {
-                start == other_start && end == other_end
-            }
-            _ => one.iter().zip(other).all(|(one, other)| one == other),
-        },
+    match length {
+        0..4 => one.iter().zip(other).all(|(one, other)| one == other),
+        4..8 => same_ends::<4>(one, other),
+        8..16 => same_ends::<8>(one, other),
+        16..32 => same_ends::<16>(one, other),
+        32..=64 => same_ends::<32>(one, other),
+        _ => one == other,
     }
+}
+
+/// Whether the first and the last `N` bytes are the same, of texts that have them.
+#[inline(always)]
+fn same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk::<N>() && one.last_chunk::<N>() == other.last_chunk::<N>()
 }
 
 /// Where and why a text is not JSON.

@@ -21,6 +21,24 @@ fn special_bits(bytes: [u8; 16]) -> u32 {
     (lanes.simd_eq(Lanes::splat(b'"')) | lanes.simd_eq(Lanes::splat(b'\\')) | controls).to_bitmask()
 }
 
+/// A text in blocks of sixty-four bytes, the last one filled up with zeros.
+pub fn blocks(text: &[u8]) -> impl Iterator<Item = [u8; 64]> {
+    let (whole, rest) = text.as_chunks::<64>();
+    let mut last = [0; 64];
+    for (place, byte) in last.iter_mut().zip(rest) {
+        *place = *byte;
+    }
+    whole.iter().copied().chain((!rest.is_empty()).then_some(last))
+}
+
+/// Where a byte stands in a block, a bit for each.
+#[inline(always)]
+pub fn marks(block: &[u8; 64], byte: u8) -> u64 {
+    let (chunks, _) = block.as_chunks::<16>();
+    let bits = |chunk: &[u8; 16]| u64::from(Lanes::new(*chunk).simd_eq(Lanes::splat(byte)).to_bitmask());
+    chunks.iter().rev().fold(0, |all, chunk| all << 16 | bits(chunk))
+}
+
 /// Length of the run of bytes before the first quote, backslash or control character; the whole length if none.
 #[inline(always)]
 pub(super) fn find_special(text: &[u8]) -> usize {

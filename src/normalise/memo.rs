@@ -1,5 +1,7 @@
 //! A small cache from text to what it stands for: speed only, never meaning.
 
+use crate::json::same;
+
 /// Longest text that is remembered.
 pub(super) const TEXT_MAX: usize = 55;
 
@@ -26,24 +28,33 @@ impl<V: Copy> Memo<V> {
     /// What `text` stands for: from the cache, or by `make`, whose error is not remembered.
     #[inline]
     pub(super) fn get<E>(&mut self, text: &[u8], make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
-        if text.len() > TEXT_MAX {
-            return make();
+        match self.find(text) {
+            Some(value) => Ok(*value),
+            None => make().inspect(|value| self.put(text, *value)),
         }
-        let first = mixed(text) & (self.places.len() - 1);
-        for at in [first, first ^ 1] {
-            if let Some(Some(place)) = self.places.get(at)
-                && place.text.get(..usize::from(place.length)) == Some(text)
-            {
-                return Ok(place.value);
-            }
-        }
-        let value = make()?;
-        self.put(first, text, value);
-        Ok(value)
     }
 
+    /// What is remembered of `text`.
+    #[inline]
+    pub(super) fn find(&mut self, text: &[u8]) -> Option<&mut V> {
+        let first = mixed(text) & (self.places.len() - 1);
+        let is_there = |place: &Option<Place<V>>| {
+            place
+                .as_ref()
+                .and_then(|place| place.text.get(..usize::from(place.length)))
+                .is_some_and(|known| same(known, text))
+        };
+        let at = [first, first ^ 1].into_iter().find(|at| self.places.get(*at).is_some_and(is_there))?;
+        self.places.get_mut(at)?.as_mut().map(|place| &mut place.value)
+    }
+
+    /// Remembers what `text` stands for, if it is not too long.
     #[cold]
-    fn put(&mut self, first: usize, text: &[u8], value: V) {
+    pub(super) fn put(&mut self, text: &[u8], value: V) {
+        if text.len() > TEXT_MAX {
+            return;
+        }
+        let first = mixed(text) & (self.places.len() - 1);
         let mut place = Place { length: 0, text: [0; TEXT_MAX], value };
         for (byte, copy) in text.iter().zip(&mut place.text) {
             *copy = *byte;

@@ -60,13 +60,14 @@ pub struct Rulebook {
 /// Makes records of drafts.
 pub struct Normaliser {
     rules: Arc<Rulebook>,
-    /// Fingerprints of identifiers, and whether these may be shown.
-    keys: Memo<(KeyId, bool)>,
-    /// The same for full keys and long identifiers, by a hash of theirs.
+    /// Fingerprints of identifiers, whether these may be shown, and where they stand in the batch.
+    keys: Memo<(KeyId, bool, Text)>,
+    /// The first two for full keys and long identifiers, by a hash of theirs.
     tagged_keys: Memo<(KeyId, bool)>,
-    models: Memo<(u64, Option<PricedModel>)>,
-    /// Texts known to hold no secret.
-    clean: Memo<()>,
+    /// Models, and where they stand in the batch.
+    models: Memo<(u64, Option<PricedModel>, Text)>,
+    /// Texts known to hold no secret, and where they stand in the batch.
+    clean: Memo<Text>,
     /// The same for long ones, by a hash of theirs.
     tagged_clean: Memo<()>,
     scratch: Vec<u8>,
@@ -157,6 +158,9 @@ impl Normaliser {
             let message = "names no key; every record needs one (its last four characters do)";
             return Err(Fault::new(Reason::BadKey, "api_key_prefix", b"", message));
         }
+        if let Some((id, true, place)) = keys.find(text) {
+            return Ok((*id, batch.keep(place, text)));
+        }
         // An identifier that holds a key all the same is not shown; the last four characters of a key always may be.
         let name = || Ok::<_, ()>((rules.namer.id(text), !rules.redactor.finds(text)));
         let is_secret = may_be_secret(text);
@@ -166,7 +170,7 @@ impl Normaliser {
         } else if text.len() > memo::TEXT_MAX {
             tagged_keys.get(&tag(rules, text), name)
         } else {
-            keys.get(text, name)
+            name().inspect(|(id, may_be_shown)| keys.put(text, (*id, *may_be_shown, Text::NONE)))
         };
         let (id, may_be_shown) = named.unwrap_or_else(|()| (rules.namer.id(text), true));
         let hint = batch.store(|out| {
@@ -197,17 +201,25 @@ impl Normaliser {
     }
 
     fn model(&mut self, written: Str<'_>, batch: &mut Batch) -> (Model, Option<PricedModel>) {
+        if written.is_empty() {
+            return (Model { id: 0, name: Text::NONE }, None);
+        }
+        if let Some((id, priced, place)) = self.models.find(written.resolve(&mut self.scratch)) {
+            let name = batch.keep(place, written.resolve(&mut self.scratch));
+            return (Model { id: *id, name }, *priced);
+        }
         let name = self.text(written, batch);
-        let Self { rules, models, .. } = self;
-        let make = || {
-            let text = batch.text(name);
-            let (canonical, priced) = match rules.prices.resolve(text) {
-                Ok(model) => (rules.prices.name(model).to_owned(), Some(model)),
-                Err(reduced) => (reduced, None),
-            };
-            Ok::<_, ()>((leading_u64(blake3::hash(canonical.as_bytes()).as_bytes()), priced))
+        let Self { rules, models, scratch, .. } = self;
+        let text = batch.text(name);
+        let (canonical, priced) = match rules.prices.resolve(text) {
+            Ok(model) => (rules.prices.name(model).to_owned(), Some(model)),
+            Err(reduced) => (reduced, None),
         };
-        let (id, priced) = models.get(batch.bytes_of(name), make).unwrap_or((0, None));
+        let id = leading_u64(blake3::hash(canonical.as_bytes()).as_bytes());
+        // What holds a secret is not remembered.
+        if written.resolve(scratch) == batch.bytes_of(name) {
+            models.put(batch.bytes_of(name), (id, priced, name));
+        }
         (Model { id: if name.is_none() { 0 } else { id }, name }, priced)
     }
 
@@ -286,7 +298,12 @@ impl Normaliser {
         }
         let (k0, k1) = self.rules.hash_key;
         let hash = SipHasher13::new_with_keys(k0, k1).hash(written.resolve(&mut self.scratch));
-        (hash.max(1), self.text(written, batch))
+        // It does not come again: nothing is gained by remembering it, and something else would be forgotten.
+        let text = written.resolve(&mut self.scratch);
+        let is_clean = text.len() <= TEXT_MAX && !self.rules.redactor.finds(text);
+        let id =
+            if is_clean { batch.store(|out| out.extend_from_slice(text)) } else { self.text(written, batch) };
+        (hash.max(1), id)
     }
 
     /// Stores a text, without the secrets it may hold.
@@ -296,6 +313,9 @@ impl Normaliser {
         }
         let Self { rules, clean, tagged_clean, scratch, .. } = self;
         let text = written.resolve(scratch);
+        if let Some(place) = clean.find(text) {
+            return batch.keep(place, text);
+        }
         let as_it_is = text.len() <= TEXT_MAX && is_clean(rules, clean, tagged_clean, text);
         batch.store(|out| {
             if as_it_is {
@@ -309,14 +329,12 @@ impl Normaliser {
 }
 
 /// True where `text` holds no secret, which is remembered.
-#[inline]
-fn is_clean(rules: &Rulebook, clean: &mut Memo<()>, tagged: &mut Memo<()>, text: &[u8]) -> bool {
-    let look = || if rules.redactor.finds(text) { Err(()) } else { Ok(()) };
-    match text.len() {
-        ..SECRET_MIN => true,
-        SECRET_MIN..=memo::TEXT_MAX => clean.get(text, look).is_ok(),
-        _ => tagged.get(&tag(rules, text), look).is_ok(),
+fn is_clean(rules: &Rulebook, clean: &mut Memo<Text>, tagged: &mut Memo<()>, text: &[u8]) -> bool {
+    let look = || if text.len() >= SECRET_MIN && rules.redactor.finds(text) { Err(()) } else { Ok(()) };
+    if text.len() > memo::TEXT_MAX {
+        return tagged.get(&tag(rules, text), look).is_ok();
     }
+    look().inspect(|()| clean.put(text, Text::NONE)).is_ok()
 }
 
 /// A fingerprint by which a text is remembered that is too long to be, or must not be.

@@ -32,13 +32,16 @@ pub fn parse(text: &[u8]) -> Result<Stamp, TimeError> {
 
 fn parse_civil(text: &[u8]) -> Result<Stamp, TimeError> {
     let Some((fixed, rest)) = text.split_first_chunk::<19>() else { return Err(TimeError::Notation) };
-    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, t, h0, h1, b':', n0, n1, b':', s0, s1] = *fixed else {
+    let [date @ .., d0, d1, t, h0, h1, colon, n0, n1, b':', s0, s1] = *fixed else {
         return Err(TimeError::Notation);
     };
+    let date = Pairs::of(date, *b"0000-00-");
+    let time = Pairs::of([d0, d1, b'T', h0, h1, colon, n0, n1], *b"00T00:00");
+    let (Some(date), Some(time)) = (date, time) else { return Err(TimeError::Notation) };
     let mut all = Digits::default();
-    let year = all.two(y0, y1) * 100 + all.two(y2, y3);
-    let (month, day) = (all.two(m0, m1), all.two(d0, d1));
-    let (hour, minute, second) = (all.two(h0, h1), all.two(n0, n1), all.two(s0, s1));
+    let second = all.two(s0, s1);
+    let (year, month) = (date.at(0) * 100 + date.at(2), date.at(5));
+    let (day, hour, minute) = (time.at(0), time.at(3), time.at(6));
     if all.failed || !matches!(t, b'T' | b't' | b' ') {
         return Err(TimeError::Notation);
     }
@@ -71,6 +74,35 @@ fn in_range(ns: i64) -> Result<Timestamp, TimeError> {
         return Err(TimeError::OutOfRange);
     }
     Ok(at)
+}
+
+/// Pairs of digits in eight bytes, read all at once.
+struct Pairs(u64);
+
+impl Pairs {
+    /// Those of a text that has digits where `like` has noughts, and else the same as it.
+    #[inline(always)]
+    fn of(text: [u8; 8], like: [u8; 8]) -> Option<Self> {
+        const NOUGHTS: u64 = u64::from_le_bytes(*b"00000000");
+        const HIGHS: u64 = 0x8080_8080_8080_8080;
+        let like = u64::from_le_bytes(like);
+        // What differs from the pattern: of a digit its value, of anything else at its place more than nine or, where the
+        // pattern has none, more than nothing.
+        let digits = u64::from_le_bytes(text) ^ like;
+        // Bytes of the pattern that are no noughts have to be met exactly.
+        let others = like ^ NOUGHTS;
+        let others = ((others | (others & !HIGHS).wrapping_add(!HIGHS)) & HIGHS) >> 7;
+        let is_other = others * 0xff;
+        let limit = (0x7676_7676_7676_7676 & !is_other) | (0x7f7f_7f7f_7f7f_7f7f & is_other);
+        ((digits.wrapping_add(limit) | digits) & HIGHS == 0)
+            .then(|| Self(digits.wrapping_mul(10).wrapping_add(digits >> 8)))
+    }
+
+    /// The pair that begins at a place.
+    #[inline(always)]
+    const fn at(&self, place: u32) -> u32 {
+        (self.0 >> (8 * place) & 0xff) as u32
+    }
 }
 
 /// Reads pairs of digits and remembers whether one was none: asked once, at the end.

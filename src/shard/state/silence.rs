@@ -1,9 +1,9 @@
 //! When a key was last used, and when that will be too long ago.
 
 use super::{KeyState, Surroundings};
-use crate::baseline::Pulse;
+use crate::baseline::{Patience, Pulse};
 use crate::detect::{Alert, KeyView, Ruleset, Silence};
-use crate::time::{Stamp, Timestamp, Zones};
+use crate::time::{SECOND, Stamp, Timestamp, Zones};
 use crate::window::OpenDay;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl KeyState {
     /// Whether a day has passed of which nobody has made out yet when the key would be missed; when that is, then.
     pub(in crate::shard) fn expect(&mut self, rules: &Ruleset, zones: &mut Zones) -> Option<Timestamp> {
         if self.quiet.look.is_none() && self.quiet.told.is_none() {
-            self.quiet.look = self.hush(rules, zones).map(|silence| silence.told);
+            self.quiet.look = self.hush(rules.patience()?, zones).map(|silence| silence.told);
             return self.quiet.look;
         }
         None
@@ -52,8 +52,18 @@ impl KeyState {
         rules: &Ruleset,
         zones: &mut Zones,
     ) -> (Option<Alert>, Option<Timestamp>) {
-        let Some(silence) = self.hush(rules, zones).filter(|_| self.quiet.look == Some(now)) else {
-            self.quiet.look = self.quiet.look.filter(|look| *look != now);
+        let Some(patience) = rules.patience().filter(|_| self.quiet.look == Some(now)) else {
+            return (None, None);
+        };
+        // Of a key that has been used since then it need not be made out what is usual.
+        #[allow(clippy::cast_possible_truncation, reason = "hours, which a setting bounds")]
+        let soonest = self.quiet.last.plus((patience.hours_min * 3600.0) as i64 * SECOND);
+        if soonest > now {
+            self.quiet.look = Some(soonest);
+            return (None, self.quiet.look);
+        }
+        let Some(silence) = self.hush(patience, zones) else {
+            self.quiet.look = None;
             return (None, None);
         };
         if silence.told > now {
@@ -74,8 +84,7 @@ impl KeyState {
     }
 
     /// The silence that there will be if the key is not used any more.
-    fn hush(&self, rules: &Ruleset, zones: &mut Zones) -> Option<Silence> {
-        let patience = rules.patience()?;
+    fn hush(&self, patience: Patience, zones: &mut Zones) -> Option<Silence> {
         let since = self.quiet.last;
         let day = zones.local(self.profile.zone, since).day;
         let is_clean = |day| !self.foul.iter().any(|foul| foul.from <= day && day <= foul.to);
