@@ -18,6 +18,9 @@ use std::time::Instant;
 
 fn main() {
     let mut args = std::env::args().skip(1);
+    if std::env::args().any(|arg| arg == "--instructions") {
+        std::process::exit(i32::from(!instructions()));
+    }
     if args.next().as_deref() == Some("--reference") {
         let path = args.next().expect("a file");
         let (records, alerts) =
@@ -40,6 +43,26 @@ fn main() {
     incidents(&path, runs);
     memory(records);
     restart(records, runs);
+}
+
+/// Counts instead of measuring; false where something takes more than is written down.
+fn instructions() -> bool {
+    // As often for each key as in the million records of a thousand that are measured otherwise.
+    let (records, keys) = (300_000, 300);
+    let path = generate(&format!("{records}-{keys}"), |out| common::write_records(out, records, keys));
+    let one = generate("1-1", |out| common::write_records(out, 1, 1));
+    let config = folder("bench-instructions").join("incidents.toml");
+    std::fs::write(&config, "[incidents]\nenabled = true\n").unwrap();
+    let this = std::env::current_exe().unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let ours = || vec![env!("CARGO_BIN_EXE_keyhound").to_owned(), "run".to_owned(), "--threads=1".to_owned()];
+    let with_incidents = ours().into_iter().chain(["--config".to_owned(), text(&config)]).collect();
+    let runs = [
+        ("serde_json loop", vec![text(&this), "--reference".to_owned()]),
+        ("keyhound", ours()),
+        ("keyhound, incidents", with_incidents),
+    ];
+    common::instructions::count((&path, records), &one, &runs)
 }
 
 /// The peak memory of this process, where the system tells it.

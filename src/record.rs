@@ -303,8 +303,9 @@ reasons! {
     BadArchive "bad_archive" "Compressed data that is damaged or cut off.",
 }
 
-/// Records decoded from one block of input, with their texts, in input order.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+/// Records decoded from one block of input, with their texts, in input order. Two are equal that say the same, wherever
+/// their texts stand.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// The records.
     pub records: Vec<UsageRecord>,
@@ -331,6 +332,36 @@ pub struct Batch {
     /// The records that bring the latest time so far into a new minute: index, and the minute since 1970.
     pub minutes: Vec<(u32, i64)>,
     texts: Vec<u8>,
+}
+
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        let told = |batch: &Self| {
+            let Self {
+                reject_bytes,
+                rejected,
+                lines,
+                bytes,
+                opaque_addresses,
+                halves,
+                truncations,
+                foreign,
+                ..
+            } = batch;
+            (*reject_bytes, *rejected, *lines, *bytes, *opaque_addresses, *halves, *truncations, *foreign)
+        };
+        let same = |(one, their): (&UsageRecord, &UsageRecord)| {
+            let (mut one, mut their) = (*one, *their);
+            let texts = one.texts().into_iter().zip(their.texts());
+            texts.into_iter().all(|(one, their)| {
+                self.bytes_of(std::mem::take(one)) == other.bytes_of(std::mem::take(their))
+            }) && one == their
+        };
+        told(self) == told(other)
+            && (&self.minutes, &self.rejects) == (&other.minutes, &other.rejects)
+            && self.records.len() == other.records.len()
+            && self.records.iter().zip(&other.records).all(same)
+    }
 }
 
 impl Batch {

@@ -3,11 +3,13 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     missing_docs,
     reason = "shared by two benchmarks, each using some of it"
 )]
 
 pub mod decode;
+pub mod instructions;
 pub mod reference;
 pub mod wrapped;
 

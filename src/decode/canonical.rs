@@ -43,31 +43,22 @@ pub(super) fn claims(shape: &Shape<'_>) -> bool {
     shape.has("timestamp") && (shape.has("api_key_prefix") || shape.has("api_key"))
 }
 
-/// Reads the value of a field if it has the form it nearly always has: its length, without quotes. `text` begins
-/// with the value; `quoted` tells whether there was a quote before it.
+/// Reads a text behind its opening quote if it has the form it nearly always has: its length, without quotes.
 #[inline(always)]
-pub(super) fn take_usual<'a>(
-    draft: &mut Draft<'a>,
-    field: Field,
-    text: &'a [u8],
-    quoted: bool,
-) -> Option<usize> {
-    if quoted {
-        let length = plain_length(text)?;
-        return take_text(draft, field, &text[..length]).map(|()| length);
-    }
-    take_number(draft, field, text)
+pub(super) fn take_text<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<usize> {
+    let length = plain_length(text)?;
+    take_plain(draft, field, text.get(..length)?).map(|()| length)
 }
 
-/// The same of the cell of a table, which may be either.
+/// Reads the cell of a table, which may be a text or a number.
 #[inline]
 pub(super) fn take_cell<'a>(draft: &mut Draft<'a>, field: Field, cell: &'a [u8]) -> Option<()> {
-    take_text(draft, field, cell)
+    take_plain(draft, field, cell)
         .or_else(|| take_number(draft, field, cell).filter(|length| *length == cell.len()).map(|_| ()))
 }
 
 #[inline(always)]
-fn take_text<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<()> {
+fn take_plain<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<()> {
     let value = Str::plain(text);
     match field {
         Field::Time => draft.time = Some(parse_time(text).ok()?),
@@ -85,7 +76,7 @@ fn take_text<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<
 
 /// Reads the number at the start of a text; its length.
 #[inline(always)]
-fn take_number(draft: &mut Draft<'_>, field: Field, text: &[u8]) -> Option<usize> {
+pub(super) fn take_number(draft: &mut Draft<'_>, field: Field, text: &[u8]) -> Option<usize> {
     if field == Field::Cost {
         let (nano, length) = small_nano(text)?;
         draft.cost = Some(NanoUsd::from_record(nano)?);
@@ -131,9 +122,12 @@ impl<'a> Reading<'a> {
                     if reading.is_told_by_another(field, name, value) {
                         continue;
                     }
-                    let quoted = raw.first() == Some(&b'"');
-                    let text = if quoted { &raw[1..] } else { raw };
-                    if take_usual(&mut reading.draft, field, text, quoted).is_none() {
+                    let draft = &mut reading.draft;
+                    let taken = match raw {
+                        [b'"', text @ ..] => take_text(draft, field, text),
+                        _ => take_number(draft, field, raw),
+                    };
+                    if taken.is_none() {
                         reading.assign(field, value);
                     }
                 }

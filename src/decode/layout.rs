@@ -1,6 +1,6 @@
 //! A short cut for our own records that are laid out like one before: same fields, same order, same spacing.
 
-use super::canonical::take_usual;
+use super::canonical::{take_number, take_text};
 use super::draft::Draft;
 use super::field::{Field, field};
 use super::tree::{Steps, Tree};
@@ -14,22 +14,26 @@ impl Layouts {
     /// Reads the record at the start of a text, if it is laid out like one before; its length. It stands on one line.
     #[inline]
     pub(super) fn read<'a>(&self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
-        let mut reader = Reader::new(text);
-        self.0.read(&mut reader, |field, reader| {
-            let Some(field) = *field else { return reader.skip_on_line() };
-            reader.take_usual(|rest, quoted| {
-                let length = take_usual(draft, field, rest, quoted);
-                // Nothing tells nothing.
-                length.or_else(|| (!quoted && rest.starts_with(b"null")).then_some(4))
-            })
-        })?;
-        Some(reader.position())
+        self.0.measure(text, |field, value| match (field, value) {
+            (None, _) => {
+                let mut reader = Reader::new(value);
+                reader.skip_on_line().map(|()| reader.position())
+            }
+            (Some(field), [b'"', text @ ..]) => take_text(draft, *field, text).map(|length| length + 2),
+            // Nothing tells nothing.
+            (Some(field), _) => {
+                take_number(draft, *field, value).or_else(|| value.starts_with(b"null").then_some(4))
+            }
+        })
     }
 
-    /// Learns the layout of a record that was read in the general way.
+    /// Learns the layout of a record that was read in the general way, if it stands on one line: one that was inside of
+    /// something else may not, and what is read by it must.
     #[cold]
     pub(super) fn learn(&mut self, text: &[u8]) {
-        self.0.learn(|| steps(text));
+        if memchr::memchr(b'\n', text).is_none() {
+            self.0.learn(|| steps(text));
+        }
     }
 }
 
@@ -127,6 +131,7 @@ mod tests {
             r#"{"timestamp": 1780632395, "api_key_prefix": "a", "model": []}"#,
             r#"{"timestamp": 1780632395, "api_key_prefix": "a", "n\u006fte": 1}"#,
             r#"{"timestamp": 1780632395, "api_key_prefix": "a\u0062"}"#,
+            "{\"timestamp\": 1780632395,\n\"api_key_prefix\": \"a\"}",
         ] {
             let mut layouts = Layouts::default();
             read(Some(&mut layouts), text);

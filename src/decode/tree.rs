@@ -5,7 +5,7 @@
 //! records begin alike they share the way up to where they part. Where a record is like none before, it is read from its
 //! start in the general way: the result is the same, only slower.
 
-use crate::json::Reader;
+use crate::json::{Reader, same};
 
 /// Stretches that are kept.
 const BRANCHES_MAX: usize = 2048;
@@ -86,6 +86,31 @@ impl<S: PartialEq> Tree<S> {
                     continue 'values;
                 }
                 reader.return_to(start);
+            }
+            return None;
+        }
+    }
+
+    /// The same of a record that a text begins with; how long it is. `take` is given the text from a value on, and says
+    /// how long that is: what a text is read by has a place to remember, and values are too short for that.
+    #[inline]
+    pub(super) fn measure<'a>(
+        &self,
+        text: &'a [u8],
+        mut take: impl FnMut(&S, &'a [u8]) -> Option<usize>,
+    ) -> Option<usize> {
+        let (mut next, mut rest) = (&self.starts, text);
+        'values: loop {
+            for branch in next.iter().filter_map(|at| self.branches.get(*at)) {
+                let Some((before, value)) = rest.split_at_checked(branch.before.len()) else { continue };
+                if !same(before, &branch.before) {
+                    continue;
+                }
+                let Some(step) = &branch.step else { return Some(text.len() - value.len()) };
+                if let Some(behind) = take(step, value).and_then(|length| value.get(length..)) {
+                    (next, rest) = (&branch.next, behind);
+                    continue 'values;
+                }
             }
             return None;
         }

@@ -41,6 +41,10 @@ impl Rule for AccountManipulation {
         test(view, ACTIONS)
     }
 
+    fn needs_sightings(&self) -> bool {
+        true
+    }
+
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         explain(view, ACTIONS)
     }

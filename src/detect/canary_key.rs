@@ -39,6 +39,10 @@ impl Rule for CanaryKey {
         (!seen.is_empty()).then(|| Finding { severity: Severity::Critical, extent: extent(seen.count()) })
     }
 
+    fn needs_sightings(&self) -> bool {
+        true
+    }
+
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         let Some(seen) = view.day.sightings.as_ref().map(|sightings| &sightings.canary) else {
             return Explanation::none(view);

@@ -36,6 +36,10 @@ impl Rule for DefenseEvasion {
         test(view, ACTIONS)
     }
 
+    fn needs_sightings(&self) -> bool {
+        true
+    }
+
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         explain(view, ACTIONS)
     }

@@ -32,6 +32,7 @@ pub use silence::Silence;
 use crate::baseline::Patience;
 use crate::config::ConfigError;
 use crate::signal::Signals;
+use crate::window::OpenDay;
 use rule::Load;
 
 /// A detector: what operators read about it, and how to start it.
@@ -115,6 +116,8 @@ const CHECK_CHANGE: &[&str] = &[
 /// Detectors that are switched on, with their settings, in the order of [`ALL`].
 pub struct Ruleset {
     rules: Vec<(u16, &'static Detector, Box<dyn Rule>)>,
+    /// Places of those that are asked about every day.
+    everyday: Vec<usize>,
 }
 
 impl Ruleset {
@@ -131,7 +134,9 @@ impl Ruleset {
                 rules.push((number, detector, rule));
             }
         }
-        Ok(Self { rules })
+        let everyday = rules.iter().enumerate().filter(|(_, (.., rule))| !rule.needs_sightings());
+        let everyday = everyday.map(|(place, _)| place).collect();
+        Ok(Self { rules, everyday })
     }
 
     /// The loaded detectors.
@@ -142,6 +147,18 @@ impl Ruleset {
     /// The same, each with its place in [`ALL`].
     fn numbered(&self) -> impl Iterator<Item = (u16, &'static Detector, &dyn Rule)> {
         self.rules.iter().map(|(number, detector, rule)| (*number, *detector, &**rule))
+    }
+
+    /// The same, but for those that cannot hold on this day.
+    #[inline]
+    fn asked_of(&self, day: &OpenDay) -> impl Iterator<Item = (u16, &'static Detector, &dyn Rule)> {
+        let everyday = self.everyday.iter().filter_map(|place| self.rules.get(*place));
+        let (all, everyday) = match day.sightings {
+            Some(_) => (&self.rules[..], None),
+            None => (&[][..], Some(everyday)),
+        };
+        let asked = all.iter().chain(everyday.into_iter().flatten());
+        asked.map(|(number, detector, rule)| (*number, *detector, &**rule))
     }
 
     /// The names of the loaded detectors that can see nothing in records with these signals only.

@@ -61,7 +61,7 @@ pub fn evaluate(
     raised: &mut Vec<Raised>,
     out: &mut Vec<Alert>,
 ) {
-    for (number, detector, rule) in rules.numbered() {
+    for (number, detector, rule) in rules.asked_of(view.day) {
         let Some(finding) = rule.test(view) else { continue };
         if let Some(alert) = raise(number, finding, at, raised) {
             let blind = rules.blind(view.signals);

@@ -41,6 +41,10 @@ impl Rule for RevokedKey {
         (!seen.is_empty()).then(|| Finding { severity, extent: extent(seen.count()) })
     }
 
+    fn needs_sightings(&self) -> bool {
+        true
+    }
+
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         let Some(sightings) = &view.day.sightings else { return Explanation::none(view) };
         let seen = &sightings.revoked;

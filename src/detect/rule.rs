@@ -21,6 +21,11 @@ pub trait Rule: Send + Sync {
     /// The words and numbers for a finding. Asked only when an alert goes out.
     fn explain(&self, view: &KeyView<'_>) -> Explanation;
 
+    /// Whether it can hold only on days with [`Sightings`](crate::window::Sightings): it is not asked about others.
+    fn needs_sightings(&self) -> bool {
+        false
+    }
+
     /// How long a silence must be to be told, of the detector that tells of them.
     fn patience(&self) -> Option<Patience> {
         None

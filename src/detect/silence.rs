@@ -64,6 +64,10 @@ impl Rule for SilenceRule {
         None
     }
 
+    fn needs_sightings(&self) -> bool {
+        true
+    }
+
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         Explanation::none(view)
     }

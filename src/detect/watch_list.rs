@@ -37,6 +37,10 @@ impl Rule for WatchList {
         (!listed.is_empty()).then(|| Finding { severity: Severity::Critical, extent: extent(count) })
     }
 
+    fn needs_sightings(&self) -> bool {
+        true
+    }
+
     fn explain(&self, view: &KeyView<'_>) -> Explanation {
         let listed = view.day.sightings.as_ref().map_or(&[][..], |sightings| &sightings.listed[..]);
         let first = |seen: &Tally| seen.first().map(|(time, _)| time);

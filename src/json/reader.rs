@@ -162,19 +162,6 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// Shows the text from the next value on, which must begin right here, for those who know how to read a usual
-    /// value faster: its opening quote is taken off, and whether there was one is told. `take` answers with the length
-    /// of the value, without quotes, or with nothing, and then nothing is consumed.
-    #[inline(always)]
-    pub fn take_usual(&mut self, take: impl FnOnce(&'a [u8], bool) -> Option<usize>) -> Option<()> {
-        let quoted = self.peek() == b'"';
-        let rest = &self.text[self.at + usize::from(quoted)..];
-        let length = take(rest, quoted)?;
-        self.at += length + 2 * usize::from(quoted);
-        self.fresh = false;
-        Some(())
-    }
-
     /// Passes over a value that must begin right here and stand on one line.
     #[inline(always)]
     pub fn skip_on_line(&mut self) -> Option<()> {

@@ -170,7 +170,7 @@ impl Normaliser {
         } else if text.len() > memo::TEXT_MAX {
             tagged_keys.get(&tag(rules, text), name)
         } else {
-            name().inspect(|(id, may_be_shown)| keys.put(text, (*id, *may_be_shown, Text::NONE)))
+            name()
         };
         let (id, may_be_shown) = named.unwrap_or_else(|()| (rules.namer.id(text), true));
         let hint = batch.store(|out| {
@@ -182,6 +182,9 @@ impl Normaliser {
                 out.extend_from_slice(rules.redactor.clean(text).as_bytes());
             }
         });
+        if !is_secret {
+            keys.put(text, (id, may_be_shown, hint));
+        }
         Ok((id, hint))
     }
 
@@ -316,25 +319,26 @@ impl Normaliser {
         if let Some(place) = clean.find(text) {
             return batch.keep(place, text);
         }
-        let as_it_is = text.len() <= TEXT_MAX && is_clean(rules, clean, tagged_clean, text);
-        batch.store(|out| {
+        let as_it_is = text.len() <= TEXT_MAX && is_clean(rules, tagged_clean, text);
+        let stored = batch.store(|out| {
             if as_it_is {
                 out.extend_from_slice(text);
             } else {
                 let shown = 0..cut(text).len();
                 out.extend_from_slice(rules.redactor.clean_part(text, shown, TEXT_MAX).as_bytes());
             }
-        })
+        });
+        if as_it_is {
+            clean.put(text, stored);
+        }
+        stored
     }
 }
 
-/// True where `text` holds no secret, which is remembered.
-fn is_clean(rules: &Rulebook, clean: &mut Memo<Text>, tagged: &mut Memo<()>, text: &[u8]) -> bool {
+/// True where `text` holds no secret, which is remembered of one that is too long to be remembered itself.
+fn is_clean(rules: &Rulebook, tagged: &mut Memo<()>, text: &[u8]) -> bool {
     let look = || if text.len() >= SECRET_MIN && rules.redactor.finds(text) { Err(()) } else { Ok(()) };
-    if text.len() > memo::TEXT_MAX {
-        return tagged.get(&tag(rules, text), look).is_ok();
-    }
-    look().inspect(|()| clean.put(text, Text::NONE)).is_ok()
+    if text.len() > memo::TEXT_MAX { tagged.get(&tag(rules, text), look).is_ok() } else { look().is_ok() }
 }
 
 /// A fingerprint by which a text is remembered that is too long to be, or must not be.

@@ -91,6 +91,13 @@ impl Spending {
         self.many.as_ref().map_or(alone, |many| many.until(last))
     }
 
+    /// Something of what the next use will need: see `KeyState::glance`.
+    #[inline]
+    pub fn glance(&self) -> u64 {
+        let last = self.many.as_ref().and_then(|many| many.quarters.last());
+        last.map_or(0, |last| last.0.cast_unsigned())
+    }
+
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.many
@@ -136,7 +143,7 @@ impl Several {
         let length = (self.quarters.len() + before).max(usize::from(quarter.saturating_sub(self.first)) + 1);
         if length > capacity {
             // A key that is used all day long moves its sums a few times a day, and not with every other use.
-            let growth = GROWTH_MIN.max(length / 2);
+            let growth = GROWTH_MIN.max(length);
             self.quarters.reserve_exact(length + growth - self.quarters.len());
         }
         if before > 0 {
