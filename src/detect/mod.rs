@@ -115,9 +115,16 @@ const CHECK_CHANGE: &[&str] = &[
 
 /// Detectors that are switched on, with their settings, in the order of [`ALL`].
 pub struct Ruleset {
-    rules: Vec<(u16, &'static Detector, Box<dyn Rule>)>,
-    /// Places of those that are asked about every day.
-    everyday: Vec<usize>,
+    rules: Vec<Loaded>,
+}
+
+struct Loaded {
+    /// Its place in [`ALL`].
+    number: u16,
+    detector: &'static Detector,
+    /// What [`Rule::needs_sightings`] says.
+    needs_sightings: bool,
+    rule: Box<dyn Rule>,
 }
 
 impl Ruleset {
@@ -131,12 +138,10 @@ impl Ruleset {
         let mut rules = Vec::new();
         for (number, detector) in (0..).zip(ALL) {
             if let Some(rule) = load(detector, table.get(detector.name))? {
-                rules.push((number, detector, rule));
+                rules.push(Loaded { number, detector, needs_sightings: rule.needs_sightings(), rule });
             }
         }
-        let everyday = rules.iter().enumerate().filter(|(_, (.., rule))| !rule.needs_sightings());
-        let everyday = everyday.map(|(place, _)| place).collect();
-        Ok(Self { rules, everyday })
+        Ok(Self { rules })
     }
 
     /// The loaded detectors.
@@ -146,19 +151,15 @@ impl Ruleset {
 
     /// The same, each with its place in [`ALL`].
     fn numbered(&self) -> impl Iterator<Item = (u16, &'static Detector, &dyn Rule)> {
-        self.rules.iter().map(|(number, detector, rule)| (*number, *detector, &**rule))
+        self.rules.iter().map(Loaded::numbered)
     }
 
     /// The same, but for those that cannot hold on this day.
     #[inline]
     fn asked_of(&self, day: &OpenDay) -> impl Iterator<Item = (u16, &'static Detector, &dyn Rule)> {
-        let everyday = self.everyday.iter().filter_map(|place| self.rules.get(*place));
-        let (all, everyday) = match day.sightings {
-            Some(_) => (&self.rules[..], None),
-            None => (&[][..], Some(everyday)),
-        };
-        let asked = all.iter().chain(everyday.into_iter().flatten());
-        asked.map(|(number, detector, rule)| (*number, *detector, &**rule))
+        let has_sightings = day.sightings.is_some();
+        let asked = self.rules.iter().filter(move |loaded| has_sightings || !loaded.needs_sightings);
+        asked.map(Loaded::numbered)
     }
 
     /// The names of the loaded detectors that can see nothing in records with these signals only.
@@ -182,6 +183,13 @@ impl Ruleset {
     /// True where every detector is switched off.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+}
+
+impl Loaded {
+    #[inline]
+    fn numbered(&self) -> (u16, &'static Detector, &dyn Rule) {
+        (self.number, self.detector, &*self.rule)
     }
 }
 

@@ -91,7 +91,19 @@ pub fn small_nano(text: &[u8]) -> Option<(u64, usize)> {
 /// The number that the digits at the start of `text` append to `number`, and how many there are. More than 19
 /// digits in all wrap around: the caller looks at the length.
 #[inline(always)]
-pub(crate) fn digits(text: &[u8], mut number: u64) -> (u64, usize) {
+pub(crate) fn digits(text: &[u8], number: u64) -> (u64, usize) {
+    const POWERS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+    if let Some(word) = text.first_chunk::<8>() {
+        let (value, length) = digits_of_word(u64::from_le_bytes(*word));
+        // Eight may not be all.
+        if let Some(power) = POWERS.get(length) {
+            return (number.wrapping_mul(*power).wrapping_add(value), length);
+        }
+    }
+    digits_one_by_one(text, number)
+}
+
+fn digits_one_by_one(text: &[u8], mut number: u64) -> (u64, usize) {
     let mut length = 0;
     for byte in text {
         let digit = byte.wrapping_sub(b'0');
@@ -102,6 +114,24 @@ pub(crate) fn digits(text: &[u8], mut number: u64) -> (u64, usize) {
         length += 1;
     }
     (number, length)
+}
+
+/// The number that the digits at the start of eight bytes are, the first one lowest, and how many there are.
+#[inline(always)]
+const fn digits_of_word(word: u64) -> (u64, usize) {
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let values = word ^ 0x3030_3030_3030_3030;
+    // The high bit of whatever is more than nine; a carry only reaches bytes behind the first of them.
+    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & HIGHS;
+    let length = (others.trailing_zeros() / 8) as usize;
+    if length == 0 {
+        return (0, 0);
+    }
+    // Noughts in front make it eight digits; then pairs, fours and all of them are joined.
+    let eight = values << (64 - 8 * length);
+    let pairs = (eight.wrapping_mul(10).wrapping_add(eight >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff, length)
 }
 
 /// Whether the first `length` digits are a whole JSON number that fits: not empty, no leading zero, at most 18.
@@ -229,6 +259,17 @@ mod tests {
     use super::*;
     use NumberError::{Fraction, Negative, NotANumber, TooLarge};
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn digits_are_read_eight_at_a_time_as_one_by_one(
+            text in "[0-9]{0,21}[ -~]?[0-9]{0,9}[^0-9]?",
+            number in 0_u64..100,
+        ) {
+            let text = text.as_bytes();
+            prop_assert_eq!(digits(text, number), digits_one_by_one(text, number));
+        }
+    }
 
     #[test]
     fn counts_are_exact() {
