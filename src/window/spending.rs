@@ -183,8 +183,9 @@ impl Several {
 
     #[inline]
     fn sum(&self, last: usize, length: u8) -> NanoUsd {
-        let up_to = self.quarters.get(..=last).unwrap_or_default();
-        up_to.iter().rev().take(length.into()).fold(NanoUsd::ZERO, |sum, of| sum + *of)
+        let from = (last + 1).saturating_sub(usize::from(length));
+        let sums = self.quarters.get(from..=last).unwrap_or_default();
+        sums.iter().fold(NanoUsd::ZERO, |sum, of| sum + *of)
     }
 
     fn burn(&self, span: Span) -> Option<Burn> {
