@@ -27,6 +27,8 @@ mod laws;
 #[cfg(feature = "trace")]
 mod leaks;
 mod limits;
+mod listen;
+mod listen_kept;
 mod live;
 mod metrics;
 mod notify;

@@ -1,6 +1,6 @@
 //! A sink, checked.
 
-use super::super::ConfigError;
+use super::super::{ConfigError, credential};
 use super::SinkConfig;
 use super::target::{Target, is_encrypted, is_here};
 use crate::detect::{Class, Severity, Status};
@@ -357,18 +357,4 @@ impl Check<'_> {
             _ => Err(self.refuse("hostname", "has up to 255 letters, digits and signs of ASCII")),
         }
     }
-}
-
-/// The file of a credential, which systemd lays out in a folder that it names to the service.
-fn credential(path: &Path) -> Result<PathBuf, String> {
-    let Some(name) = path.to_str().and_then(|path| path.strip_prefix("credential:")) else {
-        return Ok(path.to_owned());
-    };
-    if name.is_empty() || name.contains('/') || name.starts_with('.') {
-        return Err("the name of a credential has no slash and no point before it".to_owned());
-    }
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(
-        "there are no credentials here: systemd gives them to a service with `LoadCredential=` or `LoadCredentialEncrypted=`",
-    )?;
-    Ok(Path::new(&folder).join(name))
 }
