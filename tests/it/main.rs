@@ -30,6 +30,7 @@ mod limits;
 mod listen;
 mod listen_kept;
 mod live;
+mod mail;
 mod metrics;
 mod notify;
 mod odd_places;
