@@ -32,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 /// After a stop, how long requests that are under way may take to be answered.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(2);
+/// How long a connection lasts: who makes requests and reads no answers would have it for ever.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(600);
 /// Refused requests of one kind that are told; the rest is counted.
 const TOLD_MAX: u64 = 3;
 
@@ -149,15 +151,18 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(door: Arc<Door>, stream: 
         .header_read_timeout(Duration::from_millis(door.limits.request_ms.into()))
         .max_buf_size(door.limits.header_bytes_max as usize);
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let mut is_stopping = false;
-    let ended = loop {
-        tokio::select! {
-            ended = served.as_mut() => break ended,
-            () = door.stop.cancelled(), if !is_stopping => {
-                is_stopping = true;
-                served.as_mut().graceful_shutdown();
-            }
-        }
+    let ended = tokio::select! {
+        ended = served.as_mut() => Some(ended),
+        () = door.stop.cancelled() => None,
+        () = tokio::time::sleep(CONNECTION_WITHIN) => None,
+    };
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        served.as_mut().graceful_shutdown();
+        // Body and answer of what is under way; whoever does not read answers is not waited for.
+        let within = Duration::from_millis(door.limits.request_ms.into()) * 2 + FAREWELL_WITHIN;
+        timeout(within, served).await.unwrap_or(Ok(()))
     };
     let Err(error) = ended else { return };
     // What hyper has answered or ended by itself. A client that goes away between two requests is its own affair.
