@@ -252,12 +252,12 @@ impl UsageRecord {
 }
 
 /// A frame that could not be read, with what a person needs to mend it. Holds no secret.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Reject {
     /// Why, as a label of a fixed set.
     pub reason: Reason,
     /// The field at fault; empty where it is the whole frame.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// The offending value, cleaned and cut to a readable length.
     pub value: String,
     /// What was wrong and what to do.
@@ -271,7 +271,7 @@ pub struct Reject {
 macro_rules! reasons {
     ($($name:ident $label:literal $doc:literal,)*) => {
         /// Why a frame was rejected: the values of the `reason` label.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         pub enum Reason { $(#[doc = $doc] $name,)* }
 
         impl Reason {

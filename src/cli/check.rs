@@ -28,6 +28,9 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(kafka) = &plan.kafka {
         crate::engine::kafka::check(kafka).map_err(|error| Failure::new(exit::CONFIG, error))?;
     }
+    if let Some(listen) = &plan.listen {
+        crate::engine::listen::check(listen).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    }
     for sink in &plan.sinks {
         (sink.kind.open)(sink, None).map_err(|error| {
             let name = format!("sink `{}`", sink.name);

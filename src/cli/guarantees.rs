@@ -22,23 +22,23 @@ pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
     let (config, plan) = check::load(args.run.config())?;
     if let Some(promise) = between_topics(&args.run, &plan) {
         require(config.checkpoint.require, &promise)?;
-        return Ok(told(("Kafka", "Kafka"), &promise) + &beside(&args.run));
+        return Ok(told(("Kafka", "Kafka"), &promise) + &beside(&args.run, &plan));
     }
-    let from = from(&args.run);
-    let promises = promises(&args.run, &args.run.sinks(&config, &plan)?);
+    let from = from(&args.run, &plan);
+    let promises = promises(&args.run, &plan, &args.run.sinks(&config, &plan)?);
     let mut texts = Vec::new();
     for (target, promise) in promises {
         require(config.checkpoint.require, &promise)?;
         texts.push(told((name(from), &target), &promise));
     }
-    Ok(texts.join("\n") + &beside(&args.run))
+    Ok(texts.join("\n") + &beside(&args.run, &plan))
 }
 
 /// What is promised of what is no alert.
-fn beside(args: &RunArgs) -> String {
+fn beside(args: &RunArgs, plan: &Plan) -> String {
     let mut text = String::new();
     if let Some(path) = args.rejects() {
-        let rejects = guarantee::rejects(from(args), writing(path), args.keeps_state());
+        let rejects = guarantee::rejects(from(args, plan), writing(path), args.keeps_state());
         let _ = write!(text, "\nrejects: {}\n", wrapped(rejects, "  "));
     }
     if args.serves_metrics() {
@@ -48,13 +48,14 @@ fn beside(args: &RunArgs) -> String {
 }
 
 /// What is promised to each output, by its name.
-pub(super) fn promises(args: &RunArgs, sinks: &[Arc<SinkPlan>]) -> Vec<(String, Promise)> {
+pub(super) fn promises(args: &RunArgs, plan: &Plan, sinks: &[Arc<SinkPlan>]) -> Vec<(String, Promise)> {
+    let from = from(args, plan);
     let output = to(args);
     let sinks = sinks
         .iter()
         .map(|sink| (format!("sink `{}` ({})", sink.name, sink.kind.name), Writing::Sink(sink.hears())));
     let outputs = [(target(output).to_owned(), output)].into_iter().chain(sinks);
-    outputs.map(|(name, to)| (name, promise(from(args), to, args.keeps_state()))).collect()
+    outputs.map(|(name, to)| (name, promise(from, to, args.keeps_state()))).collect()
 }
 
 /// What is promised from Kafka to Kafka, if that is what is asked.
@@ -77,7 +78,10 @@ pub(super) fn require(level: Level, promise: &Promise) -> Result<(), Failure> {
     Err(Failure::new(exit::CONFIG, error))
 }
 
-pub(super) fn from(args: &RunArgs) -> Reading {
+pub(super) fn from(args: &RunArgs, plan: &Plan) -> Reading {
+    if args.listens(plan) {
+        return Reading::Posted;
+    }
     if args.reads_journal() {
         return Reading::Journal;
     }
@@ -105,6 +109,7 @@ fn name(from: Reading) -> &'static str {
         Reading::Followed => "a followed file",
         Reading::FollowedTogether => "followed files",
         Reading::Journal => "the journal",
+        Reading::Posted => "what is posted",
     }
 }
 

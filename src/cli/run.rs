@@ -3,10 +3,11 @@
 use super::colour::Colour;
 use super::discreet::Stderr;
 use super::{Failure, check, exit, guarantees, tell};
-use crate::config::{Config, Plan, PostConfig, SinkPlan, all_sinks};
+use crate::config::{Config, ListenConfig, Plan, PostConfig, SinkPlan, all_sinks};
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{self, Palette, Terminal, Visible};
+use crate::engine::listen::ListenError;
 use crate::engine::reload::Reload;
 use crate::engine::{
     self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError, StoreError,
@@ -35,7 +36,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read the topics of `[kafka]` in the configuration and write alerts to its topic, until stopped
-    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "post", "rejects", "encoding", "threads", "fail_on", "state", "journal"], requires = "config")]
+    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "post", "rejects", "encoding", "threads", "fail_on", "state", "journal", "listen"], requires = "config")]
     kafka: bool,
     /// Learn baselines from these files first. Of several names the last is the input if no other is given
     /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
@@ -48,6 +49,10 @@ pub(super) struct RunArgs {
     /// for all of it), and what is written to it from then on
     #[arg(long, value_name = "ARGUMENTS", conflicts_with_all = ["inputs", "follow"], allow_hyphen_values = true)]
     journal: Option<String>,
+    /// Take records that are posted to this address (127.0.0.1:9600, or `systemd` for a socket that it has opened) by HTTP:
+    /// JSON as shippers send it, Splunk HEC, OTLP (docs/listen.md; `[listen]` in the configuration says more)
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["inputs", "follow", "journal"])]
+    listen: Option<String>,
     /// The format of all records, if it is not to be recognised
     #[arg(long, value_name = "NAME")]
     format: Option<String>,
@@ -177,6 +182,30 @@ impl RunArgs {
         self.journal.is_some()
     }
 
+    /// Whether records are posted: files that are named go before the configuration.
+    pub(super) fn listens(&self, plan: &Plan) -> bool {
+        self.listen.is_some() || plan.listen.is_some() && !self.names_input()
+    }
+
+    fn names_input(&self) -> bool {
+        !self.inputs.is_empty() || self.follow || self.journal.is_some() || self.kafka
+    }
+
+    /// Where records are posted to, if they are: the address of the command line goes before that of `[listen]`.
+    fn listening(&self, config: &Config, plan: &mut Plan) -> Result<(), Failure> {
+        if let Some(address) = &self.listen {
+            let listen = ListenConfig { address: address.clone(), ..config.listen.clone() };
+            let told = |error| Failure::new(exit::USAGE, anyhow!("--listen: {error}"));
+            plan.listen = listen.plan().map_err(told)?;
+            if plan.listen.is_none() {
+                return Err(Failure::new(exit::USAGE, anyhow!("--listen: an address is expected")));
+            }
+        } else if self.names_input() && plan.listen.take().is_some() {
+            tracing::info!("`listen.address` is not used: another input is named");
+        }
+        Ok(())
+    }
+
     /// Whether what is read can be read only once.
     pub(super) fn reads_pipe(&self) -> bool {
         let is_stdin = self.inputs.is_empty() || self.inputs == ["-"];
@@ -201,6 +230,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     start_log(&args);
     let (config, mut plan) = check::load(args.config.as_deref())?;
     plan.sinks = args.sinks(&config, &plan)?;
+    args.listening(&config, &mut plan)?;
     if let Some(promise) = guarantees::between_topics(&args, &plan) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
@@ -209,14 +239,17 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         return kafka(&args, plan, reload);
     }
     // `--history *.zst today.jsonl`: the shell has made one list of both.
-    if args.inputs.is_empty() && args.history.len() > 1 {
+    if args.inputs.is_empty() && plan.listen.is_none() && args.history.len() > 1 {
         args.inputs.extend(args.history.pop());
     }
-    for (_, promise) in guarantees::promises(&args, &plan.sinks) {
+    for (_, promise) in guarantees::promises(&args, &plan, &plan.sinks) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
     let poll = Duration::from_millis(config.input.poll_ms.into());
-    let inputs = inputs(&args, poll)?;
+    let inputs = match plan.listen.take() {
+        Some(listen) => Inputs::Posted(Arc::new(listen)),
+        None => inputs(&args, poll)?,
+    };
     let history = files(&args.history)?;
     if !history.is_empty() && !args.quiet {
         let inputs = describe(&inputs);
@@ -317,9 +350,11 @@ fn verdict(outcome: &Outcome, fail_on: Option<FailOn>) -> ExitCode {
 fn failure(error: RunError) -> Failure {
     let code = match &error {
         RunError::OwnInput { .. } => exit::USAGE,
-        RunError::Listen { .. } | RunError::Control(_) | RunError::State(StoreError::InUse { .. }) => {
-            exit::UNAVAILABLE
-        }
+        RunError::Posting(ListenError::Socket(_) | ListenError::Identity(..)) => exit::CONFIG,
+        RunError::Listen { .. }
+        | RunError::Posting(_)
+        | RunError::Control(_)
+        | RunError::State(StoreError::InUse { .. }) => exit::UNAVAILABLE,
         RunError::State(StoreError::Io { .. }) => exit::IO,
         RunError::State(StoreError::Salt { .. }) => exit::CONFIG,
         RunError::State(_) => exit::DATA,
@@ -393,6 +428,7 @@ fn describe(inputs: &Inputs) -> String {
             paths => format!("{} files", paths.len()),
         },
         Inputs::Journal(_) => "the journal".to_owned(),
+        Inputs::Posted(plan) => format!("what is posted to {}", plan.at),
         Inputs::Follow { names, .. } => names.join(" "),
     }
 }

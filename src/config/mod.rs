@@ -3,6 +3,7 @@
 mod error;
 mod formats;
 mod kafka;
+mod listen;
 mod locate;
 mod metrics;
 mod plan;
@@ -12,6 +13,7 @@ mod sinks;
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
+pub use listen::{Identity, ListenAt, ListenConfig, ListenPlan, is_open, tokens};
 pub use metrics::{KeySeries, MetricsConfig};
 pub use plan::{Plan, all_sinks, watch_list};
 pub use post::PostConfig;
@@ -57,6 +59,8 @@ pub struct Config {
     pub watch_list: WatchListConfig,
     /// How keys in somebody else's hands are told.
     pub incidents: IncidentConfig,
+    /// Records by HTTP.
+    pub listen: ListenConfig,
     /// Kafka as input and output.
     pub kafka: KafkaConfig,
     /// Alerts by HTTP.
@@ -85,6 +89,7 @@ impl Default for Config {
             networks: NetworksConfig::default(),
             watch_list: WatchListConfig::default(),
             incidents: IncidentConfig::default(),
+            listen: ListenConfig::default(),
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
             metrics: MetricsConfig::default(),
@@ -209,6 +214,20 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         return invalid("is larger than 32 MiB; is it the right file?");
     }
     String::from_utf8(bytes).or_else(|_| invalid("is not UTF-8 text"))
+}
+
+/// The file of a credential, which systemd lays out in a folder that it names to the service.
+fn credential(path: &Path) -> Result<PathBuf, String> {
+    let Some(name) = path.to_str().and_then(|path| path.strip_prefix("credential:")) else {
+        return Ok(path.to_owned());
+    };
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return Err("the name of a credential has no slash and no point before it".to_owned());
+    }
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(
+        "there are no credentials here: systemd gives them to a service with `LoadCredential=` or `LoadCredentialEncrypted=`",
+    )?;
+    Ok(Path::new(&folder).join(name))
 }
 
 impl Config {

@@ -1,6 +1,6 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
-use super::{Config, ConfigError, KafkaPlan, KeyConfig, SinkPlan, kafka, locate, sinks};
+use super::{Config, ConfigError, KafkaPlan, KeyConfig, ListenPlan, SinkPlan, kafka, locate, sinks};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
 use crate::incident::{IncidentConfig, IncidentSettings};
@@ -32,6 +32,8 @@ pub struct Plan {
     pub networks: Arc<Networks>,
     /// The lists of whom to look out for.
     pub watch_list_files: Vec<PathBuf>,
+    /// Where records are taken by HTTP, if they are.
+    pub listen: Option<ListenPlan>,
     /// Kafka, if brokers are named.
     pub kafka: Option<KafkaPlan>,
     /// Which series there are in `/metrics`.
@@ -107,6 +109,7 @@ impl Plan {
             join,
             networks,
             watch_list_files: config.watch_list.files.clone(),
+            listen: config.listen.plan()?,
             kafka: kafka::plan(&config.kafka)?,
             metrics: config.metrics.clone(),
             sinks: all_sinks(config)?,

@@ -1,5 +1,6 @@
 //! `[sinks.NAME]`: where events go besides the usual output, with everything they name checked and read.
 
+mod email;
 mod plan;
 mod target;
 
@@ -74,6 +75,18 @@ pub struct SinkConfig {
     pub file_bytes_max: u32,
     /// Files that are kept.
     pub files_max: u32,
+    /// How mails are encrypted on their way: `starttls`, `tls` or, on this machine, `none`.
+    pub encryption: String,
+    /// The name at a mail server; empty for none.
+    pub username: String,
+    /// A file with the password that goes with it.
+    pub password_file: PathBuf,
+    /// Who mails come from.
+    pub from: String,
+    /// Whom they go to.
+    pub to: Vec<String>,
+    /// Mails of an hour; what is more waits and goes together.
+    pub mails_per_hour_max: u32,
 }
 
 impl Default for SinkConfig {
@@ -110,13 +123,19 @@ impl Default for SinkConfig {
             path: PathBuf::new(),
             file_bytes_max: 100 << 20,
             files_max: 5,
+            encryption: "starttls".to_owned(),
+            username: String::new(),
+            password_file: PathBuf::new(),
+            from: String::new(),
+            to: Vec::new(),
+            mails_per_hour_max: 20,
         }
     }
 }
 
 impl SinkConfig {
     /// Its numbers, with their limits.
-    fn numbers(&self) -> [(&'static str, u32, u32, u32); 10] {
+    fn numbers(&self) -> [(&'static str, u32, u32, u32); 11] {
         [
             ("timeout_ms", self.timeout_ms, 1, 600_000),
             ("retry_max_ms", self.retry_max_ms, 1, 3_600_000),
@@ -128,6 +147,7 @@ impl SinkConfig {
             ("active_max", self.active_max, 1, 1_000_000),
             ("file_bytes_max", self.file_bytes_max, 1024, 1 << 30),
             ("files_max", self.files_max, 1, 1000),
+            ("mails_per_hour_max", self.mails_per_hour_max, 1, 3600),
         ]
     }
 }

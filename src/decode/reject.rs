@@ -40,7 +40,7 @@ pub(super) fn reject(settings: &Settings, fault: Fault, frame: &[u8], batch: &mu
         "api_key_prefix" => String::new(),
         _ => value.clean(redactor),
     };
-    batch.reject(Reject { reason, field, value, message, line: batch.lines, frame });
+    batch.reject(Reject { reason, field: field.into(), value, message, line: batch.lines, frame });
 }
 
 /// A frame over the limit, of which this much is there.

@@ -42,7 +42,7 @@ pub fn write_reject(at: RejectAt<'_>, out: &mut Vec<u8>) {
         source,
         line,
         reason: reject.reason.label(),
-        field: reject.field,
+        field: &reject.field,
         value: &reject.value,
         message: &reject.message,
         frame: &reject.frame,

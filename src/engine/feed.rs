@@ -4,15 +4,17 @@ use super::between::Between;
 use super::checkpoint::Due;
 use super::clock;
 use super::intake::{self, Appetite, Decoded, Decoders, Delivery, Reached, ReadTo, Tracking};
+use super::listen::{Backlog, Listener};
 use super::open::{Open, followed, merged};
 use super::resume::Standing;
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shards::{Fanout, Move};
+use crate::config::ListenPlan;
 use crate::encode::Visible;
 use crate::incident::Epochs;
 use crate::join::Join;
 use crate::record::Batch;
-use crate::source::{FileId, FileSource, FollowSource, JournalSource, Source, StdinSource, expand, file_id};
+use crate::source::{FileId, FileSource, FollowSource, Source, StdinSource, expand, file_id};
 use crate::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,7 @@ use tokio_stream::{StreamExt, StreamMap};
 use tokio_util::sync::CancellationToken;
 
 /// How often followed patterns are looked at for new files, and quiet inputs for how quiet they are.
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// After a stop, how long an input may stay silent before it counts as drained.
 const DRAIN: Duration = Duration::from_millis(200);
 
@@ -37,6 +39,8 @@ pub enum Inputs {
     Files(Vec<PathBuf>),
     /// The journal, as `journalctl` shows it with these arguments.
     Journal(Vec<String>),
+    /// What is posted.
+    Posted(Arc<ListenPlan>),
     /// Files and patterns, followed for ever.
     Follow {
         /// As written on the command line.
@@ -91,6 +95,10 @@ pub struct Feed {
     pub epochs: Option<Epochs>,
     /// What happens between two records.
     pub between: Between,
+    /// Where records are posted to, until it is listened there.
+    pub listener: Option<Listener>,
+    /// How far checkpoints know what was posted, where that is kept.
+    pub backlog: Option<Backlog>,
 }
 
 impl Feed {
@@ -206,82 +214,28 @@ impl Feed {
         }
     }
 
-    /// Reads standard input, or the journal, as it comes: one input whose watermark also passes when it is quiet.
-    pub async fn stream(&mut self, inputs: &Inputs) -> io::Result<End> {
-        let mut live = Live::new(self.lateness_minutes, self.idle_minutes);
-        if let Some(passage) = self.standing.passage.take() {
-            live.resume(passage);
-        }
-        let (mut open, mut deliveries, latest) = self.streamed(inputs)?;
-        let input = live.add(clock::now(), latest);
-        let mut tick = tokio::time::interval(TICK);
-        let end = loop {
-            let step = tokio::select! {
-                biased;
-                delivery = deliveries.recv() => {
-                    let Some(delivery) = delivery else { break self.end() };
-                    match self.receive(delivery).await {
-                        Some((decoded, reached)) => live.take(input, open.load(decoded, reached)),
-                        None => break self.end(),
-                    }
-                }
-                () = drained(&self.stop) => break End::Stopped,
-                _ = tick.tick() => live.tick(clock::now()),
-            };
-            if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
-                || self.checkpoint_stream(false, &live, &open).await.is_none()
-            {
-                return Ok(End::Unwanted);
-            }
-        };
-        let told = self.checkpoint_stream(true, &live, &open).await;
-        Ok(if told.is_none() { End::Unwanted } else { end })
-    }
-
-    /// Standard input or the journal, opened, and the minute that it has reached.
-    fn streamed(&mut self, inputs: &Inputs) -> io::Result<(Open, mpsc::Receiver<Delivery>, i64)> {
-        const JOURNAL: &str = "journal:";
-        let (path, known) = match inputs {
-            Inputs::Journal(arguments) => {
-                let path = PathBuf::from(format!("{JOURNAL}{}", arguments.join(" ")));
-                let known = self.checkpoints.as_ref().and_then(|_| self.standing.take_followed(&path));
-                (Some(path), known)
-            }
-            _ => (None, None),
-        };
-        let (lines, latest) = known.as_ref().map_or((0, i64::MIN), |known| (known.lines, known.latest));
-        let read_to = known.map(|known| known.read_to);
-        let source: Box<dyn Source> = match inputs {
-            Inputs::Journal(arguments) => {
-                let place = read_to.as_ref().map(|read_to| read_to.place.clone());
-                Box::new(JournalSource::new(arguments, place))
-            }
-            _ => Box::new(StdinSource::new()),
-        };
-        let tracking = if path.is_some() { self.tracking(read_to.as_ref()) } else { Tracking::default() };
-        let (name, deliveries) = self.open(source, Appetite::of(1), tracking)?;
-        let open = Open { name, path, deliveries: None, lines, read_to, is_inside: false, ended: false };
-        Ok((open, deliveries, latest))
-    }
-
     /// Asks for a checkpoint before anything is read: how long the outputs were must be known when they grow.
     pub async fn begin(&mut self) -> Option<()> {
-        if self.checkpoints.is_none() || self.is_resumed {
-            return Some(());
-        }
+        let Some(due) = self.checkpoints.as_mut().filter(|_| !self.is_resumed) else { return Some(()) };
+        due.ask();
         let state = self.standing.save(&self.join);
         self.fanout.tell(Move::Checkpoint(state)).await
     }
 
     /// Asks for a checkpoint of everything that was told so far, if it is time for one or another configuration follows.
     /// Then that, and a look at single keys.
-    async fn checkpoint(&mut self, is_last: bool, standing: impl FnOnce() -> Standing) -> Option<()> {
+    pub(super) async fn checkpoint(
+        &mut self,
+        is_last: bool,
+        standing: impl FnOnce() -> Standing,
+    ) -> Option<()> {
         let change = self.between.change();
         if let Some(due) = &mut self.checkpoints
             && !self.died
             && self.moved
-            && due.is_now(is_last || change.is_some())
+            && due.is_now(is_last || change.is_some(), self.backlog.as_ref().is_some_and(Backlog::is_urgent))
         {
+            due.ask();
             self.moved = false;
             let mut standing = standing();
             standing.inputs.extend(self.standing.others());
@@ -296,15 +250,6 @@ impl Feed {
             Some(wanted) => self.fanout.tell(Move::Census(wanted)).await,
             None => Some(()),
         }
-    }
-
-    /// The same of the one input of a stream. Inside an entry of the journal none is made: what has been told of it would
-    /// be told again. Another process goes on from the one before, and makes what came since once more.
-    async fn checkpoint_stream(&mut self, is_last: bool, live: &Live, open: &Open) -> Option<()> {
-        if open.is_inside {
-            return Some(());
-        }
-        self.checkpoint(is_last, || followed(live, std::slice::from_ref(open))).await
     }
 
     /// A finite file, from where it was read to, and records of it that were read and not used.
@@ -338,7 +283,7 @@ impl Feed {
         Ok((Open { name, path, deliveries, lines, read_to, is_inside: false, ended: false }, latest))
     }
 
-    fn tracking(&self, from: Option<&ReadTo>) -> Tracking {
+    pub(super) fn tracking(&self, from: Option<&ReadTo>) -> Tracking {
         Tracking { is_on: self.checkpoints.is_some(), from: from.map(|read_to| read_to.framer.clone()) }
     }
 
@@ -346,7 +291,7 @@ impl Feed {
         std::fs::metadata(path).is_ok_and(|found| self.outputs.contains(&file_id(&found)))
     }
 
-    fn end(&self) -> End {
+    pub(super) fn end(&self) -> End {
         match (self.died, self.stop.is_cancelled()) {
             (true, _) => End::Died,
             (false, true) => End::Stopped,
@@ -354,11 +299,11 @@ impl Feed {
         }
     }
 
-    fn clean(&self, name: &str) -> Arc<str> {
+    pub(super) fn clean(&self, name: &str) -> Arc<str> {
         self.decoders.settings.rulebook.redactor.clean(name.as_bytes()).into()
     }
 
-    fn open(
+    pub(super) fn open(
         &self,
         source: Box<dyn Source>,
         appetite: Appetite,
@@ -401,7 +346,7 @@ impl Feed {
         Ok(received.map(|(decoded, reached)| input.load(decoded, reached)))
     }
 
-    async fn receive(&mut self, delivery: Delivery) -> Option<(Decoded, Reached)> {
+    pub(super) async fn receive(&mut self, delivery: Delivery) -> Option<(Decoded, Reached)> {
         match delivery {
             Delivery::Batch(place, reached) => {
                 let decoded = place.await.ok();
@@ -417,7 +362,7 @@ impl Feed {
         }
     }
 
-    async fn tell(&mut self, mut step: Step, passage: &Passage) -> Option<()> {
+    pub(super) async fn tell(&mut self, mut step: Step, passage: &Passage) -> Option<()> {
         self.join.step(&mut step.runs, &mut step.marks);
         self.passed = (passage.watermark(), passage.latest());
         self.pass_on(step).await
@@ -472,7 +417,7 @@ impl Feed {
 }
 
 /// Waits for a stop, and then for what was being read to arrive.
-async fn drained(stop: &CancellationToken) {
+pub(super) async fn drained(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(DRAIN).await;
 }

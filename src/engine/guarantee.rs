@@ -41,6 +41,8 @@ pub enum Reading {
     FollowedTogether,
     /// The journal of systemd.
     Journal,
+    /// What is posted.
+    Posted,
 }
 
 /// What is written to.
@@ -76,6 +78,21 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
                   read records that no checkpoint knows of, and a pipe cannot be read again.",
             except: &["what was read within `checkpoint.interval_ms` before a crash counts in no window"],
             more: Some("have the log written to a file, and follow that with --follow"),
+        },
+        (true, Reading::Posted, Writing::File) => Promise {
+            level: Level::ExactlyOnce,
+            why: "Of what was answered with 2xx: it is on disk before the answer, decoded, in the order in which it is judged. \
+                  State, places in that spool and lengths of the outputs are one checkpoint. After a crash the spool is read \
+                  again from there, and what follows is compared with what stands in the output already.",
+            except: POSTED,
+            more: None,
+        },
+        (false, Reading::Posted, _) => Promise {
+            level: Level::AtMostOnce,
+            why: "What was answered with 2xx is in memory: a stop by SIGTERM or SIGINT judges it first, a process that is killed \
+                  loses it.",
+            except: POSTED,
+            more: Some("keep the state with --state DIR: then what is answered is on disk"),
         },
         (true, Reading::FollowedTogether, Writing::File) => Promise {
             level: Level::AtLeastOnce,
@@ -158,6 +175,7 @@ fn lacking(from: Reading) -> &'static [&'static str] {
     match from {
         Reading::Followed | Reading::FollowedTogether => FOLLOWED,
         Reading::Journal => JOURNAL,
+        Reading::Posted => POSTED,
         Reading::Files | Reading::Pipe => FILES,
     }
 }
@@ -165,8 +183,10 @@ fn lacking(from: Reading) -> &'static [&'static str] {
 /// What is promised of rejects that are kept in a file, beside what is promised of alerts.
 pub fn rejects(from: Reading, to: Writing, is_kept: bool) -> &'static str {
     match (is_kept, from, to) {
-        (_, Reading::Pipe, _) => "at most once, like alerts",
-        (true, Reading::Followed | Reading::Journal, Writing::File) => "exactly once, and in the same order",
+        (_, Reading::Pipe, _) | (false, Reading::Posted, _) => "at most once, like alerts",
+        (true, Reading::Followed | Reading::Journal | Reading::Posted, Writing::File) => {
+            "exactly once, and in the same order"
+        }
         (true, _, Writing::File) => {
             "exactly once; after a crash those of different files may have changed places"
         }
@@ -236,6 +256,15 @@ const JOURNAL: &[&str] = &[
     "a disk that says it has written what it has not",
 ];
 
+const POSTED: &[&str] = &[
+    "a body of which the answer did not arrive: its sender sends it again, and its records count twice unless they have \
+     request ids and are no older than `input.lateness_minutes` by then",
+    "a body that was answered with 4xx: nothing of it is taken, and most senders drop it; it is counted in \
+     keyhound_listen_requests_total",
+    "a sender that does not come again after 5xx, 408 or no answer",
+    "a disk that says it has written what it has not",
+];
+
 const FOLLOWED: &[&str] = &[
     "a log that is cut off in place (copytruncate): what was written since it was last looked at is lost to every \
      reader; how often that happened is counted in keyhound_source_truncations_total",
@@ -249,8 +278,8 @@ mod tests {
 
     #[test]
     fn only_what_can_be_read_again_and_compared_is_exactly_once() {
-        use Reading::{Files, Followed, FollowedTogether, Journal, Pipe};
-        for from in [Pipe, Files, Followed, FollowedTogether, Journal] {
+        use Reading::{Files, Followed, FollowedTogether, Journal, Pipe, Posted};
+        for from in [Pipe, Files, Followed, FollowedTogether, Journal, Posted] {
             let sinks = [Hears::Acknowledgement, Hears::Connection, Hears::Nothing].map(Writing::Sink);
             for to in [Writing::File, Writing::Pipe].into_iter().chain(sinks) {
                 let kept = promise(from, to, true);

@@ -42,6 +42,8 @@ pub struct Decoded {
     pub batch: Batch,
     /// When the block was read.
     pub arrived: Arrival,
+    /// The name of the part of the input that begins with it, where it has parts: a body of those that were posted.
+    pub part: Option<Arc<str>>,
 }
 
 /// How far an input has been read for a batch.
@@ -91,7 +93,7 @@ impl Decoders {
     }
 
     /// `None` when the decoders are gone.
-    fn give(&self, block: Block, arrived: Arrival) -> Option<oneshot::Receiver<Decoded>> {
+    pub(super) fn give(&self, block: Block, arrived: Arrival) -> Option<oneshot::Receiver<Decoded>> {
         let (answer, place) = oneshot::channel();
         let lane = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
         self.lanes.get(lane)?.blocking_send(Job { block, arrived, answer }).ok()?;
@@ -104,7 +106,7 @@ fn decode(settings: &Settings, mut jobs: mpsc::Receiver<Job>) {
     while let Some(Job { block, arrived, answer }) = jobs.blocking_recv() {
         let batch = decoder.block(&block, arrived.at);
         // Nobody waits for it any more after a stop.
-        let _ = answer.send(Decoded { batch, arrived });
+        let _ = answer.send(Decoded { batch, arrived, part: None });
     }
 }
 
@@ -269,7 +271,7 @@ impl Reader {
     /// Delivers what no decoder has to look at.
     fn say(&self, batch: Batch) -> Option<()> {
         let (answer, place) = oneshot::channel();
-        let _ = answer.send(Decoded { batch, arrived: Arrival::now() });
+        let _ = answer.send(Decoded { batch, arrived: Arrival::now(), part: None });
         self.queue.blocking_send(Delivery::Batch(place, Reached::Same)).ok()
     }
 
@@ -301,7 +303,7 @@ fn bad_archive(message: &str) -> Batch {
     let mut batch = Batch::default();
     let reject = Reject {
         reason: Reason::BadArchive,
-        field: "",
+        field: "".into(),
         value: String::new(),
         message: message.to_owned().into(),
         line: 0,

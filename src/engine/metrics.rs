@@ -2,6 +2,7 @@
 //! keys, where the configuration asks for them.
 
 mod keys;
+mod listen;
 mod own;
 
 use super::lists::Called;
@@ -31,6 +32,9 @@ pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
     }
     if !totals.sinks.is_empty() {
         page.sinks(&totals.sinks)?;
+    }
+    if let Some(listen) = &totals.listen {
+        page.listen(listen)?;
     }
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;

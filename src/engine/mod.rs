@@ -9,6 +9,7 @@ pub mod guarantee;
 mod held;
 mod http;
 mod intake;
+pub mod listen;
 mod lists;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -26,6 +27,7 @@ mod run;
 mod sequence;
 mod shards;
 mod state;
+mod stream;
 mod summary;
 pub mod survey;
 mod totals;

@@ -5,7 +5,7 @@ use super::sequence::Passage;
 use crate::join::Join;
 use crate::record::Batch;
 use crate::save::{Reader, Unreadable, Writer};
-use crate::source::file_id;
+use crate::source::{Place, file_id};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -99,8 +99,12 @@ impl Standing {
         Some(self.inputs.swap_remove(at))
     }
 
-    /// What is worth keeping of inputs that this run does not read: those that are still there.
+    /// What is worth keeping of inputs that this run does not read: those that are still there. The spool of what was posted
+    /// is, beside the checkpoints.
     pub fn others(&self) -> Vec<Standpoint> {
-        self.inputs.iter().filter(|known| known.path().exists()).cloned().collect()
+        let is_there = |known: &&Standpoint| {
+            matches!(known.read_to.place, Place::Posted { .. }) || known.path().exists()
+        };
+        self.inputs.iter().filter(is_there).cloned().collect()
     }
 }

@@ -7,6 +7,7 @@ use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
+use super::listen::{ListenError, Listener};
 use super::memory;
 use super::notify::Manager;
 use super::outbox::{Left, Sending};
@@ -144,6 +145,9 @@ pub enum RunError {
         /// The input that is an output.
         path: PathBuf,
     },
+    /// Nobody can post records.
+    #[error(transparent)]
+    Posting(#[from] ListenError),
     /// Nobody can ask for another configuration.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -214,10 +218,10 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let server = serve(options.metrics, totals.clone()).await?;
     let reloads = Reloads::default();
     let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
-    let is_resumed = state.earlier.is_some();
-    let due = state.due(options.plan.checkpoint);
+    let (is_resumed, due) = (state.earlier.is_some(), state.due(options.plan.checkpoint));
     let (mut egress, senders) = outputs::egress(&options, published, state, learning, &stop).await?;
     let left = Left::new(egress.totals.sinks.clone(), options.state.is_some());
+    let listener = listener(&options, &mut egress.totals)?;
     let sending = Sending::start(senders);
     let between = between(&options.plan, changes, reloads, &mut egress);
     report(totals, &stop);
@@ -241,6 +245,8 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
         died: false,
         epochs,
         between,
+        listener,
+        backlog: None,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
@@ -302,6 +308,15 @@ fn learns(history: &[PathBuf], state: &State) -> bool {
         tracing::info!("the history was learned before: its files are not read again");
     }
     learning
+}
+
+/// Takes the place where records are posted to, if they are: that it cannot be had is known before anything is read.
+fn listener(options: &Options, totals: &mut Totals) -> Result<Option<Listener>, ListenError> {
+    let Inputs::Posted(plan) = &options.inputs else { return Ok(None) };
+    let folder = options.state.as_ref().map(|dir| dir.join("posted"));
+    let listener = Listener::bind(plan, folder, totals.rooms.place())?;
+    totals.listen = Some(Arc::clone(&listener.traffic));
+    Ok(Some(listener))
 }
 
 /// What happens between two records; the egress shows what became of it.
@@ -380,7 +395,7 @@ async fn feed_all(
     }
     if end == End::Complete {
         end = match &inputs {
-            Inputs::Stdin | Inputs::Journal(_) => feed.stream(&inputs).await?,
+            Inputs::Stdin | Inputs::Journal(_) | Inputs::Posted(_) => feed.stream(&inputs).await?,
             Inputs::Files(_) => feed.merge(&inputs).await?,
             Inputs::Follow { names, poll } => feed.follow(names, *poll).await?,
         };

@@ -1,6 +1,7 @@
 //! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
 
 use super::checkpoint::Kept;
+use super::listen;
 use super::lists::Roll;
 use super::outbox::Traffic;
 use super::roster::Shown;
@@ -78,6 +79,8 @@ pub struct Totals {
     pub shown: Option<Arc<Shown>>,
     /// What passes through the outboxes of sinks, by their names.
     pub sinks: Vec<(Arc<str>, Arc<Traffic>)>,
+    /// What passes through the HTTP input, where there is one.
+    pub listen: Option<Arc<listen::Traffic>>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -134,6 +137,7 @@ impl Totals {
             bounds: Bounds::default(),
             shown: None,
             sinks: Vec::new(),
+            listen: None,
             kafka: None,
         }
     }

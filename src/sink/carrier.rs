@@ -74,6 +74,13 @@ pub enum Answer {
     NoSecret(&'static str, String),
     /// No connection, or it ended before the answer did.
     Unreachable(String),
+    /// There have been enough within an hour; the next may go after so many seconds.
+    Rationed {
+        /// How many are enough.
+        per_hour: u32,
+        /// How long to wait.
+        seconds: u64,
+    },
     /// It took too long.
     TimedOut,
 }

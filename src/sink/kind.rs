@@ -2,8 +2,8 @@
 
 use super::carrier::{Carrier, SinkError};
 use super::{
-    alertmanager, discord, elasticsearch, lines, otlp, pagerduty, rotating, slack, splunk_hec, syslog, teams,
-    telegram,
+    alertmanager, discord, elasticsearch, email, lines, otlp, pagerduty, rotating, slack, splunk_hec, syslog,
+    teams, telegram,
 };
 use crate::config::SinkPlan;
 use crate::shard::Event;
@@ -67,6 +67,7 @@ pub const ALL: &[Kind] = &[
     telegram::KIND,
     teams::KIND,
     pagerduty::KIND,
+    email::KIND,
     rotating::KIND,
 ];
 

@@ -7,6 +7,7 @@ mod alertmanager;
 pub mod carrier;
 mod discord;
 mod elasticsearch;
+mod email;
 mod file;
 pub mod http;
 pub mod kind;

@@ -93,6 +93,11 @@ pub enum Place {
         /// As `journalctl` writes it.
         cursor: String,
     },
+    /// Of what was posted: what comes after the body with this number.
+    Posted {
+        /// Its number in the spool.
+        number: u64,
+    },
 }
 
 impl Place {
@@ -100,7 +105,7 @@ impl Place {
     pub fn before(self, bytes: u64) -> Option<Self> {
         match self {
             Self::File(place) => Some(Self::File(FilePlace { offset: place.offset - bytes, ..place })),
-            Self::Journal { .. } => None,
+            Self::Journal { .. } | Self::Posted { .. } => None,
         }
     }
 
@@ -108,7 +113,7 @@ impl Place {
     pub fn file(&self) -> Option<FilePlace> {
         match self {
             Self::File(place) => Some(*place),
-            Self::Journal { .. } => None,
+            Self::Journal { .. } | Self::Posted { .. } => None,
         }
     }
 }

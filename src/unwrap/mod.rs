@@ -20,6 +20,7 @@ mod log_entry;
 mod otlp;
 mod packed;
 mod page;
+pub mod protobuf;
 mod pubsub;
 mod records;
 mod sns;

@@ -112,8 +112,9 @@ fn no_number_becomes_another() {
                     tried += 1;
                     rejected += usize::from(!batch.rejects.is_empty());
                     for reject in &batch.rejects {
-                        let says_what =
-                            [reject.field, &reject.value, &reject.frame].iter().any(|text| !text.is_empty());
+                        let says_what = [&*reject.field, &reject.value, &reject.frame]
+                            .iter()
+                            .any(|text| !text.is_empty());
                         let is_told = says_what && !reject.message.is_empty();
                         if !is_told {
                             wrong.push(format!("{name}: {number}: {reject:?}"));

@@ -27,7 +27,10 @@ mod laws;
 #[cfg(feature = "trace")]
 mod leaks;
 mod limits;
+mod listen;
+mod listen_kept;
 mod live;
+mod mail;
 mod metrics;
 mod notify;
 mod odd_places;

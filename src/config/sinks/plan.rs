@@ -1,8 +1,8 @@
 //! A sink, checked.
 
-use super::super::ConfigError;
-use super::SinkConfig;
+use super::super::{ConfigError, credential};
 use super::target::{Target, is_encrypted, is_here};
+use super::{SinkConfig, email};
 use crate::detect::{Class, Severity, Status};
 use crate::encode::{self, Encoding};
 use crate::incident::Phase;
@@ -66,6 +66,8 @@ pub struct SinkPlan {
     pub scheme: &'static str,
     /// The file with the secret that requests are signed with.
     pub signature_file: Option<PathBuf>,
+    /// The file with the password for a mail server.
+    pub password_file: Option<PathBuf>,
     /// Certificates to trust instead of those of the system, in PEM.
     pub trusted: Option<String>,
     /// How long one attempt may take.
@@ -115,6 +117,7 @@ impl SinkPlan {
             token_file,
             scheme: check.scheme(kind)?,
             signature_file,
+            password_file: check.secret("password_file", &config.password_file)?,
             trusted,
             timeout: Duration::from_millis(config.timeout_ms.into()),
             retry_max: Duration::from_millis(config.retry_max_ms.into()),
@@ -128,6 +131,7 @@ impl SinkPlan {
     pub fn shown(&self) -> String {
         match self.kind.name {
             "syslog" => format!("{}://{}", self.config.protocol, self.config.address),
+            "email" => format!("smtp://{}", self.config.address),
             "file" => self.config.path.display().to_string(),
             _ => self.target.shown(),
         }
@@ -140,7 +144,7 @@ impl SinkPlan {
 
     /// Whether what it sends may be encrypted.
     pub fn may_encrypt(&self) -> bool {
-        if self.kind.name == "syslog" { self.config.protocol == "tls" } else { self.target.may_encrypt() }
+        encrypts(self.kind, &self.config).unwrap_or_else(|| self.target.may_encrypt())
     }
 
     /// What the machine is called.
@@ -157,6 +161,15 @@ impl SinkPlan {
     pub fn form(&self) -> String {
         let encoding = if self.kind.encodings.is_empty() { "" } else { self.encoding.name };
         format!("{} {encoding}", self.kind.name).trim_end().to_owned()
+    }
+}
+
+/// Whether a sink that has no address of the web is encrypted.
+fn encrypts(kind: &Kind, config: &SinkConfig) -> Option<bool> {
+    match kind.name {
+        "syslog" => Some(config.protocol == "tls"),
+        "email" => Some(config.encryption != "none"),
+        _ => None,
     }
 }
 
@@ -219,7 +232,7 @@ impl Check<'_> {
         if !address.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_err()) {
             return Err(self.refuse("address", format!("`{address}` is none; `host:port` is expected")));
         }
-        Ok(())
+        email::check(self.config).map_err(|(setting, what)| self.refuse(setting, what))
     }
 
     fn encoding(&self, kind: &Kind) -> Result<&'static Encoding, ConfigError> {
@@ -285,11 +298,12 @@ impl Check<'_> {
         if self.config.ca_file.as_os_str().is_empty() {
             return Ok(None);
         }
-        let may_encrypt =
-            if kind.name == "syslog" { self.config.protocol == "tls" } else { target.may_encrypt() };
-        if !may_encrypt {
-            let how =
-                if kind.name == "syslog" { "the protocol is not tls" } else { "the address is not https://" };
+        if !encrypts(kind, self.config).unwrap_or_else(|| target.may_encrypt()) {
+            let how = match kind.name {
+                "syslog" => "the protocol is not tls",
+                "email" => "the encryption is none",
+                _ => "the address is not https://",
+            };
             return Err(self.refuse("ca_file", format!("is given, but {how}")));
         }
         self.read("ca_file", &self.config.ca_file).map(Some)
@@ -357,18 +371,4 @@ impl Check<'_> {
             _ => Err(self.refuse("hostname", "has up to 255 letters, digits and signs of ASCII")),
         }
     }
-}
-
-/// The file of a credential, which systemd lays out in a folder that it names to the service.
-fn credential(path: &Path) -> Result<PathBuf, String> {
-    let Some(name) = path.to_str().and_then(|path| path.strip_prefix("credential:")) else {
-        return Ok(path.to_owned());
-    };
-    if name.is_empty() || name.contains('/') || name.starts_with('.') {
-        return Err("the name of a credential has no slash and no point before it".to_owned());
-    }
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(
-        "there are no credentials here: systemd gives them to a service with `LoadCredential=` or `LoadCredentialEncrypted=`",
-    )?;
-    Ok(Path::new(&folder).join(name))
 }

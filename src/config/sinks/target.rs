@@ -111,6 +111,11 @@ pub(super) fn is_encrypted(url: &Uri) -> bool {
 
 /// Whether it is on this machine.
 pub(super) fn is_here(url: &Uri) -> bool {
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    is_local(url.host().unwrap_or_default())
+}
+
+/// Whether a host is this machine.
+pub(super) fn is_local(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

@@ -7,7 +7,7 @@ mod layout;
 mod store;
 
 pub use keeper::{Keeper, Kept, Unkept, length};
-pub use store::{Store, StoreError};
+pub use store::{Store, StoreError, VERSION as LAYOUT};
 
 use super::clock::Arrival;
 use crate::config::CheckpointConfig;
@@ -104,12 +104,15 @@ pub struct Pace {
     busy: Arc<AtomicBool>,
     /// Milliseconds that the last one took.
     cost: Arc<AtomicU64>,
+    /// How many are on disk.
+    made: Arc<AtomicU64>,
 }
 
 impl Pace {
     /// One has been made, and took this long.
     pub fn made(&self, took: Duration) {
         self.cost.store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.made.fetch_add(1, Ordering::Release);
         if !planted(Mistake::NoFurtherCheckpoint) {
             self.busy.store(false, Ordering::Release);
         }
@@ -123,6 +126,8 @@ pub struct Due {
     /// How many times as long as a checkpoint takes there is none.
     rest: u64,
     last: Arrival,
+    /// How many were asked for.
+    asked: u64,
     pace: Pace,
 }
 
@@ -130,14 +135,31 @@ impl Due {
     /// As configured.
     pub fn new(config: CheckpointConfig, pace: Pace) -> Self {
         let every = Duration::from_millis(config.interval_ms.into());
-        Self { every, rest: 100 / u64::from(config.time_percent_max.max(1)) - 1, last: Arrival::now(), pace }
+        Self {
+            every,
+            rest: 100 / u64::from(config.time_percent_max.max(1)) - 1,
+            last: Arrival::now(),
+            asked: 0,
+            pace,
+        }
     }
 
-    /// Whether it is now; then the time runs anew. The last one is made in any case.
-    pub fn is_now(&mut self, is_last: bool) -> bool {
+    /// One more is asked for.
+    pub fn ask(&mut self) {
+        self.asked += 1;
+    }
+
+    /// How many were asked for, and how many of these, in their order, are on disk.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.asked, self.pace.made.load(Ordering::Acquire))
+    }
+
+    /// Whether it is now, or as soon as it can be where there is a hurry; then the time runs anew. The last one is made in
+    /// any case.
+    pub fn is_now(&mut self, is_last: bool, is_urgent: bool) -> bool {
         let cost = Duration::from_millis(self.pace.cost.load(Ordering::Relaxed).saturating_mul(self.rest));
-        let is_due =
-            self.last.elapsed() >= self.every.max(cost) && !self.pace.busy.swap(true, Ordering::Acquire);
+        let is_due = (is_urgent || self.last.elapsed() >= self.every.max(cost))
+            && !self.pace.busy.swap(true, Ordering::Acquire);
         if is_due {
             self.last = Arrival::now();
         }

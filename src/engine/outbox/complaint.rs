@@ -51,7 +51,9 @@ fn is_alike(known: &Answer, answer: &Answer) -> bool {
     match (known, answer) {
         (Answer::Part(_, known), answer) => is_alike(known, answer),
         (known, Answer::Part(_, answer)) => is_alike(known, answer),
-        (Answer::Later(..), Answer::Later(..)) | (Answer::Unreachable(_), Answer::Unreachable(_)) => true,
+        (Answer::Later(..), Answer::Later(..))
+        | (Answer::Unreachable(_), Answer::Unreachable(_))
+        | (Answer::Rationed { .. }, Answer::Rationed { .. }) => true,
         (Answer::Refused(known, _), Answer::Refused(status, _)) => known == status,
         (known, answer) => known == answer,
     }

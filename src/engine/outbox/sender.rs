@@ -233,6 +233,7 @@ impl Sender {
                 Some(pause) => self.backoff.asked(pause),
                 None => self.backoff.longer(),
             },
+            Answer::Rationed { seconds, .. } => self.backoff.asked(Duration::from_secs(*seconds)),
             _ => self.backoff.longer(),
         };
         let stop = self.stop.clone();
@@ -299,6 +300,15 @@ pub fn meaning(answer: &Answer, place: &str) -> String {
         Answer::Refused(status @ (401 | 403), words) => format!(
             "answers {status}{}: the token is missing or wrong (`{place}.token_file` is read again with each attempt)",
             told(words)
+        ),
+        Answer::Refused(status @ (530 | 534 | 535), words) => format!(
+            "answers {status}{}: it wants another name, password or encryption (`{place}.username`, `password_file`, \
+             `encryption`)",
+            told(words)
+        ),
+        Answer::Rationed { per_hour, seconds } => format!(
+            "has had its {per_hour} mails of an hour (`{place}.mails_per_hour_max`); what comes within {seconds} s waits and goes \
+             together"
         ),
         Answer::Refused(status, words) => {
             format!("answers {status}{}: somebody has to mend the address or the receiver", told(words))

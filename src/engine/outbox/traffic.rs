@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub enum Attempt {
     /// Taken.
     Delivered,
-    /// The receiver wants to be asked again later (408, 425, 429).
+    /// The receiver wants to be asked again later (408, 425, 429), or there have been enough mails.
     Throttled,
     /// The receiver has a fault (5xx).
     ServerError,
@@ -57,7 +57,7 @@ impl From<&Answer> for Attempt {
         match answer {
             Answer::Taken => Self::Delivered,
             Answer::Later(500.., _) => Self::ServerError,
-            Answer::Later(..) => Self::Throttled,
+            Answer::Later(..) | Answer::Rationed { .. } => Self::Throttled,
             Answer::Part(_, answer) => Self::from(&**answer),
             Answer::Refused(..) => Self::Refused,
             Answer::Unacknowledged => Self::Unacknowledged,
