@@ -3,7 +3,7 @@
 use super::colour::Colour;
 use super::discreet::Stderr;
 use super::{Failure, check, exit, guarantees, tell};
-use crate::config::{Config, Plan, PostConfig, SinkPlan, all_sinks};
+use crate::config::{ApiConfig, Config, Plan, PostConfig, SinkPlan, all_sinks};
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{self, Palette, Terminal, Visible};
@@ -72,6 +72,10 @@ pub(super) struct RunArgs {
     /// Serve /metrics, /healthz and /readyz, say on 127.0.0.1:9598
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
+    /// Serve a look inside, read-only (docs/api.md): JSON at /api/v1, say on 127.0.0.1:9600; `[api]` in the configuration
+    /// says more
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    api: Option<SocketAddr>,
     /// Listen at this path for `keyhound reload`, which has the configuration read again
     #[arg(long, value_name = "SOCKET", requires = "config")]
     control: Option<PathBuf>,
@@ -191,6 +195,15 @@ impl RunArgs {
             .map_err(|error| Failure::new(exit::USAGE, anyhow!("--post: {error}")))
     }
 
+    /// Lets somebody look inside: the address of the command line goes before that of `[api]`.
+    fn look_inside(&self, config: &Config, plan: &mut Plan) -> Result<(), Failure> {
+        let Some(address) = self.api else { return Ok(()) };
+        let api = ApiConfig { listen: address.to_string(), ..config.api.clone() };
+        plan.api = api.plan().map_err(|error| Failure::new(exit::USAGE, anyhow!("--api: {error}")))?;
+        plan.pace();
+        Ok(())
+    }
+
     /// The file for alerts, if there is one.
     pub(super) fn output(&self) -> Option<&Path> {
         self.output.as_deref()
@@ -201,6 +214,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     start_log(&args);
     let (config, mut plan) = check::load(args.config.as_deref())?;
     plan.sinks = args.sinks(&config, &plan)?;
+    args.look_inside(&config, &mut plan)?;
     if let Some(promise) = guarantees::between_topics(&args, &plan) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }

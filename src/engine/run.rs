@@ -1,6 +1,8 @@
 //! A whole run: starts everything, waits for the end or a signal, and says how it went.
 
+use super::api;
 use super::between::Between;
+use super::board::{self, Curiosity, Glass};
 use super::checkpoint::{Due, StoreError};
 use super::clock::Arrival;
 use super::egress::{Egress, EgressError, Rendering};
@@ -122,9 +124,11 @@ pub struct Outcome {
 /// Why a run could not be finished.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The address for metrics cannot be used.
-    #[error("metrics: cannot listen on {address}: {error}")]
+    /// The address for metrics or the API cannot be used.
+    #[error("{what}: cannot listen on {address}: {error}")]
     Listen {
+        /// What it is for.
+        what: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system says.
@@ -211,7 +215,8 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let (fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, &shards);
     drop(shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
-    let server = serve(options.metrics, totals.clone()).await?;
+    let (board, curiosity, glass) = board::of(options.plan.api.as_ref());
+    let doors = Doors::open(&options, glass, &totals).await?;
     let reloads = Reloads::default();
     let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
     let is_resumed = state.earlier.is_some();
@@ -219,7 +224,8 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let (mut egress, senders) = outputs::egress(&options, published, state, learning, &stop).await?;
     let left = Left::new(egress.totals.sinks.clone(), options.state.is_some());
     let sending = Sending::start(senders);
-    let between = between(&options.plan, changes, reloads, &mut egress);
+    let between = between(&options.plan, changes, reloads, &mut egress, curiosity);
+    egress.board = board;
     report(totals, &stop);
     let outputs = outputs::files(&options);
     if let Some(path) = outputs::own_input(&options, &outputs) {
@@ -265,7 +271,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
         error = signals.after(&stop) => Err(error),
     };
     let (end, egress) = lost(&left, done)?;
-    server.inspect(JoinHandle::abort);
+    drop(doors);
     let Egress { totals, worst, .. } = egress;
     Ok(Outcome { totals, worst, took: started.elapsed(), stopped: end == End::Stopped })
 }
@@ -310,9 +316,10 @@ fn between(
     changes: Option<mpsc::Receiver<Change>>,
     reloads: Reloads,
     egress: &mut Egress,
+    curiosity: Option<Curiosity>,
 ) -> Between {
     let (roster, held) = Roster::new(&plan.metrics);
-    let between = Between::new(plan, changes, held);
+    let between = Between::new(plan, changes, held).with(curiosity);
     egress.roster = roster;
     let totals = &mut egress.totals;
     (totals.roll, totals.reloads, totals.bounds) = (between.lists().roll(), reloads, Bounds::of(plan));
@@ -337,20 +344,37 @@ fn decoders(options: &Options) -> io::Result<Decoders> {
     Decoders::start(&settings, options.decoders)
 }
 
-/// Serves the metrics, if that is wanted.
-async fn serve(
-    address: Option<SocketAddr>,
-    totals: watch::Receiver<Arc<Totals>>,
-) -> Result<Option<JoinHandle<()>>, RunError> {
-    let Some(address) = address else { return Ok(None) };
-    Ok(Some(tokio::spawn(http::serve(listen(address).await?, totals))))
+/// What is served beside the work, until it is dropped.
+struct Doors {
+    metrics: Option<JoinHandle<()>>,
+    _api: Option<api::Served>,
+}
+
+impl Doors {
+    async fn open(
+        options: &Options,
+        glass: Option<Glass>,
+        totals: &watch::Receiver<Arc<Totals>>,
+    ) -> Result<Self, RunError> {
+        let metrics = match options.metrics {
+            Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, totals.clone()))),
+            None => None,
+        };
+        Ok(Self { metrics, _api: api::serve(options.plan.api.as_ref(), glass, totals)? })
+    }
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        self.metrics.iter().for_each(JoinHandle::abort);
+    }
 }
 
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
     // The page tells since when the process runs.
     memory::started_at();
     let bound = TcpListener::bind(address).await;
-    let listener = bound.map_err(|error| RunError::Listen { address, error })?;
+    let listener = bound.map_err(|error| RunError::Listen { what: "metrics", address, error })?;
     // With port 0 the system chooses one: tell which.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!("metrics on http://{address}/metrics");

@@ -1,5 +1,6 @@
 //! Threads that own a shard each: every move goes to all of them, and each answers with what follows from it.
 
+use super::clock::Arrival;
 use super::sequence::Step;
 use crate::incident::Fleet;
 use crate::shard::{Census, Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced, Wanted};
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Moves on their way to a shard.
@@ -55,8 +57,8 @@ pub struct Report {
     pub gauges: Gauges,
     /// What the shard remembers, where that was asked for.
     pub saved: Option<Bytes>,
-    /// Single keys, where they were asked for.
-    pub census: Option<Census>,
+    /// Single keys, where they were asked for, and how long it took to look at them.
+    pub census: Option<(Census, Duration)>,
 }
 
 /// The way to all shards and to the egress.
@@ -226,7 +228,10 @@ impl Started {
             };
             let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save().into());
             let census = match &*moved {
-                Move::Census(wanted) => Some(shard.census(wanted)),
+                Move::Census(wanted) => {
+                    let started = Arrival::now();
+                    Some((shard.census(wanted), started.elapsed()))
+                }
                 _ => None,
             };
             let (unpriced, gauges) = (shard.take_unpriced(), shard.gauges());

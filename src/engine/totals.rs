@@ -1,5 +1,6 @@
 //! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
 
+use super::board::Held;
 use super::checkpoint::Kept;
 use super::lists::Roll;
 use super::outbox::Traffic;
@@ -76,6 +77,8 @@ pub struct Totals {
     pub bounds: Bounds,
     /// Single keys, where they are shown.
     pub shown: Option<Arc<Shown>>,
+    /// How much is shown to whoever looks inside, where anybody may.
+    pub held: Option<Held>,
     /// What passes through the outboxes of sinks, by their names.
     pub sinks: Vec<(Arc<str>, Arc<Traffic>)>,
     /// What there is to say of Kafka, where that is the input.
@@ -133,6 +136,7 @@ impl Totals {
             reloads: Reloads::default(),
             bounds: Bounds::default(),
             shown: None,
+            held: None,
             sinks: Vec::new(),
             kafka: None,
         }
