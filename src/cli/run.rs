@@ -72,7 +72,7 @@ pub(super) struct RunArgs {
     /// Serve /metrics, /healthz and /readyz, say on 127.0.0.1:9598
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
-    /// Serve a look inside, read-only (docs/api.md): JSON at /api/v1, say on 127.0.0.1:9600; `[api]` in the configuration
+    /// Serve a look inside, read-only (docs/api.md): a page at / and JSON at /api/v1, say on 127.0.0.1:9600; `[api]` in the configuration
     /// says more
     #[arg(long, value_name = "ADDRESS:PORT")]
     api: Option<SocketAddr>,

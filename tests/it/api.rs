@@ -429,3 +429,21 @@ fn whoever_is_silent_gives_way() {
     drop(silent);
     looked.stop();
 }
+
+/// The page is one file: it names no other place, and nothing but its own style and script may act in it.
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let looked = Looked::start_in(dir.path(), &[]);
+    let said = looked.get("/");
+    let policy = said.head.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
+    for part in ["default-src 'none'", "script-src 'sha256-", "style-src 'sha256-", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("script-src *"), "{policy}");
+    let page = said.body.replace("http://www.w3.org/2000/svg", "");
+    for elsewhere in ["http://", "https://", "src=\"", "@import", "url(", "innerHTML", "document.write", "eval("] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+    looked.stop();
+}

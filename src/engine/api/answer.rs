@@ -1,6 +1,7 @@
 //! What is asked, and what is answered.
 
 use super::forms::{Brief, Briefs, KeyDetail, Keys, MomentRow};
+use super::page;
 use super::status::Status;
 use crate::config::{ApiPlan, Token};
 use crate::encode::write_line;
@@ -74,6 +75,9 @@ impl Desk {
             meant_for_us(request.headers())?;
         }
         let path = request.uri().path();
+        if path == "/" {
+            return Ok(page::response());
+        }
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let ["api", "v1", rest @ ..] = &parts[..] else { return Err(nothing_there()) };
         if let Some(refused) = self.stranger(request.headers()) {

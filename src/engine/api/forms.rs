@@ -221,7 +221,7 @@ pub struct MomentRow {
     pub requests: Option<u64>,
     /// Dollars by then.
     pub cost_usd: f64,
-    /// One sentence on what it is by now.
+    /// One sentence, as it was told then.
     pub description: String,
 }
 
@@ -333,7 +333,7 @@ impl MomentRow {
             severity: moment.severity.label().to_owned(),
             requests: moment.requests,
             cost_usd: rounded(moment.cost_usd),
-            description: entry.description.clone(),
+            description: moment.description.clone(),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! `/api/v1`: a look inside a run. Read-only, on a thread of its own, from what is shown anyway: whoever asks often
+//! `/` and `/api/v1`: a look inside a run. Read-only, on a thread of its own, from what is shown anyway: whoever asks often
 //! or slowly takes nothing from those who work.
 
 mod answer;
 pub mod forms;
+mod page;
 pub mod status;
 
 use super::board::Glass;

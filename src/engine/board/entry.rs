@@ -29,6 +29,8 @@ pub struct Moment {
     pub requests: Option<u64>,
     /// Dollars by then.
     pub cost_usd: f64,
+    /// One sentence, as it was told then.
+    pub description: String,
 }
 
 /// An alert or an incident in its latest revision.
@@ -130,7 +132,8 @@ impl Entry {
         };
         let at = if entry.revision == 0 { entry.detected } else { entry.updated };
         let Self { revision, status, severity, requests, cost_usd, .. } = entry;
-        entry.moments.push(Moment { at, revision, status, severity, requests, cost_usd });
+        let description = entry.description.clone();
+        entry.moments.push(Moment { at, revision, status, severity, requests, cost_usd, description });
         Some(entry)
     }
 
@@ -170,6 +173,7 @@ impl Entry {
             + self.description.len()
             + self.json.len()
             + self.moments.capacity() * size_of::<Moment>()
+            + self.moments.iter().map(|moment| moment.description.len()).sum::<usize>()
     }
 }
 
