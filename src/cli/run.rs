@@ -258,6 +258,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         progress,
         state: args.state.clone(),
         reload,
+        look: None,
     };
     let outcome = block_on(engine::run(options))?;
     finish(&args, &outcome)

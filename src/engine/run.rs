@@ -1,8 +1,8 @@
 //! A whole run: starts everything, waits for the end or a signal, and says how it went.
 
-use super::api;
+use super::api::{self, Inside};
 use super::between::Between;
-use super::board::{self, Curiosity, Glass};
+use super::board::{self, Board, Curiosity, Glass};
 use super::checkpoint::{Due, StoreError};
 use super::clock::Arrival;
 use super::egress::{Egress, EgressError, Rendering};
@@ -36,7 +36,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +107,9 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// How another configuration can be put in force.
     pub reload: Reload,
+    /// Whoever looks from inside the process, if anybody does: he is told what through, and the end of the inputs is not the
+    /// end of their days, so that what is open can be seen.
+    pub look: Option<oneshot::Sender<Inside>>,
 }
 
 /// How a run went.
@@ -216,7 +219,8 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     drop(shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
     let (board, curiosity, glass) = board::of(options.plan.api.as_ref());
-    let doors = Doors::open(&options, glass, &totals).await?;
+    let looks = options.look.is_some();
+    let doors = Doors::open(&mut options, glass, &totals).await?;
     let reloads = Reloads::default();
     let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
     let is_resumed = state.earlier.is_some();
@@ -224,8 +228,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let (mut egress, senders) = outputs::egress(&options, published, state, learning, &stop).await?;
     let left = Left::new(egress.totals.sinks.clone(), options.state.is_some());
     let sending = Sending::start(senders);
-    let between = between(&options.plan, changes, reloads, &mut egress, curiosity);
-    egress.board = board;
+    let between = between(&options.plan, changes, reloads, &mut egress, (board, curiosity));
     report(totals, &stop);
     let outputs = outputs::files(&options);
     if let Some(path) = outputs::own_input(&options, &outputs) {
@@ -251,7 +254,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
     let history = if learning { options.history } else { Vec::new() };
-    let feeding = feed_all(feed, history, options.inputs, due);
+    let feeding = feed_all(feed, history, options.inputs, due, looks);
     let work = async {
         // An output that fails ends the run at once, not when the next record comes.
         let (end, written) = tokio::select! {
@@ -316,11 +319,11 @@ fn between(
     changes: Option<mpsc::Receiver<Change>>,
     reloads: Reloads,
     egress: &mut Egress,
-    curiosity: Option<Curiosity>,
+    (board, curiosity): (Option<Board>, Option<Curiosity>),
 ) -> Between {
     let (roster, held) = Roster::new(&plan.metrics);
     let between = Between::new(plan, changes, held).with(curiosity);
-    egress.roster = roster;
+    (egress.roster, egress.board) = (roster, board);
     let totals = &mut egress.totals;
     (totals.roll, totals.reloads, totals.bounds) = (between.lists().roll(), reloads, Bounds::of(plan));
     egress.publish();
@@ -352,10 +355,14 @@ struct Doors {
 
 impl Doors {
     async fn open(
-        options: &Options,
+        options: &mut Options,
         glass: Option<Glass>,
         totals: &watch::Receiver<Arc<Totals>>,
     ) -> Result<Self, RunError> {
+        if let (Some(look), Some(glass)) = (options.look.take(), &glass) {
+            // He may have gone.
+            let _ = look.send(Inside { glass: glass.clone(), totals: totals.clone() });
+        }
         let metrics = match options.metrics {
             Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, totals.clone()))),
             None => None,
@@ -387,8 +394,9 @@ async fn feed_all(
     history: Vec<PathBuf>,
     inputs: Inputs,
     due: Option<Due>,
+    looks: bool,
 ) -> io::Result<End> {
-    let is_kept = due.is_some();
+    let is_kept = due.is_some() || looks;
     let mut end = End::Complete;
     if !history.is_empty() {
         end = feed.merge(&Inputs::Files(history)).await?;

@@ -437,13 +437,40 @@ fn the_page_needs_nothing_from_elsewhere() {
     let looked = Looked::start_in(dir.path(), &[]);
     let said = looked.get("/");
     let policy = said.head.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
-    for part in ["default-src 'none'", "script-src 'sha256-", "style-src 'sha256-", "frame-ancestors 'none'"] {
+    for part in ["default-src 'none'", "script-src 'sha256-", "style-src 'sha256-", "frame-ancestors 'none'"]
+    {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("script-src *"), "{policy}");
     let page = said.body.replace("http://www.w3.org/2000/svg", "");
-    for elsewhere in ["http://", "https://", "src=\"", "@import", "url(", "innerHTML", "document.write", "eval("] {
+    for elsewhere in
+        ["http://", "https://", "src=\"", "@import", "url(", "innerHTML", "document.write", "eval("]
+    {
         assert!(!page.contains(elsewhere), "{elsewhere}");
     }
     looked.stop();
+}
+
+/// `keyhound top` shows the same of a file as of a running keyhound that has read it; where nobody looks, as a table.
+#[test]
+fn top_is_a_table_where_nobody_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("c.toml"), INCIDENTS).unwrap();
+    let (text, count) = example();
+    fs::write(dir.path().join("log.jsonl"), &text).unwrap();
+    let mut looked = Looked::start_in(dir.path(), &["-c", "c.toml"]);
+    looked.feed(&text);
+    looked.until_taken(count);
+    let top = |args: &[&str]| crate::support::run_in(dir.path(), args, b"");
+    let of_file = top(&["top", "log.jsonl"]);
+    let of_api = top(&["top", "--url", &format!("http://{}", looked.address)]);
+    assert_eq!((of_file.code, of_api.code), (Some(0), Some(0)), "{}{}", of_file.stderr, of_api.stderr);
+    // How far the clock is ahead may have changed in between.
+    let without_lag = |table: &str| table.split_once('\n').unwrap().1.to_owned();
+    assert_eq!(without_lag(&of_file.stdout), without_lag(&of_api.stdout));
+    assert!(of_file.stdout.contains("INCIDENTS (1)") && of_file.stdout.contains("anna-dev (...3f9c)"));
+    looked.stop();
+    let nobody = top(&["top", "--url", "http://127.0.0.1:1"]);
+    assert!(nobody.code == Some(69) && nobody.stderr.contains("keyhound run --api"), "{}", nobody.stderr);
+    assert_eq!(top(&["top", "--url", "https://127.0.0.1:1"]).code, Some(2));
 }

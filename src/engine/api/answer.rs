@@ -1,6 +1,7 @@
 //! What is asked, and what is answered.
 
-use super::forms::{Brief, Briefs, KeyDetail, Keys, MomentRow};
+use super::forms::{Brief, Briefs, KeyDetail, Keys};
+use super::inside;
 use super::page;
 use super::status::Status;
 use crate::config::{ApiPlan, Token};
@@ -144,16 +145,9 @@ impl Desk {
         let seen = self.glass.seen();
         let found = seen.incidents.iter().find(|entry| *entry.id == *id);
         let incident = found.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, NO_EVENT.to_owned()))?;
-        let moments: Vec<MomentRow> =
-            incident.moments.iter().map(|moment| MomentRow::of(moment, incident)).collect();
-        // Those that were given while it went on, or on its first day.
-        let first = incident.first.plus(-crate::time::DAY);
-        let is_beside = |alert: &&Arc<Entry>| alert.key == incident.key && alert.updated >= first;
-        let alerts: Vec<Brief> =
-            seen.alerts.iter().filter(is_beside).take(LIMIT).map(|alert| Brief::of(alert)).collect();
         let mut body = format!("{{\"incident\":{}", incident.json).into_bytes();
-        member("revisions", &moments, &mut body);
-        member("alerts", &alerts, &mut body);
+        member("revisions", &inside::revisions(incident), &mut body);
+        member("alerts", &inside::beside(&seen, incident), &mut body);
         body.extend_from_slice(b"}\n");
         Ok(of_json(StatusCode::OK, body))
     }
@@ -162,10 +156,8 @@ impl Desk {
         let seen = self.glass.seen();
         let found = seen.alerts.iter().find(|entry| *entry.id == *id);
         let alert = found.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, NO_EVENT.to_owned()))?;
-        let moments: Vec<MomentRow> =
-            alert.moments.iter().map(|moment| MomentRow::of(moment, alert)).collect();
         let mut body = format!("{{\"alert\":{}", alert.json).into_bytes();
-        member("revisions", &moments, &mut body);
+        member("revisions", &inside::revisions(alert), &mut body);
         body.extend_from_slice(b"}\n");
         Ok(of_json(StatusCode::OK, body))
     }

@@ -415,6 +415,17 @@ pub struct Briefs {
     pub events: Vec<Brief>,
 }
 
+/// `/api/v1/incidents/{id}`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct IncidentDetail {
+    /// As it is written to the output (docs/incidents.md).
+    pub incident: serde_json::Value,
+    /// What was told of it, in order of time.
+    pub revisions: Vec<MomentRow>,
+    /// Alerts beside it.
+    pub alerts: Vec<Brief>,
+}
+
 /// To four digits behind the point: sums of floating point numbers tell no more.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4

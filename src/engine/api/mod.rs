@@ -3,8 +3,11 @@
 
 mod answer;
 pub mod forms;
+mod inside;
 mod page;
 pub mod status;
+
+pub use inside::Inside;
 
 use super::board::Glass;
 use super::http;
