@@ -154,8 +154,10 @@ impl Egress {
             self.publish();
         }
         self.progress.finish();
-        self.board.iter_mut().for_each(Board::hurry);
-        self.publish();
+        if let Some(board) = &mut self.board {
+            board.hurry();
+            board.show();
+        }
         match self.settle().await {
             Ok(()) => Ok(self),
             Err(error) => Err((self, error)),

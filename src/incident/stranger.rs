@@ -11,15 +11,15 @@ use crate::time::{SECOND, Stamp, Timestamp};
 /// The owner of a key, as far as records tell.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Owned {
-    /// First and last record.
+    /// The first record.
     pub first: Timestamp,
     /// The last record.
     pub last: Timestamp,
     /// Records.
     pub records: u64,
-    /// Networks, client programs and models that are known of it.
+    /// Networks that are known of it.
     pub networks: usize,
-    /// Client programs.
+    /// Client programs that are known of it.
     pub clients: usize,
 }
 

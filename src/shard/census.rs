@@ -93,7 +93,7 @@ impl Standing {
 }
 
 /// The keys that were asked for, and what all keys come to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Census {
     /// The keys, in no order that matters.
     pub standings: Vec<Standing>,

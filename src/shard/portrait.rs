@@ -85,14 +85,6 @@ pub struct Gallery {
     pub retold: Vec<Event>,
 }
 
-impl PartialEq for Gallery {
-    fn eq(&self, other: &Self) -> bool {
-        self.portraits == other.portraits
-    }
-}
-
-impl Eq for Gallery {}
-
 impl Shard {
     /// Looks at keys.
     pub(super) fn sit(&self, sitting: &Sitting) -> Gallery {

@@ -141,6 +141,11 @@ fn options(
     told: mpsc::Sender<Told>,
     look: oneshot::Sender<engine::api::Inside>,
 ) -> Result<Options, Failure> {
+    if args.inputs == ["-"] && io::stdin().is_terminal() {
+        let message =
+            "`-` is standard input, and that is the terminal in which keys are pressed: pipe records in";
+        return Err(Failure::new(exit::USAGE, anyhow!(message)));
+    }
     let (mut config, _) = check::load(args.config.as_deref())?;
     config.incidents.enabled = true;
     let mut plan = Plan::new(&config, "", "").map_err(|error| Failure::new(exit::CONFIG, error))?;
