@@ -20,6 +20,7 @@ mod say;
 mod send_test;
 mod simulate;
 mod tables;
+mod top;
 #[cfg(feature = "trace")]
 mod trace_leak;
 mod tune;
@@ -66,6 +67,8 @@ pub struct Cli {
 enum Command {
     /// Read usage records and give alerts
     Run(Box<run::RunArgs>),
+    /// Watch what goes on, live in a terminal: of a running keyhound, or of records that are read here
+    Top(top::TopArgs),
     /// Say whether a configuration is sound; opens nothing else unless asked to send a test
     Check(check::CheckArgs),
     /// Have a run read its configuration again: checked first, put in force between two records, or refused as a whole
@@ -148,6 +151,7 @@ pub fn tell(text: &str) {
 pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => run::main(*args),
+        Command::Top(args) => top::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Reload(args) => reload::main(&args),
         Command::Investigate(args) => investigate::main(&args),

@@ -153,6 +153,7 @@ pub(super) fn replay(
         progress: progress(reading),
         state: None,
         reload: Reload::default(),
+        look: None,
     };
     let outcome = run::block_on(async {
         let listening = async {

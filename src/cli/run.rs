@@ -3,7 +3,7 @@
 use super::colour::Colour;
 use super::discreet::Stderr;
 use super::{Failure, check, exit, guarantees, tell};
-use crate::config::{Config, ListenConfig, Plan, PostConfig, SinkPlan, all_sinks};
+use crate::config::{ApiConfig, Config, ListenConfig, Plan, PostConfig, SinkPlan, all_sinks};
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{self, Palette, Terminal, Visible};
@@ -77,6 +77,10 @@ pub(super) struct RunArgs {
     /// Serve /metrics, /healthz and /readyz, say on 127.0.0.1:9598
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
+    /// Serve a look inside, read-only (docs/api.md): a page at / and JSON at /api/v1, say on 127.0.0.1:9601; `[api]` in the configuration
+    /// says more
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    api: Option<SocketAddr>,
     /// Listen at this path for `keyhound reload`, which has the configuration read again
     #[arg(long, value_name = "SOCKET", requires = "config")]
     control: Option<PathBuf>,
@@ -220,6 +224,15 @@ impl RunArgs {
             .map_err(|error| Failure::new(exit::USAGE, anyhow!("--post: {error}")))
     }
 
+    /// Lets somebody look inside: the address of the command line goes before that of `[api]`.
+    fn look_inside(&self, config: &Config, plan: &mut Plan) -> Result<(), Failure> {
+        let Some(address) = self.api else { return Ok(()) };
+        let api = ApiConfig { listen: address.to_string(), ..config.api.clone() };
+        plan.api = api.plan().map_err(|error| Failure::new(exit::USAGE, anyhow!("--api: {error}")))?;
+        plan.pace();
+        Ok(())
+    }
+
     /// The file for alerts, if there is one.
     pub(super) fn output(&self) -> Option<&Path> {
         self.output.as_deref()
@@ -231,6 +244,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     let (config, mut plan) = check::load(args.config.as_deref())?;
     plan.sinks = args.sinks(&config, &plan)?;
     args.listening(&config, &mut plan)?;
+    args.look_inside(&config, &mut plan)?;
     if let Some(promise) = guarantees::between_topics(&args, &plan) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
@@ -277,6 +291,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         progress,
         state: args.state.clone(),
         reload,
+        look: None,
     };
     let outcome = block_on(engine::run(options))?;
     finish(&args, &outcome)

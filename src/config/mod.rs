@@ -1,5 +1,6 @@
 //! Text to `Config` to `Plan`: everything checked, nothing opened but the files that the configuration names.
 
+mod api;
 mod error;
 mod formats;
 mod kafka;
@@ -10,6 +11,7 @@ mod plan;
 mod post;
 mod sinks;
 
+pub use api::{ApiConfig, ApiPlan, Token};
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
@@ -67,6 +69,8 @@ pub struct Config {
     pub post: PostConfig,
     /// Which series there are in `/metrics`.
     pub metrics: MetricsConfig,
+    /// Who may look inside.
+    pub api: ApiConfig,
     /// Other places that alerts and incidents go to, by names of one's own.
     pub sinks: BTreeMap<String, SinkConfig>,
     /// Limits of memory and processors.
@@ -93,6 +97,7 @@ impl Default for Config {
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
             metrics: MetricsConfig::default(),
+            api: ApiConfig::default(),
             sinks: BTreeMap::new(),
             limits: Limits::default(),
             detectors: toml::Table::new(),

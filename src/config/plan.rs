@@ -38,6 +38,8 @@ pub struct Plan {
     pub kafka: Option<KafkaPlan>,
     /// Which series there are in `/metrics`.
     pub metrics: super::MetricsConfig,
+    /// Who may look inside, if anybody may.
+    pub api: Option<super::ApiPlan>,
     /// Where events go besides the usual output.
     pub sinks: Vec<Arc<SinkPlan>>,
 }
@@ -58,6 +60,13 @@ impl Plan {
     /// The plan of the defaults.
     pub fn default_plan() -> Result<Self, ConfigError> {
         Self::build(&Config::default())
+    }
+
+    /// What keys spent in the last hour is kept from now on: somebody looks. The plan is not shared yet.
+    pub fn pace(&mut self) {
+        if let Some(shard) = Arc::get_mut(&mut self.shard) {
+            shard.is_paced = true;
+        }
     }
 
     fn build(config: &Config) -> Result<Self, ConfigError> {
@@ -93,6 +102,7 @@ impl Plan {
             watch_list: Arc::new(watch_list(&config.watch_list.files)?),
             witnessed: Witnessed::NONE,
             is_thin: false,
+            is_paced: !config.api.listen.is_empty(),
             incidents: config.incidents.enabled.then_some(incidents),
         };
         let join = JoinSettings {
@@ -112,6 +122,7 @@ impl Plan {
             listen: config.listen.plan()?,
             kafka: kafka::plan(&config.kafka)?,
             metrics: config.metrics.clone(),
+            api: config.api.plan()?,
             sinks: all_sinks(config)?,
         })
     }
@@ -146,6 +157,11 @@ fn check_numbers(config: &Config) -> Result<(), ConfigError> {
         ("incidents", "quiet_hours", config.incidents.quiet_hours.into(), 1, 24 * 31),
         ("limits", "bucket_entries_max", config.limits.bucket_entries_max as u64, 1000, 1 << 32),
         ("metrics", "keys_max", config.metrics.keys_max.into(), 1, 1000),
+        ("api", "refresh_ms", config.api.refresh_ms.into(), 200, 60_000),
+        ("api", "keys_max", config.api.keys_max.into(), 1, 1000),
+        ("api", "incidents_max", config.api.incidents_max.into(), 1, 100_000),
+        ("api", "alerts_max", config.api.alerts_max.into(), 1, 100_000),
+        ("api", "events_bytes_max", config.api.events_bytes_max.into(), 1 << 20, 1 << 30),
         ("metrics", "keys_expire_minutes", config.metrics.keys_expire_minutes.into(), 1, 31 * 24 * 60),
     ];
     for (table, name, value, min, max) in rules {

@@ -25,7 +25,7 @@ mod watch_list;
 mod young_key;
 
 pub use alert::{Alert, AlertId, Class, Fact, Severity, Status};
-pub use raise::{Raised, close, evaluate};
+pub use raise::{Raised, close, evaluate, restate};
 pub use rule::{Explanation, Finding, KeyProfile, KeyView, Rule};
 pub use silence::Silence;
 

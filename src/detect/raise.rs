@@ -116,6 +116,16 @@ pub fn close(rules: &Ruleset, view: &KeyView<'_>, raised: &[Raised], out: &mut V
     }
 }
 
+/// The alerts of a day that is open, as they would be told now; for somebody who has not heard of them.
+pub fn restate(rules: &Ruleset, view: &KeyView<'_>, raised: &[Raised], out: &mut Vec<Alert>) {
+    for open in raised {
+        let found = rules.numbered().find(|(number, ..)| *number == open.rule);
+        let Some((_, detector, rule)) = found else { continue };
+        let blind = rules.blind(view.signals);
+        out.push(Alert { blind, ..describe(detector, view, &rule.explain(view), *open, Status::Open) });
+    }
+}
+
 pub(super) fn describe(
     detector: &Detector,
     view: &KeyView<'_>,

@@ -12,7 +12,7 @@ pub fn write_alert(alert: &Alert, out: &mut Vec<u8>) {
 }
 
 /// Appends a value as one line of JSON in which nothing invisible stands unescaped.
-pub(super) fn write_line(value: &impl Serialize, out: &mut Vec<u8>) {
+pub fn write_line(value: &impl Serialize, out: &mut Vec<u8>) {
     let start = out.len();
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
     // Nothing that we serialise can fail, and a Vec takes all; half a line must not go out all the same.

@@ -19,7 +19,7 @@ mod visible;
 
 pub use event::write_event;
 pub use gelf::level as syslog_level;
-pub use json::{write_alert, write_value};
+pub use json::{write_alert, write_line, write_value};
 pub use markdown::{escaped as escape_markdown, facts, headline};
 pub use reject::{RejectAt, What, write_reject};
 pub use table::{ALL as ENCODINGS, Encoding, NATIVE, find as encoding};

@@ -1,11 +1,13 @@
 //! What happens between two records: watch lists that have changed, another configuration, a look at single keys.
 
+use super::board::Curiosity;
 use super::clock::Arrival;
 use super::lists::Lists;
 use super::reload::Change;
 use crate::config::{KeySeries, MetricsConfig, Plan};
 use crate::key::KeyId;
 use crate::shard::{Wanted, Witnessed};
+use crate::time::Timestamp;
 use crate::watch_list::WatchList;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,9 @@ pub struct Between {
     lists: Lists,
     changes: Option<mpsc::Receiver<Change>>,
     census: Option<Looks>,
+    curiosity: Option<Curiosity>,
+    /// Something has happened since whoever is curious was told to look.
+    is_stale: bool,
 }
 
 /// When single keys are looked at, and which.
@@ -38,7 +43,13 @@ impl Between {
         held: watch::Receiver<Vec<KeyId>>,
     ) -> Self {
         let census = wanted(&plan.metrics).map(|wanted| Looks { wanted, held, last: None, is_stale: true });
-        Self { lists: Lists::of(plan), changes, census }
+        Self { lists: Lists::of(plan), changes, census, curiosity: None, is_stale: true }
+    }
+
+    /// With somebody who wants to look at keys closely.
+    #[must_use]
+    pub fn with(self, curiosity: Option<Curiosity>) -> Self {
+        Self { curiosity, ..self }
     }
 
     /// The watch lists.
@@ -61,20 +72,38 @@ impl Between {
 
     /// Keys are not what they were.
     pub fn has_moved(&mut self) {
+        self.is_stale = true;
         if let Some(looks) = &mut self.census {
             looks.is_stale = true;
         }
     }
 
-    /// The keys that are to be looked at now.
-    pub fn wanted(&mut self, is_last: bool) -> Option<Wanted> {
+    /// The keys that are to be looked at now; `now` is how far records have come.
+    pub fn wanted(&mut self, is_last: bool, now: Option<Timestamp>) -> Option<Wanted> {
+        let shown = self.shown(is_last);
+        let curiosity = self.curiosity.as_mut();
+        let sitting = curiosity.and_then(|curiosity| curiosity.wants(self.is_stale, is_last, now));
+        self.is_stale &= sitting.is_none();
+        if sitting.is_none() {
+            return shown;
+        }
+        Some(Wanted { sitting, ..shown.unwrap_or_default() })
+    }
+
+    /// The next look tells once more what is open.
+    #[cfg(feature = "kafka")]
+    pub fn retell(&mut self) {
+        self.curiosity.iter_mut().for_each(Curiosity::retell);
+    }
+
+    fn shown(&mut self, is_last: bool) -> Option<Wanted> {
         let looks = self.census.as_mut()?;
         let is_due = is_last || looks.last.is_none_or(|last| last.elapsed() >= LOOK_EVERY);
         if !looks.is_stale || !is_due {
             return None;
         }
         (looks.last, looks.is_stale) = (Some(Arrival::now()), false);
-        Some(Wanted { held: looks.held.borrow().clone(), ..looks.wanted.clone() })
+        Some(Wanted { held: looks.held.borrow().clone(), is_of_roster: true, ..looks.wanted.clone() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What comes out of the shards, put into one order, encoded and written, and everything that is counted.
 
+use super::board::Board;
 use super::checkpoint::{Checkpoint, Keeper, Kept, Unkept, Written, length};
 use super::clock;
 use super::outbox::Outbox;
@@ -13,12 +14,13 @@ use crate::detect::Severity;
 use crate::encode::{Encoding, RejectAt, Terminal, write_reject};
 use crate::fault::{scatter, step};
 use crate::record::Reason;
-use crate::shard::{Gauges, Output};
+use crate::shard::{Census, Gauges, Output, Wanted};
 use crate::sink::{AnySink, Sink};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Rejects of one reason that are described on standard error; the rest is counted, and kept if there is a file.
@@ -103,6 +105,8 @@ pub struct Egress {
     pub keeper: Option<Keeper>,
     /// Which keys are shown one by one, if any are.
     pub roster: Option<Roster>,
+    /// What is shown to whoever looks inside, if anybody may.
+    pub board: Option<Board>,
 }
 
 impl Egress {
@@ -120,18 +124,21 @@ impl Egress {
             };
             let mut told: Vec<Output> = Vec::new();
             let mut gauges = Gauges::default();
-            let (mut saved, mut counted) = (Vec::new(), Vec::new());
+            let (mut saved, mut counted, mut took) = (Vec::new(), Vec::new(), Duration::ZERO);
             for report in &mut reports {
                 let Some(report) = report.recv().await else { return Err((self, EgressError::Died)) };
                 told.extend(report.outputs);
                 self.totals.count_records(&report.counts, &report.unpriced);
                 gauges.add(report.gauges);
                 saved.extend(report.saved);
-                counted.extend(report.census);
+                if let Some((census, time)) = report.census {
+                    counted.push(census);
+                    took = took.max(time);
+                }
             }
             self.totals.gauges = gauges;
-            if let (Some(roster), false) = (&mut self.roster, counted.is_empty()) {
-                self.totals.shown = Some(roster.take(counted, clock::now()));
+            if let Move::Census(wanted) = &*moved {
+                self.look(wanted, counted, took);
             }
             // Stable: alerts of one record stay in the order of the detectors, and incidents follow them.
             told.sort_by_key(|told| told.order);
@@ -147,9 +154,25 @@ impl Egress {
             self.publish();
         }
         self.progress.finish();
+        if let Some(board) = &mut self.board {
+            board.hurry();
+            board.show();
+        }
         match self.settle().await {
             Ok(()) => Ok(self),
             Err(error) => Err((self, error)),
+        }
+    }
+
+    /// Takes what shards have seen of single keys.
+    fn look(&mut self, wanted: &Wanted, counted: Vec<Census>, took: Duration) {
+        if let (Some(board), Some(sitting)) = (&mut self.board, &wanted.sitting) {
+            board.look(sitting, &counted, took);
+        }
+        if let Some(roster) = &mut self.roster
+            && wanted.is_of_roster
+        {
+            self.totals.shown = Some(roster.take(counted, clock::now()));
         }
     }
 
@@ -235,6 +258,7 @@ impl Egress {
     async fn carry_out(&mut self, moved: &Arc<Move>, told: &[Output]) -> Result<(), EgressError> {
         for Output { event, .. } in told {
             self.totals.count_event(event);
+            self.board.iter_mut().for_each(|board| board.hear(event));
             self.worst = self.worst.max(event.severity());
         }
         if let Some(memory) = &self.memory {
@@ -329,6 +353,10 @@ impl Egress {
     /// Shows the totals as they are now.
     pub fn publish(&mut self) {
         self.progress.update(&self.totals);
+        if let Some(board) = &mut self.board {
+            board.show();
+            self.totals.held = Some(board.held());
+        }
         // Whoever looks sees totals that belong together.
         if self.published.receiver_count() > 0 {
             self.published.send_replace(Arc::new(self.totals.clone()));

@@ -246,7 +246,7 @@ impl Feed {
             self.fanout.tell(Move::Settings(Arc::clone(change.settings()))).await?;
             change.done();
         }
-        match self.between.wanted(is_last) {
+        match self.between.wanted(is_last, self.passed.1) {
             Some(wanted) => self.fanout.tell(Move::Census(wanted)).await,
             None => Some(()),
         }

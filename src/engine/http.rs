@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz` and `/readyz` on one address. Reads nothing but the request line and headers, and of
+//! `/metrics`, `/healthz` and `/readyz` on one address, and whatever else answers GET. Reads nothing but the request line and headers, and of
 //! those no more than a little, for no longer than a moment, from no more than a few at once.
 
 use super::metrics;
@@ -28,8 +28,21 @@ const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
 /// Bytes of headers that are read.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 
-/// Serves until it is dropped.
+/// Serves the metrics until it is dropped.
 pub async fn serve(listener: TcpListener, totals: watch::Receiver<Arc<Totals>>) {
+    let shown = move |request| {
+        let totals = Arc::clone(&totals.borrow());
+        async move { answer(&request, &totals) }
+    };
+    accept(listener, "metrics", shown).await;
+}
+
+/// Answers whoever connects, until it is dropped; `what` it is in messages.
+pub async fn accept<A, F>(listener: TcpListener, what: &'static str, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -43,21 +56,25 @@ pub async fn serve(listener: TcpListener, totals: watch::Receiver<Arc<Totals>>) 
                 {
                     oldest.abort();
                 }
-                by_age.push_back(connections.spawn(connection(stream, totals.clone())));
+                by_age.push_back(connections.spawn(connection(stream, answer.clone())));
             }
             Err(error) => {
                 // Out of file descriptors, say: others may be closed soon.
-                tracing::warn!("metrics: {error}");
+                tracing::warn!("{what}: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-async fn connection(stream: TcpStream, totals: watch::Receiver<Arc<Totals>>) {
+async fn connection<A, F>(stream: TcpStream, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Full<Bytes>>>,
+{
     let service = service_fn(move |request| {
-        let totals = Arc::clone(&totals.borrow());
-        async move { Ok::<_, Infallible>(answer(&request, &totals)) }
+        let answered = answer(request);
+        async move { Ok::<_, Infallible>(answered.await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

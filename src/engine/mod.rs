@@ -1,6 +1,8 @@
 //! The shell: threads, queues, the clock, signals and metrics around the pure middle.
 
+pub mod api;
 mod between;
+pub mod board;
 mod checkpoint;
 pub mod clock;
 mod egress;

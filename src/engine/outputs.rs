@@ -108,6 +108,7 @@ pub(super) async fn egress(
         worst: None,
         keeper,
         roster: None,
+        board: None,
     };
     Ok((egress, senders))
 }

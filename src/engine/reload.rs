@@ -230,6 +230,7 @@ impl Reloader {
         let mut settings = Arc::into_inner(new)?;
         settings.networks = Arc::clone(&self.shard.networks);
         settings.witnessed = self.shard.witnessed.clone();
+        settings.is_paced = self.shard.is_paced;
         if let Some(incidents) = &mut settings.incidents {
             incidents.networks = Arc::clone(&self.shard.networks);
         }

@@ -143,7 +143,7 @@ mod tests {
         }
         // Of keys that nobody asked for only the sums are told.
         all.add(&key(99, 1000, 0).sums);
-        Census { standings: keys.to_vec(), all }
+        Census { standings: keys.to_vec(), all, gallery: None }
     }
 
     fn roster(keys: KeySeries, keys_max: u16) -> Roster {

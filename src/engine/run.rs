@@ -1,6 +1,8 @@
 //! A whole run: starts everything, waits for the end or a signal, and says how it went.
 
+use super::api::{self, Inside};
 use super::between::Between;
+use super::board::{self, Board, Curiosity, Glass};
 use super::checkpoint::{Due, StoreError};
 use super::clock::Arrival;
 use super::egress::{Egress, EgressError, Rendering};
@@ -35,7 +37,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -106,6 +108,9 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// How another configuration can be put in force.
     pub reload: Reload,
+    /// Whoever looks from inside the process, if anybody does: he is told what through, and the end of the inputs is not the
+    /// end of their days, so that what is open can be seen.
+    pub look: Option<oneshot::Sender<Inside>>,
 }
 
 /// How a run went.
@@ -123,9 +128,11 @@ pub struct Outcome {
 /// Why a run could not be finished.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The address for metrics cannot be used.
-    #[error("metrics: cannot listen on {address}: {error}")]
+    /// The address for metrics or the API cannot be used.
+    #[error("{what}: cannot listen on {address}: {error}")]
     Listen {
+        /// What it is for.
+        what: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system says.
@@ -212,10 +219,11 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
     let standing = state.standing(&mut join)?;
     let epochs = options.plan.shard.incidents.as_ref().map(|_| Epochs::at(standing.watermark()));
-    let (fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, &shards);
-    drop(shards);
+    let (fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
-    let server = serve(options.metrics, totals.clone()).await?;
+    let (board, curiosity, glass) = board::of(options.plan.api.as_ref());
+    let looks = options.look.is_some();
+    let doors = Doors::open(&mut options, glass, &totals).await?;
     let reloads = Reloads::default();
     let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
     let (is_resumed, due) = (state.earlier.is_some(), state.due(options.plan.checkpoint));
@@ -223,7 +231,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let left = Left::new(egress.totals.sinks.clone(), options.state.is_some());
     let listener = listener(&options, &mut egress.totals)?;
     let sending = Sending::start(senders);
-    let between = between(&options.plan, changes, reloads, &mut egress);
+    let between = between(&options.plan, changes, reloads, &mut egress, (board, curiosity));
     report(totals, &stop);
     let outputs = outputs::files(&options);
     if let Some(path) = outputs::own_input(&options, &outputs) {
@@ -251,7 +259,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
     let mut written = tokio::spawn(egress.run(fanin.moves, fanin.reports));
     let history = if learning { options.history } else { Vec::new() };
-    let feeding = feed_all(feed, history, options.inputs, due);
+    let feeding = feed_all(feed, history, options.inputs, due, looks);
     let work = async {
         // An output that fails ends the run at once, not when the next record comes.
         let (end, written) = tokio::select! {
@@ -270,9 +278,8 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
         done = work => done,
         error = signals.after(&stop) => Err(error),
     };
-    let (end, egress) = lost(&left, done)?;
-    server.inspect(JoinHandle::abort);
-    let Egress { totals, worst, .. } = egress;
+    let (end, Egress { totals, worst, .. }) = lost(&left, done)?;
+    drop(doors);
     Ok(Outcome { totals, worst, took: started.elapsed(), stopped: end == End::Stopped })
 }
 
@@ -325,10 +332,11 @@ fn between(
     changes: Option<mpsc::Receiver<Change>>,
     reloads: Reloads,
     egress: &mut Egress,
+    (board, curiosity): (Option<Board>, Option<Curiosity>),
 ) -> Between {
     let (roster, held) = Roster::new(&plan.metrics);
-    let between = Between::new(plan, changes, held);
-    egress.roster = roster;
+    let between = Between::new(plan, changes, held).with(curiosity);
+    (egress.roster, egress.board) = (roster, board);
     let totals = &mut egress.totals;
     (totals.roll, totals.reloads, totals.bounds) = (between.lists().roll(), reloads, Bounds::of(plan));
     egress.publish();
@@ -352,20 +360,41 @@ fn decoders(options: &Options) -> io::Result<Decoders> {
     Decoders::start(&settings, options.decoders)
 }
 
-/// Serves the metrics, if that is wanted.
-async fn serve(
-    address: Option<SocketAddr>,
-    totals: watch::Receiver<Arc<Totals>>,
-) -> Result<Option<JoinHandle<()>>, RunError> {
-    let Some(address) = address else { return Ok(None) };
-    Ok(Some(tokio::spawn(http::serve(listen(address).await?, totals))))
+/// What is served beside the work, until it is dropped.
+struct Doors {
+    metrics: Option<JoinHandle<()>>,
+    _api: Option<api::Served>,
+}
+
+impl Doors {
+    async fn open(
+        options: &mut Options,
+        glass: Option<Glass>,
+        totals: &watch::Receiver<Arc<Totals>>,
+    ) -> Result<Self, RunError> {
+        if let (Some(look), Some(glass)) = (options.look.take(), &glass) {
+            // He may have gone.
+            let _ = look.send(Inside { glass: glass.clone(), totals: totals.clone() });
+        }
+        let metrics = match options.metrics {
+            Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, totals.clone()))),
+            None => None,
+        };
+        Ok(Self { metrics, _api: api::serve(options.plan.api.as_ref(), glass, totals)? })
+    }
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        self.metrics.iter().for_each(JoinHandle::abort);
+    }
 }
 
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
     // The page tells since when the process runs.
     memory::started_at();
     let bound = TcpListener::bind(address).await;
-    let listener = bound.map_err(|error| RunError::Listen { address, error })?;
+    let listener = bound.map_err(|error| RunError::Listen { what: "metrics", address, error })?;
     // With port 0 the system chooses one: tell which.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!("metrics on http://{address}/metrics");
@@ -378,8 +407,9 @@ async fn feed_all(
     history: Vec<PathBuf>,
     inputs: Inputs,
     due: Option<Due>,
+    looks: bool,
 ) -> io::Result<End> {
-    let is_kept = due.is_some();
+    let is_kept = due.is_some() || looks;
     let mut end = End::Complete;
     if !history.is_empty() {
         end = feed.merge(&Inputs::Files(history)).await?;

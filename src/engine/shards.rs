@@ -1,5 +1,6 @@
 //! Threads that own a shard each: every move goes to all of them, and each answers with what follows from it.
 
+use super::clock::Arrival;
 use super::sequence::Step;
 use crate::incident::Fleet;
 use crate::shard::{Census, Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced, Wanted};
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Moves on their way to a shard.
@@ -55,8 +57,8 @@ pub struct Report {
     pub gauges: Gauges,
     /// What the shard remembers, where that was asked for.
     pub saved: Option<Bytes>,
-    /// Single keys, where they were asked for.
-    pub census: Option<Census>,
+    /// Single keys, where they were asked for, and how long it took to look at them.
+    pub census: Option<(Census, Duration)>,
 }
 
 /// The way to all shards and to the egress.
@@ -96,7 +98,7 @@ impl Fanout {
         settings: &Arc<ShardSettings>,
         count: usize,
         learning: bool,
-        saved: &Arc<[Bytes]>,
+        saved: Arc<[Bytes]>,
     ) -> (Self, Fanin) {
         let (egress, moves) = mpsc::channel(MOVES_MAX);
         let mut fanout = Self { shards: Vec::new(), egress, waiting: Vec::new() };
@@ -104,12 +106,14 @@ impl Fanout {
         for (number, others) in Others::all(count.max(1)).into_iter().enumerate() {
             let (sender, inputs) = mpsc::channel(MOVES_MAX);
             let (answers, receiver) = mpsc::channel(MOVES_MAX);
-            let (settings, saved) = (Arc::clone(settings), Arc::clone(saved));
+            let (settings, saved) = (Arc::clone(settings), Arc::clone(&saved));
             let waiting = Waiting { settings, number, count, learning, saved, inputs, answers, others };
             fanout.shards.push(sender);
             fanout.waiting.push(waiting);
             reports.push(receiver);
         }
+        // Many keys are large: none of it stays here.
+        drop(saved);
         (fanout, Fanin { moves, reports })
     }
 
@@ -226,7 +230,10 @@ impl Started {
             };
             let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save().into());
             let census = match &*moved {
-                Move::Census(wanted) => Some(shard.census(wanted)),
+                Move::Census(wanted) => {
+                    let started = Arrival::now();
+                    Some((shard.census(wanted), started.elapsed()))
+                }
                 _ => None,
             };
             let (unpriced, gauges) = (shard.take_unpriced(), shard.gauges());
@@ -246,7 +253,7 @@ mod tests {
     fn fanout(saved: &'static [u8]) -> (Fanout, Fanin) {
         let plan = Plan::new(&Config::parse("c", "").unwrap(), "c", "").unwrap();
         let saved: Arc<[Bytes]> = [Bytes::from_static(saved)].into();
-        Fanout::new(&plan.shard, 1, false, &saved)
+        Fanout::new(&plan.shard, 1, false, saved)
     }
 
     /// The egress is told of a move and hears nothing from the shard, so the run does not end as if all were well.

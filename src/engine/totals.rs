@@ -1,5 +1,6 @@
 //! What a run has done so far: the numbers behind the summary, the progress bar and `/metrics`.
 
+use super::board::Held;
 use super::checkpoint::Kept;
 use super::listen;
 use super::lists::Roll;
@@ -77,6 +78,8 @@ pub struct Totals {
     pub bounds: Bounds,
     /// Single keys, where they are shown.
     pub shown: Option<Arc<Shown>>,
+    /// How much is shown to whoever looks inside, where anybody may.
+    pub held: Option<Held>,
     /// What passes through the outboxes of sinks, by their names.
     pub sinks: Vec<(Arc<str>, Arc<Traffic>)>,
     /// What passes through the HTTP input, where there is one.
@@ -136,6 +139,7 @@ impl Totals {
             reloads: Reloads::default(),
             bounds: Bounds::default(),
             shown: None,
+            held: None,
             sinks: Vec::new(),
             listen: None,
             kafka: None,

@@ -22,6 +22,7 @@ mod novelty;
 mod owner;
 mod shape;
 mod statements;
+mod stranger;
 mod table;
 mod watch;
 
@@ -31,6 +32,7 @@ pub use event::{Incident, Phase, id_of_alert, incident_id};
 pub use evidence::{IDENTITY, TERMS, Term, is_of_habits, meaning};
 pub use fleet::{Fleet, OWNER, Taken};
 pub use habits::{HABITS, OPEN as SUSPECT_SECONDS, SUSPECTS_MAX};
+pub use stranger::{Owned, Stranger};
 
 use crate::address::Address;
 use crate::detect::{KeyProfile, Severity};

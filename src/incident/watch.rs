@@ -317,6 +317,22 @@ impl Watch {
         over
     }
 
+    /// The owner.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Everybody else, with what speaks for and against each and what an incident of his is called.
+    pub fn strangers<'a>(
+        &'a self,
+        seat: &'a Seat<'_>,
+        fleet: &'a Fleet,
+    ) -> impl Iterator<Item = (&'a Cohort, Ledger, String)> {
+        self.cohorts.iter().enumerate().map(move |(place, cohort)| {
+            (cohort, self.weigh(cohort, fleet, seat.load_tools), self.id(place, seat))
+        })
+    }
+
     fn weigh(&self, cohort: &Cohort, fleet: &Fleet, load_tools: &[u64]) -> Ledger {
         weigh(&self.case(cohort, fleet, load_tools))
     }

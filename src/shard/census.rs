@@ -1,7 +1,7 @@
 //! Single keys, for whoever shows them one by one: those that matter most, and what all keys together come to.
 
 use super::state::KeyState;
-use super::{Open, Shard, Witnessed};
+use super::{Gallery, Open, Shard, Sitting, Witnessed};
 use crate::detect::Severity;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
@@ -19,6 +19,10 @@ pub struct Wanted {
     pub named: Witnessed,
     /// And these.
     pub held: Vec<KeyId>,
+    /// That is what is asked, and not only what follows.
+    pub is_of_roster: bool,
+    /// Those that are looked at closely, if any are.
+    pub sitting: Option<Sitting>,
 }
 
 /// How much a key matters: what is open of it, then what its newest day cost, then what it ever cost; a fingerprint is as
@@ -64,6 +68,14 @@ impl Sums {
         self.open.add(&other.open);
     }
 
+    /// How much the key matters whose they are.
+    pub fn rank(&self, id: KeyId) -> Rank {
+        let Self { cost, day_cost, open, .. } = self;
+        let of = |severity| open.alerts_of(severity);
+        let worst = of(Severity::Critical) + open.all_incidents();
+        (worst, of(Severity::High), *day_cost, *cost, Reverse(id))
+    }
+
     /// Takes those of another key away.
     pub fn subtract(&mut self, other: &Self) {
         self.requests = self.requests.saturating_sub(other.requests);
@@ -76,20 +88,19 @@ impl Sums {
 impl Standing {
     /// How much it matters.
     pub fn rank(&self) -> Rank {
-        let Sums { cost, day_cost, open, .. } = &self.sums;
-        let of = |severity| open.alerts_of(severity);
-        let worst = of(Severity::Critical) + open.all_incidents();
-        (worst, of(Severity::High), *day_cost, *cost, Reverse(self.id))
+        self.sums.rank(self.id)
     }
 }
 
 /// The keys that were asked for, and what all keys come to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Census {
     /// The keys, in no order that matters.
     pub standings: Vec<Standing>,
     /// All keys, those among them.
     pub all: Sums,
+    /// Keys as they are when one looks closely, where that was asked for.
+    pub gallery: Option<Gallery>,
 }
 
 impl Shard {
@@ -110,12 +121,13 @@ impl Shard {
             }
         }
         census.standings.extend(top.into_iter().map(|Reverse(Ranked(standing))| standing));
+        census.gallery = wanted.sitting.as_ref().map(|sitting| self.sit(sitting));
         census
     }
 }
 
 impl KeyState {
-    fn standing(&self, named: &Witnessed) -> Standing {
+    pub(super) fn standing(&self, named: &Witnessed) -> Standing {
         let profile = &self.profile;
         Standing {
             id: profile.id,

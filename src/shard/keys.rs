@@ -315,7 +315,8 @@ impl Keys {
         newcomers.chain(others.filter_map(|(state, _)| Some((state.as_deref()?, false))))
     }
 
-    fn at(&self, slot: Slot) -> Option<&KeyState> {
+    /// The state of the key at `slot`, only to look at it.
+    pub(super) fn at(&self, slot: Slot) -> Option<&KeyState> {
         self.states.get(slot.0 as usize)?.as_deref()
     }
 

@@ -10,6 +10,7 @@ mod incidents;
 mod keys;
 mod open;
 mod pieces;
+mod portrait;
 mod saved;
 mod state;
 mod witness;
@@ -20,6 +21,7 @@ pub use event::Event;
 pub use keys::Limits;
 pub use open::{ByClass, Open};
 pub use pieces::Piece;
+pub use portrait::{Gallery, Portrait, Sitting};
 pub use witness::Witnessed;
 
 use crate::baseline::BaselineSettings;
@@ -64,6 +66,8 @@ pub struct ShardSettings {
     pub witnessed: Witnessed,
     /// What requests tell of their sender is disregarded: so a log is judged that tells nothing of him.
     pub is_thin: bool,
+    /// Of every key it is known what it spent in the last hour: somebody looks.
+    pub is_paced: bool,
 }
 
 /// What the configuration says of single keys, found by what is shown of a key, its alias or its fingerprint.

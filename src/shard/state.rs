@@ -17,7 +17,7 @@ use crate::money::NanoUsd;
 use crate::record::{Batch, Statement, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, Local, Stamp, Timestamp, Zones};
-use crate::window::{Generation, Known, OpenDay, Recent, quarter_of};
+use crate::window::{Generation, Known, OpenDay, Pace, Recent, quarter_of};
 pub(super) use remarks::is_noted;
 use serde::{Deserialize, Serialize};
 use silence::Quiet;
@@ -86,6 +86,9 @@ pub(super) struct KeyState {
     /// Changed since the pieces of the state were last asked for.
     #[serde(skip)]
     pub(super) changed: bool,
+    /// What it spent in the last hour, where somebody looks.
+    #[serde(skip)]
+    pub(super) pace: Option<Box<Pace>>,
     /// How many keys had been admitted when it was.
     #[serde(skip)]
     pub(super) admitted: u64,
@@ -127,6 +130,7 @@ impl KeyState {
             watch: Watched::default(),
             part: Part::default(),
             changed: false,
+            pace: None,
             admitted: 0,
             resized: true,
         }
@@ -180,6 +184,9 @@ impl KeyState {
             self.end_silence(record.time, around, alerts);
         }
         let (time, count) = (record.time.at, record.requests.max(1));
+        if around.settings.is_paced {
+            self.note_pace(time, record.cost);
+        }
         self.resized |= self.recent.note(time, record.status, count, record.address);
         let generation = self.baselines.of(local.day).1;
         let familiar = self.see(record, batch, local.day, generation);
@@ -308,6 +315,9 @@ impl KeyState {
         let closed = self.open.remove(at);
         // One open day is usual; room for more is not kept.
         self.open.shrink_to(1);
+        if self.open.is_empty() {
+            self.pace = None;
+        }
         let view = self.view(&closed, self.last_day_before(day));
         close(&settings.rules, &view, &closed.raised, alerts);
         self.closed = self.closed.max(day);
@@ -352,21 +362,6 @@ impl KeyState {
         self.resized = true;
     }
 
-    /// The open days: their ends, and which they are.
-    pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Day)> {
-        self.open.iter().map(|day| (day.end, day.day))
-    }
-
-    /// Whether a day is open.
-    pub(super) fn has_open(&self, day: Day) -> bool {
-        self.open.iter().any(|open| open.day == day)
-    }
-
-    /// Number of open days.
-    pub(super) fn open_days(&self) -> usize {
-        self.open.len()
-    }
-
     /// All memory of this key, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let labels: usize = self.models.labels().map(|name| heap::shared_text(name.len())).sum();
@@ -383,6 +378,7 @@ impl KeyState {
             + heap::vector::<Foul>(self.foul.capacity())
             + self.recent.heap_bytes()
             + self.watch.heap_bytes()
+            + self.pace.as_ref().map_or(0, |_| heap::vector::<Pace>(1))
     }
 
     /// Shows a record to whoever looks for incidents.

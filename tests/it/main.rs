@@ -6,6 +6,7 @@
 mod parts;
 mod support;
 
+mod api;
 mod backtest;
 mod bad_inputs;
 mod buckets;

@@ -60,6 +60,7 @@ fn left(dir: &Path) -> Checkpoint {
         progress: Progress::none(),
         state: Some(dir.join("state")),
         reload: crate::engine::reload::Reload::default(),
+        look: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(run(options)).unwrap();

@@ -20,7 +20,9 @@ mod worker;
 pub use topics::TopicError;
 pub use worker::WorkError;
 
+use super::api;
 use super::between::Between;
+use super::board::{self, Board, Curiosity};
 use super::clock::{self, Arrival};
 use super::http;
 use super::reload::{Change, Reload};
@@ -102,10 +104,13 @@ pub async fn run(mut options: KafkaOptions) -> Result<Outcome, RunError> {
         Some(address) => Some(tokio::spawn(http::serve(listen(address).await?, shown.clone()))),
         None => None,
     };
+    let (board, curiosity, glass) = board::of(options.plan.api.as_ref());
+    let looked_into = api::serve(options.plan.api.as_ref(), glass, &shown)?;
     report(shown, &stop);
     let reloads = Reloads::default();
     let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
-    let work = work(&options, (changes, reloads), published, stop.clone());
+    let lookout = Lookout { changes, reloads, board, curiosity };
+    let work = work(&options, lookout, published, stop.clone());
     let totals = tokio::select! {
         done = work => done?,
         error = signals.after(&stop) => return Err(error),
@@ -113,6 +118,7 @@ pub async fn run(mut options: KafkaOptions) -> Result<Outcome, RunError> {
     if let Some(server) = server {
         server.abort();
     }
+    drop(looked_into);
     let totals = Arc::unwrap_or_clone(totals);
     Ok(Outcome { totals, worst: None, took: started.elapsed(), stopped: true })
 }
@@ -140,12 +146,18 @@ pub fn check(plan: &KafkaPlan) -> Result<(), SettingError> {
     Ok(())
 }
 
-/// Other configurations, and what is told of them.
-type Changes = (Option<tokio::sync::mpsc::Receiver<Change>>, Reloads);
+/// What happens between two records, and who looks on.
+struct Lookout {
+    /// Other configurations, and what is told of them.
+    changes: Option<tokio::sync::mpsc::Receiver<Change>>,
+    reloads: Reloads,
+    board: Option<Board>,
+    curiosity: Option<Curiosity>,
+}
 
 async fn work(
     options: &KafkaOptions,
-    changes: Changes,
+    lookout: Lookout,
     published: watch::Sender<Arc<Totals>>,
     stop: CancellationToken,
 ) -> Result<Arc<Totals>, RunError> {
@@ -157,7 +169,7 @@ async fn work(
     let (answer, answered) = oneshot::channel();
     let (leave, left) = oneshot::channel();
     let threads =
-        Threads::new(options, changes, &clients, prepared, published, &stop).map_err(KafkaError::from)?;
+        Threads::new(options, lookout, &clients, prepared, published, &stop).map_err(KafkaError::from)?;
     thread::Builder::new()
         .name("kafka".to_owned())
         .spawn(move || {
@@ -190,7 +202,7 @@ struct Threads {
 impl Threads {
     fn new(
         options: &KafkaOptions,
-        (changes, reloads): Changes,
+        Lookout { changes, reloads, board, curiosity }: Lookout,
         clients: &Arc<Clients>,
         partitions: Vec<usize>,
         published: watch::Sender<Arc<Totals>>,
@@ -230,13 +242,15 @@ impl Threads {
         let is_staged = kafka.repartition;
         let progress = is_staged.then(|| ProgressLog::new(clients, kafka, &layout)).transpose()?;
         let (roster, held) = Roster::new(&plan.metrics);
+        let mut state = state(kafka, Totals { reloads, bounds: Bounds::of(plan), ..Totals::new() });
+        state.outbox.board = board;
         let worker = Worker {
             fleet,
             progress,
             plan: kafka.clone(),
             mould: Mould::new(plan, Arc::clone(&layout)),
             layout,
-            between: Between::new(plan, changes, held),
+            between: Between::new(plan, changes, held).with(curiosity),
             roster,
             decoder: Decoder::new(settings),
             frame_bytes_max: plan.input.frame_bytes_max,
@@ -247,7 +261,7 @@ impl Threads {
             done,
             stop: stop.clone(),
             published,
-            state: state(kafka, Totals { reloads, bounds: Bounds::of(plan), ..Totals::new() }),
+            state,
         };
         Ok(Self { source, worker, committer, orders: orders_out, done: done_in, stop: stop.clone() })
     }

@@ -5,6 +5,7 @@ use super::stages::{Origin, Source};
 use crate::config::KafkaPlan;
 use crate::detect::Severity;
 use crate::encode::{RejectAt, write_event, write_reject};
+use crate::engine::board::Board;
 use crate::engine::clock::Arrival;
 use crate::engine::totals::Totals;
 use crate::frame::{Block, Framer};
@@ -30,6 +31,8 @@ pub struct Outbox {
     pub totals: Totals,
     /// The worst severity of an alert that was not withdrawn.
     pub worst: Option<Severity>,
+    /// What is shown to whoever looks inside, if anybody may.
+    pub board: Option<Board>,
     alerts_topic: Arc<str>,
     rejects_topic: Option<Arc<str>>,
 }
@@ -44,6 +47,7 @@ impl Outbox {
             since: None,
             totals,
             worst: None,
+            board: None,
             alerts_topic: plan.alerts_topic.as_str().into(),
             rejects_topic: plan.rejects_topic.as_deref().map(Arc::from),
         }
@@ -131,6 +135,7 @@ impl Outbox {
         for (output, Source { origin, offset }) in taken.outputs {
             let event = &output.event;
             self.totals.count_event(event);
+            self.board.iter_mut().for_each(|board| board.hear(event));
             self.worst = self.worst.max(event.severity());
             self.is_urgent = true;
             let mut value = Vec::new();

@@ -454,6 +454,10 @@ impl Worker {
         outbox.totals.latest = cells.values().filter_map(|cell| cell.passage().latest()).max();
         outbox.totals.ready = true;
         outbox.totals.kafka_mut().partitions = cells.len() as u64;
+        if let Some(board) = &mut outbox.board {
+            board.show();
+            outbox.totals.held = Some(board.held());
+        }
     }
 
     fn publish(&mut self) {

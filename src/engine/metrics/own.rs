@@ -24,6 +24,20 @@ impl Page {
                 loaded.as_secs_f64().floor(),
             )?;
         }
+        if let Some(held) = totals.held {
+            let help = "Events that are kept for whoever looks inside.";
+            let kept = IntGaugeVec::new(Opts::new("keyhound_api_events", help), &["event"])?;
+            for (event, count) in [("incident", held.incidents), ("alert", held.alerts)] {
+                kept.with_label_values(&[event]).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+            self.registry.register(Box::new(kept))?;
+            let help = "Bytes of events that are kept for whoever looks inside (api.events_bytes_max).";
+            self.gauge("keyhound_api_events_bytes", help, held.bytes as u64)?;
+            let help = "Events that gave way to later ones before anybody was through with them, maybe.";
+            self.counter("keyhound_api_events_dropped_total", help, held.dropped)?;
+            let help = "Keys that are shown to whoever looks inside.";
+            self.gauge("keyhound_api_keys", help, held.keys as u64)?;
+        }
         if let Some(bytes) = memory::resident_bytes() {
             self.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", bytes)?;
         }

@@ -256,13 +256,22 @@ impl Regular {
     }
 
     fn tell_as(&mut self, told: Told, seat: &Seat<'_>) -> Option<Incident> {
-        let number = self.number();
-        let theft = self.theft.as_mut()?;
-        theft.told = told;
-        let Theft { first, last, records, spent, .. } = *theft;
+        self.theft.as_mut()?.told = told;
         let requests = self.suspects.drain(..).map(|suspect| suspect.request).collect();
+        self.incident(told, requests, seat)
+    }
+
+    /// The open incident as it was told last, with what has not been told of it.
+    pub fn retell(&self, seat: &Seat<'_>) -> Option<Incident> {
+        let Theft { told, last, .. } = self.theft?;
+        let requests = self.suspects.iter().map(|suspect| suspect.request.clone()).collect();
+        self.incident(told, requests, &Seat { time: Stamp::utc(Timestamp(last * SECOND)), ..*seat })
+    }
+
+    fn incident(&self, told: Told, requests: Vec<Box<str>>, seat: &Seat<'_>) -> Option<Incident> {
+        let Theft { first, last, records, spent, .. } = self.theft?;
         let consumer = Consumer {
-            number,
+            number: self.number(),
             first,
             last,
             records,

@@ -6,7 +6,7 @@ use crate::detect::Alert;
 use crate::record::{Batch, Kind, UsageRecord};
 use crate::signal::Signals;
 use crate::time::{Day, SECOND, Stamp, Timestamp};
-use crate::window::{Amounts, Change, Generation, OpenDay, QUARTER, Stretch, quarter_of};
+use crate::window::{Amounts, Change, Generation, OpenDay, QUARTER, STEP, Stretch, quarter_of};
 
 /// A wider stretch says nothing about the hour of the day.
 const HOUR: i64 = 3600 * SECOND;
@@ -92,6 +92,9 @@ impl KeyState {
             let generation = at.map_or(Generation::Current, |_| self.baselines.of(part.day).1);
             let familiar = self.see(record, batch, part.day, generation);
             self.count_hours(at, part, time, around);
+            if at.is_some() && around.settings.is_paced && is_narrow(part.stretch) {
+                self.pace_part(part);
+            }
             if let Some(at) = at
                 && let (Some(baseline), _) = self.baselines.of(part.day)
             {
@@ -135,6 +138,16 @@ impl KeyState {
             let to = around.zones.end_of_hour(zone, from).min(part.to);
             let hour = around.zones.local(zone, from).hour;
             self.count_at(at, Part { from, to, ..part }, time, Some(hour));
+            from = to;
+        }
+    }
+
+    /// Notes the money of a part by steps of five minutes.
+    fn pace_part(&mut self, part: Part<'_>) {
+        let mut from = part.from;
+        while from < part.to {
+            let to = from.plus(STEP - from.0.rem_euclid(STEP)).min(part.to);
+            self.note_pace(from, part.stretch.change(from, to).cost);
             from = to;
         }
     }

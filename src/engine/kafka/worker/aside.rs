@@ -1,7 +1,7 @@
 //! What happens between two records: watch lists that have changed, another configuration, a look at single keys.
 
 use super::Worker;
-use crate::engine::clock;
+use crate::engine::clock::{self, Arrival};
 use std::sync::Arc;
 
 impl Worker {
@@ -9,6 +9,7 @@ impl Worker {
     pub(super) fn note_ready(&mut self) {
         Arc::make_mut(&mut self.state.committed).ready = true;
         self.state.outbox.totals.ready = true;
+        self.between.retell();
     }
 
     /// Lets all cells know what has changed, and looks at single keys if it is time.
@@ -26,8 +27,16 @@ impl Worker {
         }
         // Whether records have come since is not worth finding out.
         between.has_moved();
-        if let (Some(roster), Some(wanted)) = (roster, between.wanted(false)) {
-            let counted = state.cells.values().map(|cell| cell.census(&wanted));
+        let Some(wanted) = between.wanted(false, state.outbox.totals.latest) else { return };
+        let started = Arrival::now();
+        let counted: Vec<_> = state.cells.values().map(|cell| cell.census(&wanted)).collect();
+        if let (Some(board), Some(sitting)) = (&mut state.outbox.board, &wanted.sitting) {
+            board.look(sitting, &counted, started.elapsed());
+            board.show();
+        }
+        if let Some(roster) = roster
+            && wanted.is_of_roster
+        {
             state.outbox.totals.shown = Some(roster.take(counted, clock::now()));
         }
     }
