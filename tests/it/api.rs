@@ -1,77 +1,26 @@
 //! A look inside a run: `/api/v1`, asked as programs ask, and held against its own description.
 
-use crate::support::{keyhound, record};
+use crate::serving::Serving;
+use crate::support::record;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::ops::Deref;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
 use std::time::Duration;
 
 /// A program that reads what it is fed and lets itself be looked into.
-pub struct Looked {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    pub address: String,
-}
-
-/// An answer: status, head and body.
-pub struct Said {
-    pub code: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Said {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-}
+pub struct Looked(Serving);
 
 impl Looked {
     pub fn start_in(dir: &Path, args: &[&str]) -> Self {
-        let mut child = keyhound()
-            .current_dir(dir)
-            .args(["run", "--api", "127.0.0.1:0"])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (mut line, mut told) = (String::new(), String::new());
-        while !line.contains("a look inside at http://") {
-            line.clear();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "an address: {told}");
-            told.push_str(&line);
-        }
-        let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Self { stdin: child.stdin.take(), child, address }
-    }
-
-    /// The answer to a request.
-    pub fn ask(&self, request: &str) -> Said {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        Said { code, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    pub fn get(&self, path: &str) -> Said {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+        let args = [&["--api", "127.0.0.1:0"], args].concat();
+        Self(Serving::start(dir, &args, "a look inside at http://"))
     }
 
     pub fn feed(&mut self, lines: &str) {
-        self.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+        self.0.write(lines);
     }
 
     /// Waits until an answer is as it should be.
@@ -100,17 +49,16 @@ impl Looked {
         }
     }
 
-    pub fn stop(mut self) {
-        drop(self.stdin.take());
-        assert!(self.child.wait().unwrap().success());
+    pub fn stop(self) {
+        self.0.stop();
     }
 }
 
-/// A test that fails leaves no process behind.
-impl Drop for Looked {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Deref for Looked {
+    type Target = Serving;
+
+    fn deref(&self) -> &Serving {
+        &self.0
     }
 }
 

@@ -48,6 +48,7 @@ mod respond;
 mod rules;
 mod samples;
 mod secrets;
+mod serving;
 mod silence;
 mod simulate;
 mod sink_forms;

@@ -1,20 +1,16 @@
 //! `/metrics`, `/healthz`, `/readyz`, asked as Prometheus asks.
 
+use crate::serving::{Said, Serving};
 use crate::support::{keyhound, record, run_in};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// A program that reads what it is fed and answers on `/metrics`.
-pub struct Served {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    address: String,
-}
+pub struct Served(Serving);
 
 impl Served {
     pub fn start() -> Self {
@@ -22,34 +18,14 @@ impl Served {
     }
 
     pub fn start_in(dir: &Path, args: &[&str]) -> Self {
-        let mut child = keyhound()
-            .current_dir(dir)
-            .args(["run", "--metrics", "127.0.0.1:0"])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).unwrap_or_else(|| panic!("an address: {line}"));
-        let address = address.split('/').next().unwrap().to_owned();
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Self { stdin: child.stdin.take(), child, address }
+        let args = [&["--metrics", "127.0.0.1:0"], args].concat();
+        Self(Serving::start(dir, &args, "http://"))
     }
 
     /// Status line and body of the answer to a request.
     fn ask(&self, request: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+        let Said { head, body, .. } = self.0.ask(request);
+        (head.lines().next().unwrap_or_default().to_owned(), body)
     }
 
     pub fn get(&self, path: &str) -> (String, String) {
@@ -58,7 +34,7 @@ impl Served {
 
     /// Writes records and waits until they are counted.
     pub fn feed(&mut self, lines: &str, counted: &str) -> String {
-        self.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+        self.0.write(lines);
         self.until(counted)
     }
 
@@ -83,34 +59,22 @@ impl Served {
 
     /// Stops a run whose inputs have no end.
     pub fn terminate(mut self) {
-        let told = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(told.unwrap().success() && self.child.wait().unwrap().success());
+        self.0.signal("TERM");
+        self.0.wait();
     }
 
     /// Asks for the configuration to be read again.
     pub fn hang_up(&self) {
-        let told = Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status();
-        assert!(told.unwrap().success());
+        self.0.signal("HUP");
     }
 
     /// Ends it at once.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.0.kill();
     }
 
-    pub fn stop(mut self) {
-        drop(self.stdin.take());
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
-/// A test that fails leaves no process behind.
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub fn stop(self) {
+        self.0.stop();
     }
 }
 
