@@ -216,12 +216,6 @@ impl History {
         self.days.last().map(DayTotals::day)
     }
 
-    /// Something of what the next use will need: see `KeyState::glance`.
-    #[inline]
-    pub fn glance(&self) -> u64 {
-        self.days.last().map_or(0, |last| last.requests.into())
-    }
-
     /// The last day before a day.
     pub fn last_day_before(&self, day: Day) -> Option<Day> {
         self.days.iter().rev().map(DayTotals::day).find(|known| *known < day)

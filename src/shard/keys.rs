@@ -221,14 +221,6 @@ impl Keys {
         Some(state)
     }
 
-    /// Has the states of these keys brought near, for what will soon be done with them.
-    #[inline]
-    pub(super) fn warm(&self, keys: impl Iterator<Item = KeyId>) {
-        let seen =
-            keys.filter_map(|key| self.at(self.find(key)?)).fold(0, |seen, state| seen ^ state.glance());
-        std::hint::black_box(seen);
-    }
-
     /// Whether an operator wants to hear of an incident: he has not said that it is none, nor that he wants to hear of none.
     pub(super) fn wants(&self, incident: &Incident) -> bool {
         let state = self.find(incident.key).and_then(|slot| self.at(slot));

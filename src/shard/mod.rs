@@ -103,9 +103,6 @@ impl KeyRules {
     }
 }
 
-/// Records whose keys are brought near together: some hundred kilobytes of state.
-const AT_ONCE: usize = 16;
-
 /// Settings of one key.
 #[derive(Clone, Debug)]
 pub struct KeyRule {
@@ -256,18 +253,14 @@ impl Shard {
         let mut marks = marks.iter().peekable();
         let mut index = 0_u32;
         for Run { batch, range } in runs {
-            for some in batch.records.get(range.clone()).unwrap_or_default().chunks(AT_ONCE) {
-                let is_ours = |record: &&UsageRecord| record.key.shard(self.of) == self.number;
-                self.keys.warm(some.iter().filter(is_ours).map(|record| record.key));
-                for record in some {
-                    while let Some(mark) = marks.next_if(|mark| mark.at <= index) {
-                        self.advance(index, mark.watermark);
-                    }
-                    if record.key.shard(self.of) == self.number {
-                        self.record(index, record, batch);
-                    }
-                    index += 1;
+            for record in batch.records.get(range.clone()).unwrap_or_default() {
+                while let Some(mark) = marks.next_if(|mark| mark.at <= index) {
+                    self.advance(index, mark.watermark);
                 }
+                if record.key.shard(self.of) == self.number {
+                    self.record(index, record, batch);
+                }
+                index += 1;
             }
         }
         for mark in marks {

@@ -159,12 +159,6 @@ impl<K: Ord + Copy, V> Known<K, V> {
         self.entries.get(at).map(|entry| &entry.label)
     }
 
-    /// Something of what the next value will need: see `KeyState::glance`.
-    #[inline]
-    pub fn glance(&self) -> u64 {
-        self.entries.first().map_or(0, |entry| entry.seen.bits.into())
-    }
-
     /// Number of values kept.
     pub fn len(&self) -> usize {
         self.entries.len()

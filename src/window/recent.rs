@@ -103,13 +103,6 @@ impl Recent {
         self.heap_bytes() != bytes
     }
 
-    /// Something of what the next use will need: see `KeyState::glance`.
-    #[inline]
-    pub fn glance(&self) -> u64 {
-        let last = self.earlier.as_ref().and_then(|earlier| earlier.last());
-        last.map_or(0, |last| last.served.into())
-    }
-
     fn minutes(&self) -> impl Iterator<Item = Minute> {
         self.earlier.iter().flat_map(|earlier| earlier.iter()).chain(&self.latest).copied()
     }

@@ -91,13 +91,6 @@ impl Spending {
         self.many.as_ref().map_or(alone, |many| many.until(last))
     }
 
-    /// Something of what the next use will need: see `KeyState::glance`.
-    #[inline]
-    pub fn glance(&self) -> u64 {
-        let last = self.many.as_ref().and_then(|many| many.quarters.last());
-        last.map_or(0, |last| last.0.cast_unsigned())
-    }
-
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.many

@@ -107,18 +107,4 @@ impl KeyState {
     pub(in crate::shard) const fn last_use(&self) -> Timestamp {
         self.quiet.last
     }
-
-    /// Something of each piece of memory that the next record will need, added up. Of many keys one after the other,
-    /// these waits for memory overlap; where each record waits for its own, they do not.
-    #[inline]
-    pub(in crate::shard) fn glance(&self) -> u64 {
-        let day = self.open.last().map_or(0, |day| {
-            day.requests ^ u64::from(day.raised.is_empty()) ^ day.failed ^ day.spending.glance()
-        });
-        day ^ self.models.glance()
-            ^ self.addresses.glance()
-            ^ self.recent.glance()
-            ^ self.history.glance()
-            ^ self.requests
-    }
 }
