@@ -62,7 +62,7 @@ pub fn incident() -> Incident {
         detected_at: Stamp::utc(AT.plus(SECOND)),
         updated_at: Stamp::utc(AT.plus(2 * SECOND + 250_000_000)),
         score: 14.25,
-        threshold: 7.8,
+        threshold: 7.6,
         ledger: vec![term("network", 6.5), term("probe", 5.0), term("dear", 3.25), term("own_sizes", -0.5)],
         requests: 9,
         cost_usd: 31.0,

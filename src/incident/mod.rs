@@ -79,7 +79,7 @@ impl Default for IncidentConfig {
     fn default() -> Self {
         Self {
             enabled: false,
-            threshold_nats: 7.8,
+            threshold_nats: 7.6,
             habits_threshold_nats: 2.2,
             false_per_week: 0.0,
             quiet_hours: 24,
