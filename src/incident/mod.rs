@@ -80,7 +80,7 @@ impl Default for IncidentConfig {
         Self {
             enabled: false,
             threshold_nats: 7.6,
-            habits_threshold_nats: 2.2,
+            habits_threshold_nats: 1.8,
             false_per_week: 0.0,
             quiet_hours: 24,
         }

@@ -11,12 +11,10 @@ impl Steps {
     }
 }
 
-/// A table: the steps of every comparison, and what is believed before anything is seen.
+/// A table: the steps of every comparison.
 pub struct Table {
     /// By comparison.
     pub steps: Vec<Steps>,
-    /// What is added to all; no number where the table does not say.
-    pub believed: f32,
 }
 
 impl Table {
@@ -26,8 +24,7 @@ impl Table {
             text.lines().filter(|line| !line.starts_with('#')).map(row).collect();
         let of =
             |name: &str| rows.iter().find(|row| row.0 == name).map_or_else(Vec::new, |row| row.1.clone());
-        let believed = of("believed").first().map_or(f32::NAN, |step| step.1);
-        Self { steps: names.map(|name| Steps(of(name))).collect(), believed }
+        Self { steps: names.map(|name| Steps(of(name))).collect() }
     }
 }
 
@@ -45,7 +42,6 @@ fn row(line: &str) -> (&str, Vec<(f32, f32)>) {
 pub fn assert_whole(text: &str, table: &Table, readings: &[[&str; 2]], terms: &[&str]) {
     let rows = text.lines().filter(|line| !line.starts_with('#'));
     let mut rows: Vec<&str> = rows.filter_map(|line| line.split_whitespace().next()).collect();
-    rows.retain(|name| *name != "believed");
     rows.sort_unstable();
     let mut names: Vec<&str> = readings.iter().map(|[name, _]| *name).collect();
     names.sort_unstable();

@@ -1,69 +1,16 @@
-//! What the sums of a key say about a second consumer: a table of steps, in nats.
+//! What the sums of a key say about a second consumer, in nats.
 //!
-//! Each comparison is one row: below its first step it adds nothing, above the last everything. The steps were fitted as
-//! an additive logistic model to labelled days of a benchmark (`weights.txt` says which), with signs imposed where reason
-//! gives them: no probe, no model that is new, no dearer one lowers the score, and the owner's own work at the same time
-//! never raises it. That last sign tells a surge from a theft: more of the same is no theft.
+//! `weights.txt` is a list of pairs of questions, each whether a sum is above a cut. What the first one is answered decides
+//! which second one is asked, and a sum that is above adds what that tells: ten requests of a foreign size say one thing beside the
+//! owner's own work and another where there is none. Fitted as additive logistic models of two splits a tree to labelled
+//! days of a benchmark (the file says which), with signs imposed where reason gives them: no probe and no dearer model
+//! lowers the score, and the owner's own work at the same time never raises it. That last sign tells a surge
+//! from a theft: more of the same is no theft.
 
 use super::Habits;
 use super::sums::{Of, Span, Sums, place};
 use crate::incident::evidence::{Ledger, Term};
-use crate::incident::table::Table;
 use std::sync::LazyLock;
-
-/// How a sum is looked at.
-#[derive(Clone, Copy, Debug)]
-enum Reading {
-    /// Its logarithm.
-    Ln(usize),
-    /// By how much it is higher than that of other days ever is.
-    Surprise(usize),
-    /// Its part of the day's records.
-    Part(usize),
-    /// Days of use, and requests on one, both as logarithms.
-    Age,
-    Activity,
-}
-
-/// What a comparison is called in `weights.txt`, the term that it belongs to, and how it is made; by term.
-const READINGS: &[(&str, &str, Reading)] = &[
-    ("typical.10m", "own_work", Reading::Ln(place(Of::Typical, Span::TenMinutes))),
-    ("typical.2h", "own_work", Reading::Ln(place(Of::Typical, Span::TwoHours))),
-    ("strange.2h.surprise", "sizes", Reading::Surprise(place(Of::Strange, Span::TwoHours))),
-    ("odd_sizes.part", "sizes", Reading::Part(place(Of::OddSizes, Span::Day))),
-    ("template.4d.surprise", "template", Reading::Surprise(place(Of::Template, Span::FourDays))),
-    ("odd_hours.2h", "odd_hours", Reading::Ln(place(Of::OddHours, Span::TwoHours))),
-    ("odd_hours.part", "odd_hours", Reading::Part(place(Of::OddHours, Span::Day))),
-    ("rare_hours.10m", "volume", Reading::Ln(place(Of::RareHours, Span::TenMinutes))),
-    ("rare_hours.1d", "volume", Reading::Ln(place(Of::RareHours, Span::Day))),
-    ("rare_hours.2h.surprise", "volume", Reading::Surprise(place(Of::RareHours, Span::TwoHours))),
-    ("rare_hours.1d.surprise", "volume", Reading::Surprise(place(Of::RareHours, Span::Day))),
-    ("rare_hours.4d.surprise", "volume", Reading::Surprise(place(Of::RareHours, Span::FourDays))),
-    ("new_model.2h.surprise", "new_model", Reading::Surprise(place(Of::NewModel, Span::TwoHours))),
-    ("dearer.1d", "dearer", Reading::Ln(place(Of::Dearer, Span::Day))),
-    ("model_mix.1d", "model_mix", Reading::Ln(place(Of::ModelMix, Span::Day))),
-    ("model_mix.part", "model_mix", Reading::Part(place(Of::ModelMix, Span::Day))),
-    ("switches.1d", "model_mix", Reading::Ln(place(Of::Switches, Span::Day))),
-    ("short_gaps.10m", "pauses", Reading::Ln(place(Of::ShortGaps, Span::TenMinutes))),
-    ("short_gaps.2h", "pauses", Reading::Ln(place(Of::ShortGaps, Span::TwoHours))),
-    ("short_gaps.10m.surprise", "pauses", Reading::Surprise(place(Of::ShortGaps, Span::TenMinutes))),
-    ("joint.2h", "together", Reading::Ln(place(Of::Joint, Span::TwoHours))),
-    ("mixture.10m", "together", Reading::Ln(place(Of::Mixture, Span::TenMinutes))),
-    ("mixture.2h", "together", Reading::Ln(place(Of::Mixture, Span::TwoHours))),
-    ("mixture.1d", "together", Reading::Ln(place(Of::Mixture, Span::Day))),
-    ("mixture.4d", "together", Reading::Ln(place(Of::Mixture, Span::FourDays))),
-    ("output.2h.surprise", "output", Reading::Surprise(place(Of::Output, Span::TwoHours))),
-    ("dollars.2h", "money", Reading::Ln(place(Of::Dollars, Span::TwoHours))),
-    ("new_endpoint.4d.surprise", "new_endpoint", Reading::Surprise(place(Of::NewEndpoint, Span::FourDays))),
-    ("no_tokens.4d.surprise", "no_tokens", Reading::Surprise(place(Of::NoTokens, Span::FourDays))),
-    ("refused.10m", "refused", Reading::Ln(place(Of::Refused, Span::TenMinutes))),
-    ("refused.1d", "refused", Reading::Ln(place(Of::Refused, Span::Day))),
-    ("probe.1d", "probing", Reading::Ln(place(Of::Probe, Span::Day))),
-    ("probe.4d.surprise", "probing", Reading::Surprise(place(Of::Probe, Span::FourDays))),
-    ("unauthorised.10m", "unauthorised", Reading::Ln(place(Of::Unauthorised, Span::TenMinutes))),
-    ("age", "usual", Reading::Age),
-    ("activity", "usual", Reading::Activity),
-];
 
 /// The names of all terms, and what they mean.
 pub const TERMS: &[(&str, &str)] = &[
@@ -72,7 +19,6 @@ pub const TERMS: &[(&str, &str)] = &[
     ("template", "requests of foreign sizes that are all alike"),
     ("odd_hours", "at work at hours when the key is not used"),
     ("volume", "more requests than on other days, those of rare hours the more"),
-    ("new_model", "models that the key has not been used with"),
     ("dearer", "models that cost more than any that it is used with"),
     ("model_mix", "models taken at random, where the owner has preferences"),
     ("pauses", "shorter pauses than the key makes"),
@@ -83,25 +29,82 @@ pub const TERMS: &[(&str, &str)] = &[
     ("no_tokens", "calls that do no work, as lists and files"),
     ("refused", "requests refused"),
     ("probing", "models refused to requests that ask for nothing"),
-    ("unauthorised", "answers that the key is not valid"),
-    ("usual", "how often a key of this age and use is stolen at all"),
+    (BELIEVED, "how often a key of this age and use is stolen at all"),
 ];
 
+/// The term of what is believed before anything is seen.
+const BELIEVED: &str = "usual";
+
+/// What `weights.txt` calls the things that are summed, and the terms that they belong to.
+const THINGS: &[(&str, Of, &str)] = &[
+    ("typical", Of::Typical, "own_work"),
+    ("strange", Of::Strange, "sizes"),
+    ("odd_sizes", Of::OddSizes, "sizes"),
+    ("foreign", Of::Foreign, "sizes"),
+    ("template", Of::Template, "template"),
+    ("odd_hours", Of::OddHours, "odd_hours"),
+    ("records", Of::Records, "volume"),
+    ("rare_hours", Of::RareHours, "volume"),
+    ("dearer", Of::Dearer, "dearer"),
+    ("model_mix", Of::ModelMix, "model_mix"),
+    ("switches", Of::Switches, "model_mix"),
+    ("short_gaps", Of::ShortGaps, "pauses"),
+    ("joint", Of::Joint, "together"),
+    ("mixture", Of::Mixture, "together"),
+    ("output", Of::Output, "output"),
+    ("dollars", Of::Dollars, "money"),
+    ("new_endpoint", Of::NewEndpoint, "new_endpoint"),
+    ("no_tokens", Of::NoTokens, "no_tokens"),
+    ("refused", Of::Refused, "refused"),
+    ("probe", Of::Probe, "probing"),
+];
+
+/// How a sum is looked at.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Reading {
+    Sum(usize),
+    /// By how much it is higher than that of other days ever is.
+    Surprise(usize),
+    /// Its part of the day's records.
+    Part(usize),
+    /// Days of use, and requests on one.
+    Age,
+    Activity,
+}
+
 impl Reading {
-    fn of(self, habits: &Habits, sums: &Sums) -> f32 {
+    /// From its name, `THING.SPAN`, `THING.SPAN.surprise`, `THING.part`, `age` or `activity`; and the term it belongs to.
+    fn named(name: &str) -> Option<(Self, &'static str)> {
+        match name {
+            "age" => return Some((Self::Age, BELIEVED)),
+            "activity" => return Some((Self::Activity, BELIEVED)),
+            _ => {}
+        }
+        let (thing, how) = name.split_once('.')?;
+        let (_, of, term) = THINGS.iter().find(|known| known.0 == thing)?;
+        let reading = match how.split_once('.') {
+            None if how == "part" => Self::Part(place(*of, Span::Day)?),
+            None => Self::Sum(place(*of, Span::named(how)?)?),
+            Some((span, "surprise")) => Self::Surprise(place(*of, Span::named(span)?)?),
+            Some(_) => return None,
+        };
+        Some((reading, term))
+    }
+
+    fn of(self, habits: &Habits, sums: &Sums, records: f32) -> f32 {
         match self {
-            Self::Ln(place) => sums.ln(place),
+            Self::Sum(place) => sums.now(place),
             Self::Surprise(place) => sums.surprise(place, habits.days),
-            Self::Part(place) => sums.now(place) / (sums.now(ALL) + 0.5),
-            Self::Age => libm::logf(1.0 + habits.days),
-            Self::Activity => libm::logf(1.0 + habits.daily),
+            Self::Part(place) => sums.now(place) / (records + 0.5),
+            Self::Age => habits.days,
+            Self::Activity => habits.daily,
         }
     }
 
     /// What was seen, and what is usual.
     fn seen(self, habits: &Habits, sums: &Sums) -> (f64, f64) {
         match self {
-            Self::Ln(place) | Self::Surprise(place) | Self::Part(place) => {
+            Self::Sum(place) | Self::Surprise(place) | Self::Part(place) => {
                 (f64::from(sums.now(place)), f64::from(sums.usual(place)))
             }
             Self::Age => (f64::from(habits.days), 0.0),
@@ -110,61 +113,176 @@ impl Reading {
     }
 }
 
-/// The term of what is believed before anything is seen.
-const BELIEVED: &str = "usual";
+/// Whether a reading is above a cut, and what it adds if it is.
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    /// The reading, by its place in the table.
+    reading: usize,
+    cut: f32,
+    adds: f32,
+}
+
+/// A question, and what is asked after either answer.
+#[derive(Debug)]
+struct Pair {
+    first: Question,
+    then: [Option<Question>; 2],
+}
+
+/// All questions.
+struct Questions {
+    /// What is read for them, with the place of its term.
+    readings: Vec<(Reading, usize)>,
+    pairs: Vec<Pair>,
+    /// What is added to all.
+    believed: f32,
+    /// Lines that cannot be understood: none, or it is a mistake of ours.
+    #[cfg(test)]
+    unread: Vec<String>,
+}
+
 /// The sum of the day's records.
-const ALL: usize = place(Of::Records, Span::Day);
+static ALL: LazyLock<usize> = LazyLock::new(|| place(Of::Records, Span::Day).unwrap_or_default());
 
-static WEIGHTS: LazyLock<Table> =
-    LazyLock::new(|| Table::read(include_str!("weights.txt"), READINGS.iter().map(|row| row.0)));
+static QUESTIONS: LazyLock<Questions> = LazyLock::new(|| Questions::read(include_str!("weights.txt")));
 
-/// What speaks for and against a second consumer. Of each term the weightiest comparison says what was seen.
-pub fn weigh(habits: &Habits, sums: &Sums) -> Ledger {
-    let table = &*WEIGHTS;
-    let mut steps = table.steps.iter();
-    let mut terms = Vec::with_capacity(TERMS.len());
-    for readings in READINGS.chunk_by(|one, other| one.1 == other.1) {
-        let name = readings[0].1;
-        let mut nats = if name == BELIEVED { f64::from(table.believed) } else { 0.0 };
-        let (mut most, mut seen) = (0.0, (0.0, 0.0));
-        for ((.., reading), steps) in readings.iter().zip(&mut steps) {
-            let adds = steps.adds(reading.of(habits, sums));
-            nats += f64::from(adds);
-            if adds.abs() > most {
-                (most, seen) = (adds.abs(), reading.seen(habits, sums));
+impl Questions {
+    /// Reads the table. It is a part of the program: what it must hold is held by tests.
+    fn read(text: &str) -> Self {
+        let mut questions = Self {
+            readings: Vec::new(),
+            pairs: Vec::new(),
+            believed: f32::NAN,
+            #[cfg(test)]
+            unread: Vec::new(),
+        };
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            if let Some(believed) = line.strip_prefix("believed ") {
+                questions.believed = believed.parse().unwrap_or(f32::NAN);
+                continue;
             }
+            let pair = questions.pair(line);
+            #[cfg(test)]
+            if pair.is_none() {
+                questions.unread.push(line.to_owned());
+            }
+            questions.pairs.extend(pair);
         }
-        if nats != 0.0 {
-            let (observed, expected) = seen;
-            terms.push(Term { name, nats, observed, expected });
+        questions
+    }
+
+    /// `QUESTION | QUESTION | QUESTION`: the first one, that after a no, and that after a yes; `-` is none.
+    fn pair(&mut self, line: &str) -> Option<Pair> {
+        let mut parts = line.split('|').map(str::trim);
+        let first = self.question(parts.next()?)?;
+        let mut then = [None; 2];
+        for then in &mut then {
+            let part = parts.next()?;
+            *then = if part == "-" { None } else { Some(self.question(part)?) };
+        }
+        parts.next().is_none().then_some(Pair { first, then })
+    }
+
+    /// `READING CUT ADDS`.
+    fn question(&mut self, text: &str) -> Option<Question> {
+        let mut words = text.split_whitespace();
+        let (reading, term) = Reading::named(words.next()?)?;
+        let mut number = || words.next()?.parse::<f32>().ok().filter(|number| number.is_finite());
+        let (cut, adds) = (number()?, number()?);
+        if words.next().is_some() {
+            return None;
+        }
+        let known = self.readings.iter().position(|(known, _)| *known == reading);
+        let place = known.unwrap_or(self.readings.len());
+        if known.is_none() {
+            self.readings.push((reading, TERMS.iter().position(|(name, _)| *name == term)?));
+        }
+        Some(Question { reading: place, cut, adds })
+    }
+}
+
+/// What speaks for and against a second consumer. Of each term the weightiest reading says what was seen.
+pub fn weigh(habits: &Habits, sums: &Sums) -> Ledger {
+    let Questions { readings, pairs, believed, .. } = &*QUESTIONS;
+    let records = sums.now(*ALL);
+    let values: Vec<f32> = readings.iter().map(|(reading, _)| reading.of(habits, sums, records)).collect();
+    let mut nats = vec![0.0_f32; readings.len()];
+    let mut ask = |question: &Question| {
+        let is_above = values[question.reading] > question.cut;
+        nats[question.reading] += if is_above { question.adds } else { 0.0 };
+        usize::from(is_above)
+    };
+    for Pair { first, then } in pairs {
+        if let Some(second) = &then[ask(first)] {
+            ask(second);
         }
     }
-    Ledger::from(terms)
+    let terms = TERMS.iter().enumerate().filter_map(|(at, (name, _))| {
+        let of_term = || readings.iter().zip(&nats).filter(move |((_, term), _)| *term == at);
+        let base = if *name == BELIEVED { f64::from(*believed) } else { 0.0 };
+        let sum = of_term().fold(base, |sum, (_, nats)| sum + f64::from(*nats));
+        let most = of_term().max_by(|one, other| one.1.abs().total_cmp(&other.1.abs()));
+        let (observed, expected) = most.map_or((0.0, 0.0), |((reading, _), _)| reading.seen(habits, sums));
+        (sum != 0.0).then_some(Term { name, nats: sum, observed, expected })
+    });
+    Ledger::from(terms.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sums::KEPT;
     use super::*;
-    use crate::incident::table::assert_whole;
 
     #[test]
-    fn the_table_names_every_comparison_once_and_its_steps_ascend() {
-        let terms: Vec<&str> = TERMS.iter().map(|(name, _)| *name).collect();
-        let readings: Vec<[&str; 2]> = READINGS.iter().map(|(name, term, _)| [*name, *term]).collect();
-        assert_whole(include_str!("weights.txt"), &WEIGHTS, &readings, &terms);
-        assert!(WEIGHTS.believed.is_finite() && WEIGHTS.believed < 0.0);
-        assert!(terms.contains(&BELIEVED));
+    fn the_table_can_be_read_and_asks_for_all_that_is_kept() {
+        let Questions { readings, pairs, believed, unread } = &*QUESTIONS;
+        assert_eq!(*unread, [""; 0]);
+        assert!(pairs.len() > 100 && believed.is_finite() && *believed < 0.0);
+        for at in (0..KEPT.len()).filter(|at| *at != *ALL) {
+            let is_of = |reading: &Reading| match reading {
+                Reading::Sum(place) | Reading::Surprise(place) | Reading::Part(place) => *place == at,
+                Reading::Age | Reading::Activity => false,
+            };
+            assert!(readings.iter().any(|(reading, _)| is_of(reading)), "{:?} is kept for nothing", KEPT[at]);
+        }
+        for (at, (term, _)) in TERMS.iter().enumerate() {
+            assert!(readings.iter().any(|(_, of)| *of == at), "{term}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_question_is_none() {
+        for (line, is_one) in [
+            ("typical.10m 0.5 -0.1 | - | -", true),
+            ("typical.10m 0.5 -0.1 | age 3 1 | switches.1d.surprise 2 1", true),
+            ("typical.10m 0.5 -0.1 | -", false),
+            ("typical.10m 0.5 -0.1 | - | - | -", false),
+            ("typical.10m 0.5 | - | -", false),
+            ("typical.10m 0.5 nan | - | -", false),
+            ("typical.9m 0.5 0.1 | - | -", false),
+            ("nothing.10m 0.5 0.1 | - | -", false),
+            ("- | - | -", false),
+        ] {
+            let questions = Questions::read(line);
+            assert_eq!((questions.pairs.len(), questions.unread.len()), (is_one.into(), (!is_one).into()), "{line}");
+        }
     }
 
     /// Whoever refits the table must not make evidence of a theft acquit, nor the owner's own work convict.
     #[test]
     fn signs_are_those_that_reason_gives() {
-        for ((name, term, _), steps) in READINGS.iter().zip(&WEIGHTS.steps) {
-            let added = || std::iter::once(0.0).chain(steps.0.iter().map(|step| step.1));
-            match *term {
-                "usual" | "output" => {}
-                "own_work" => assert!(added().is_sorted_by(|one, other| one >= other), "{name}"),
-                _ => assert!(added().is_sorted_by(|one, other| one <= other), "{name}"),
+        let Questions { readings, pairs, .. } = &*QUESTIONS;
+        for pair in pairs {
+            for question in std::iter::once(&pair.first).chain(pair.then.iter().flatten()) {
+                let (reading, term) = readings[question.reading];
+                // How busy it is says this or that, by what else there is.
+                let is_all = matches!(reading, Reading::Sum(at) | Reading::Surprise(at) if KEPT[at].0 == Of::Records);
+                match TERMS[term].0 {
+                    BELIEVED | "output" => {}
+                    _ if is_all => {}
+                    "own_work" => assert!(question.adds <= 0.0, "{reading:?} {question:?}"),
+                    _ => assert!(question.adds >= 0.0, "{reading:?} {question:?}"),
+                }
             }
         }
     }

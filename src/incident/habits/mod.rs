@@ -281,7 +281,6 @@ impl Habits {
         let is_refused = matches!(act.status, 400 | 401 | 403 | 404) && act.output == 0;
         added.set(Of::Refused, one_if(is_refused));
         added.set(Of::Probe, one_if(is_refused && act.is_idle() && act.status != 401));
-        added.set(Of::Unauthorised, one_if(act.status == 401));
         added.set(Of::NoTokens, one_if(act.is_success() && !act.is_work()));
         added.set(Of::NewEndpoint, one_if(self.endpoints.is_new(act.endpoint, day(act.at))));
         #[allow(clippy::cast_possible_truncation, reason = "dollars of one request")]

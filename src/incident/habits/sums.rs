@@ -26,7 +26,6 @@ pub enum Of {
     NoTokens,
     Refused,
     Probe,
-    Unauthorised,
     Foreign,
 }
 
@@ -60,54 +59,68 @@ pub enum Span {
 
 impl Span {
     const SECONDS: [f32; 4] = [600.0, 7_200.0, 86_400.0, 345_600.0];
+
+    /// From what `weights.txt` calls it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "10m" => Some(Self::TenMinutes),
+            "2h" => Some(Self::TwoHours),
+            "1d" => Some(Self::Day),
+            "4d" => Some(Self::FourDays),
+            _ => None,
+        }
+    }
 }
 
 /// The sums that are kept.
 pub const KEPT: &[(Of, Span)] = &[
+    (Of::Records, Span::TenMinutes),
     (Of::Records, Span::Day),
     (Of::Typical, Span::TenMinutes),
     (Of::Typical, Span::TwoHours),
+    (Of::Typical, Span::Day),
+    (Of::Strange, Span::TenMinutes),
     (Of::Strange, Span::TwoHours),
-    (Of::OddSizes, Span::Day),
-    (Of::Template, Span::FourDays),
+    (Of::Template, Span::TenMinutes),
+    (Of::OddHours, Span::TenMinutes),
     (Of::OddHours, Span::TwoHours),
     (Of::OddHours, Span::Day),
     (Of::RareHours, Span::TenMinutes),
     (Of::RareHours, Span::TwoHours),
     (Of::RareHours, Span::Day),
-    (Of::RareHours, Span::FourDays),
-    (Of::NewModel, Span::TwoHours),
+    (Of::Dearer, Span::TwoHours),
     (Of::Dearer, Span::Day),
+    (Of::ModelMix, Span::TenMinutes),
+    (Of::ModelMix, Span::TwoHours),
     (Of::ModelMix, Span::Day),
+    (Of::ModelMix, Span::FourDays),
+    (Of::Switches, Span::TwoHours),
     (Of::Switches, Span::Day),
     (Of::ShortGaps, Span::TenMinutes),
-    (Of::ShortGaps, Span::TwoHours),
     (Of::Joint, Span::TwoHours),
-    (Of::Mixture, Span::TenMinutes),
     (Of::Mixture, Span::TwoHours),
     (Of::Mixture, Span::Day),
     (Of::Mixture, Span::FourDays),
+    (Of::Output, Span::TenMinutes),
     (Of::Output, Span::TwoHours),
+    (Of::Output, Span::Day),
     (Of::Dollars, Span::TwoHours),
+    (Of::Dollars, Span::Day),
+    (Of::NewEndpoint, Span::Day),
     (Of::NewEndpoint, Span::FourDays),
+    (Of::NoTokens, Span::TenMinutes),
+    (Of::NoTokens, Span::Day),
     (Of::NoTokens, Span::FourDays),
-    (Of::Refused, Span::TenMinutes),
     (Of::Refused, Span::Day),
+    (Of::Refused, Span::FourDays),
     (Of::Probe, Span::Day),
     (Of::Probe, Span::FourDays),
-    (Of::Unauthorised, Span::TenMinutes),
+    (Of::Foreign, Span::Day),
 ];
 
 /// Where a sum stands among those that are kept.
-pub const fn place(of: Of, span: Span) -> usize {
-    let mut place = 0;
-    while place < KEPT.len() {
-        if KEPT[place].0 as usize == of as usize && KEPT[place].1 as usize == span as usize {
-            return place;
-        }
-        place += 1;
-    }
-    panic!("this sum is not kept");
+pub fn place(of: Of, span: Span) -> Option<usize> {
+    KEPT.iter().position(|kept| *kept == (of, span))
 }
 
 /// A sum, and the days before.
