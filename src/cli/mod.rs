@@ -18,6 +18,7 @@ mod respond;
 mod run;
 mod say;
 mod send_test;
+mod shadow;
 mod simulate;
 mod tables;
 mod top;

@@ -27,6 +27,7 @@ mod resume;
 mod roster;
 mod run;
 mod sequence;
+pub mod shadow;
 mod shards;
 mod state;
 mod stream;

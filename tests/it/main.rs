@@ -49,6 +49,7 @@ mod rules;
 mod samples;
 mod secrets;
 mod serving;
+mod shadow;
 mod silence;
 mod simulate;
 mod sink_forms;
