@@ -21,6 +21,7 @@ mod send_test;
 mod shadow;
 mod simulate;
 mod tables;
+mod tap;
 mod top;
 #[cfg(feature = "trace")]
 mod trace_leak;
@@ -76,6 +77,8 @@ enum Command {
     Reload(reload::ReloadArgs),
     /// List the record formats and the wrappers around them, or tell those of some files
     Formats(formats::FormatsArgs),
+    /// Look at records between the stages: as framed, unwrapped, decoded, normalised, and what detectors say
+    Tap(tap::TapArgs),
     /// Tell what a run promises between its input and its output, and why
     Guarantees(Box<guarantees::GuaranteesArgs>),
     /// Say that an incident is a theft
@@ -157,6 +160,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Reload(args) => reload::main(&args),
         Command::Investigate(args) => investigate::main(&args),
         Command::Formats(args) => formats::main(&args),
+        Command::Tap(args) => tap::main(&args),
         Command::Guarantees(args) => print(&guarantees::main(&args)?),
         Command::Confirm(args) => say::verdict(Statement::Confirm, &args),
         Command::Dismiss(args) => say::verdict(Statement::Dismiss, &args),

@@ -34,6 +34,7 @@ mod stream;
 mod summary;
 pub mod survey;
 mod totals;
+pub mod witness;
 
 pub use checkpoint::StoreError;
 pub use egress::{EgressError, Rendering};

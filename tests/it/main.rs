@@ -60,6 +60,7 @@ mod state;
 mod statements;
 mod stragglers;
 mod sure;
+mod tap;
 mod tidy;
 mod tiers;
 mod tokens;
