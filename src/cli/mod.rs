@@ -28,6 +28,7 @@ mod trace_leak;
 mod tune;
 
 use crate::encode::Visible;
+use crate::engine::sandbox;
 use crate::record::Statement;
 use clap::{Parser, Subcommand};
 pub use discreet::clean;
@@ -153,6 +154,10 @@ pub fn tell(text: &str) {
 
 /// Runs a command line to its end.
 pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
+    if !matches!(&cli.command, Command::Run(args) if args.keeps_rights()) {
+        // Logs are read that hold secrets: none of it is to lie about in a core file.
+        sandbox::hide();
+    }
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Top(args) => top::main(&args),

@@ -1,5 +1,7 @@
 //! `keyhound run`: read usage records and give alerts.
 
+mod needs;
+
 use super::colour::Colour;
 use super::discreet::Stderr;
 use super::shadow::ShadowArgs;
@@ -87,6 +89,8 @@ pub(super) struct RunArgs {
     control: Option<PathBuf>,
     #[command(flatten)]
     shadow: ShadowArgs,
+    #[command(flatten)]
+    sandbox: needs::SandboxArgs,
     /// Exit with 1 if there is an alert at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -273,6 +277,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         let inputs = describe(&inputs);
         tracing::info!("learning from {} history files, then reading {}", history.len(), Visible(&inputs));
     }
+    needs::enter(&args, &plan, Some(&inputs));
     let progress = progress(&args, &history, &inputs);
     let threads = match args.threads {
         0 => available_parallelism().map_or(1, usize::from),
@@ -327,6 +332,7 @@ fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Fai
         return Err(Failure::new(exit::CONFIG, anyhow!(message)));
     };
     let format = args.format.as_deref().map(|name| format(name, &plan.rulebook.formats)).transpose()?;
+    needs::enter(args, &plan, None);
     let options = engine::kafka::KafkaOptions { plan, kafka, format, metrics: args.metrics, reload };
     let outcome = block_on(engine::kafka::run(options))?;
     finish(args, &outcome)

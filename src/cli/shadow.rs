@@ -5,7 +5,7 @@ use crate::config::{Config, read_text, untried};
 use crate::encode::Visible;
 use crate::engine::shadow::ShadowOptions;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct ShadowArgs {
@@ -19,6 +19,11 @@ pub(super) struct ShadowArgs {
 }
 
 impl ShadowArgs {
+    /// The file of differences, if there is one.
+    pub(super) fn out(&self) -> Option<&Path> {
+        self.shadow_out.as_deref()
+    }
+
     /// What is tried beside `config`, if anything is.
     pub(super) fn options(&self, config: &Config) -> Result<Option<ShadowOptions>, Failure> {
         let Some(path) = &self.shadow else { return Ok(None) };

@@ -26,6 +26,7 @@ pub mod reload;
 mod resume;
 mod roster;
 mod run;
+pub mod sandbox;
 mod sequence;
 pub mod shadow;
 mod shards;

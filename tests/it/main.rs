@@ -47,6 +47,7 @@ mod reports;
 mod respond;
 mod rules;
 mod samples;
+mod sandbox;
 mod secrets;
 mod serving;
 mod shadow;
