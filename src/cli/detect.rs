@@ -60,14 +60,14 @@ pub(super) fn main(names: &[String], lines: bool, plan: &Plan) -> Result<ExitCod
 }
 
 /// A reader that has gone is no error.
-fn gone(error: io::Error) -> Result<ExitCode, Failure> {
+pub(super) fn gone(error: io::Error) -> Result<ExitCode, Failure> {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::new(exit::IO, error))
 }
 
-fn sources(names: &[String]) -> Result<Vec<Box<dyn Source>>, Failure> {
+pub(super) fn sources(names: &[String]) -> Result<Vec<Box<dyn Source>>, Failure> {
     match names {
         [name] if name == "-" => Ok(vec![Box::new(StdinSource::new())]),
         names if names.iter().any(|name| name == "-") => {
@@ -112,7 +112,7 @@ fn came_of(way: &Leaf, batch: &Batch) -> String {
 }
 
 /// `request 2026-06-01T09:00:00Z key ...3f9c model gpt-4o cost $0.0035 reported`
-fn one(record: &UsageRecord, batch: &Batch) -> String {
+pub(super) fn one(record: &UsageRecord, batch: &Batch) -> String {
     let mut text = format!("{} {}", KINDS[survey::kind(record)].0, record.time);
     if record.width_s > 0 {
         let _ = write!(text, " of {} s", record.width_s);

@@ -18,14 +18,17 @@ mod respond;
 mod run;
 mod say;
 mod send_test;
+mod shadow;
 mod simulate;
 mod tables;
+mod tap;
 mod top;
 #[cfg(feature = "trace")]
 mod trace_leak;
 mod tune;
 
 use crate::encode::Visible;
+use crate::engine::sandbox;
 use crate::record::Statement;
 use clap::{Parser, Subcommand};
 pub use discreet::clean;
@@ -75,6 +78,8 @@ enum Command {
     Reload(reload::ReloadArgs),
     /// List the record formats and the wrappers around them, or tell those of some files
     Formats(formats::FormatsArgs),
+    /// Look at records between the stages: as framed, unwrapped, decoded, normalised, and what detectors say
+    Tap(tap::TapArgs),
     /// Tell what a run promises between its input and its output, and why
     Guarantees(Box<guarantees::GuaranteesArgs>),
     /// Say that an incident is a theft
@@ -149,6 +154,10 @@ pub fn tell(text: &str) {
 
 /// Runs a command line to its end.
 pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
+    if !matches!(&cli.command, Command::Run(args) if args.keeps_rights()) {
+        // Logs are read that hold secrets: none of it is to lie about in a core file.
+        sandbox::hide();
+    }
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Top(args) => top::main(&args),
@@ -156,6 +165,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Reload(args) => reload::main(&args),
         Command::Investigate(args) => investigate::main(&args),
         Command::Formats(args) => formats::main(&args),
+        Command::Tap(args) => tap::main(&args),
         Command::Guarantees(args) => print(&guarantees::main(&args)?),
         Command::Confirm(args) => say::verdict(Statement::Confirm, &args),
         Command::Dismiss(args) => say::verdict(Statement::Dismiss, &args),

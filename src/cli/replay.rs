@@ -154,6 +154,7 @@ pub(super) fn replay(
         state: None,
         reload: Reload::default(),
         look: None,
+        shadow: None,
     };
     let outcome = run::block_on(async {
         let listening = async {

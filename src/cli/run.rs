@@ -1,7 +1,10 @@
 //! `keyhound run`: read usage records and give alerts.
 
+mod needs;
+
 use super::colour::Colour;
 use super::discreet::Stderr;
+use super::shadow::ShadowArgs;
 use super::{Failure, check, exit, guarantees, tell};
 use crate::config::{ApiConfig, Config, ListenConfig, Plan, PostConfig, SinkPlan, all_sinks};
 use crate::decode::Formats;
@@ -36,7 +39,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read the topics of `[kafka]` in the configuration and write alerts to its topic, until stopped
-    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "post", "rejects", "encoding", "threads", "fail_on", "state", "journal", "listen"], requires = "config")]
+    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "post", "rejects", "encoding", "threads", "fail_on", "state", "journal", "listen", "shadow"], requires = "config")]
     kafka: bool,
     /// Learn baselines from these files first. Of several names the last is the input if no other is given
     /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
@@ -84,6 +87,10 @@ pub(super) struct RunArgs {
     /// Listen at this path for `keyhound reload`, which has the configuration read again
     #[arg(long, value_name = "SOCKET", requires = "config")]
     control: Option<PathBuf>,
+    #[command(flatten)]
+    shadow: ShadowArgs,
+    #[command(flatten)]
+    sandbox: needs::SandboxArgs,
     /// Exit with 1 if there is an alert at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -248,6 +255,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     if let Some(promise) = guarantees::between_topics(&args, &plan) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
+    let shadow = args.shadow.options(&config)?;
     let reload = reload(&args, config.clone());
     if args.kafka {
         return kafka(&args, plan, reload);
@@ -269,6 +277,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         let inputs = describe(&inputs);
         tracing::info!("learning from {} history files, then reading {}", history.len(), Visible(&inputs));
     }
+    needs::enter(&args, &plan, Some(&inputs));
     let progress = progress(&args, &history, &inputs);
     let threads = match args.threads {
         0 => available_parallelism().map_or(1, usize::from),
@@ -292,6 +301,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         state: args.state.clone(),
         reload,
         look: None,
+        shadow,
     };
     let outcome = block_on(engine::run(options))?;
     finish(&args, &outcome)
@@ -322,6 +332,7 @@ fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Fai
         return Err(Failure::new(exit::CONFIG, anyhow!(message)));
     };
     let format = args.format.as_deref().map(|name| format(name, &plan.rulebook.formats)).transpose()?;
+    needs::enter(args, &plan, None);
     let options = engine::kafka::KafkaOptions { plan, kafka, format, metrics: args.metrics, reload };
     let outcome = block_on(engine::kafka::run(options))?;
     finish(args, &outcome)
@@ -349,6 +360,7 @@ pub(super) fn block_on<T>(run: impl Future<Output = Result<T, RunError>>) -> Res
 fn finish(args: &RunArgs, outcome: &Outcome) -> Result<ExitCode, Failure> {
     if !args.quiet {
         tell(&engine::summary(&outcome.totals, outcome.took, engine::peak_bytes()));
+        outcome.shadow.iter().for_each(|told| tell(told));
     }
     Ok(verdict(outcome, args.fail_on))
 }

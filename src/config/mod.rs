@@ -1,6 +1,7 @@
 //! Text to `Config` to `Plan`: everything checked, nothing opened but the files that the configuration names.
 
 mod api;
+mod changed;
 mod error;
 mod formats;
 mod kafka;
@@ -9,9 +10,11 @@ mod locate;
 mod metrics;
 mod plan;
 mod post;
+mod shadow;
 mod sinks;
 
 pub use api::{ApiConfig, ApiPlan, Token};
+pub use changed::{changed, is_in};
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
@@ -19,6 +22,7 @@ pub use listen::{Identity, ListenAt, ListenConfig, ListenPlan, is_open, tokens};
 pub use metrics::{KeySeries, MetricsConfig};
 pub use plan::{Plan, all_sinks, watch_list};
 pub use post::PostConfig;
+pub use shadow::{Untried, untried};
 pub use sinks::{Route, SinkConfig, SinkPlan};
 
 use crate::baseline::BaselineSettings;

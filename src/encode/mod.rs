@@ -11,6 +11,7 @@ mod leef;
 mod markdown;
 mod ocsf;
 mod reject;
+mod sigma;
 mod table;
 pub mod techniques;
 mod terminal;

@@ -1,4 +1,5 @@
-//! OCSF Detection Finding (class 2004), with nothing that version 1.5.0 does not have.
+//! OCSF Detection Finding (class 2004): with nothing that version 1.5.0 does not have, or as 1.8.0 has it, with the profile
+//! `incident`. (The profile `ai_operation` of 1.8.0 is one of activities; a finding may not have it.)
 //!
 //! <https://schema.ocsf.io/1.5.0/classes/detection_finding>. What the schema requires is a table in the tests.
 
@@ -6,7 +7,7 @@ use super::json::{Evidence, write_value};
 use super::table::Encoding;
 use super::techniques::Technique;
 use super::view::{View, millis};
-use crate::detect::{Fact, Severity};
+use crate::detect::{Class, Fact, Severity};
 use crate::shard::Event;
 use serde_json::{Value, json};
 
@@ -18,14 +19,61 @@ pub(super) const ENCODING: Encoding = Encoding {
     write,
 };
 
+/// The same by a newer version of the schema.
+pub(super) const ENCODING_1_8: Encoding = Encoding {
+    name: "ocsf18",
+    summary: "OCSF 1.8.0, the same with the profile of incidents: verdict, priority, suspected breach",
+    media_type: "application/x-ndjson",
+    is_json: true,
+    write: write_1_8,
+};
+
 /// The class, its category, and the version of the schema.
 const CLASS: u32 = 2004;
 const CATEGORY: u32 = 2;
 const VERSION: &str = "1.5.0";
+const VERSION_1_8: &str = "1.8.0";
 
 fn write(event: &Event, out: &mut Vec<u8>) {
     if let Some(view) = View::of(event) {
         write_value(finding(&view), out);
+    }
+}
+
+fn write_1_8(event: &Event, out: &mut Vec<u8>) {
+    if let Some(view) = View::of(event) {
+        let mut finding = finding(&view);
+        renew(&view, &mut finding);
+        write_value(finding, out);
+    }
+}
+
+/// Makes of a finding by 1.5.0 one by 1.8.0: what an incident is taken for, and what was done about it.
+fn renew(view: &View<'_>, finding: &mut Value) {
+    let (verdict, verdict_name) = verdict(view);
+    let (_, (priority, priority_name)) = severity(view.severity);
+    finding["metadata"]["version"] = json!(VERSION_1_8);
+    finding["metadata"]["profiles"] = json!(["incident"]);
+    finding["verdict_id"] = json!(verdict);
+    finding["verdict"] = json!(verdict_name);
+    finding["priority_id"] = json!(priority);
+    finding["priority"] = json!(priority_name);
+    finding["is_suspected_breach"] = json!(view.class == Class::Compromise && !view.is_taken_back);
+    finding["finding_info"]["analytic"]["state_id"] = json!(1);
+    finding["finding_info"]["analytic"]["state"] = json!("Active");
+    for resource in finding["resources"].as_array_mut().into_iter().flatten() {
+        resource["role_id"] = json!(3);
+        resource["role"] = json!("Affected");
+    }
+}
+
+/// What it was taken for in the end, or is suspected to be.
+fn verdict(view: &View<'_>) -> (u32, &'static str) {
+    match (view.event, view.status) {
+        ("incident", "dismissed") => (1, "False Positive"),
+        ("incident", "confirmed") => (2, "True Positive"),
+        (_, _) if view.is_taken_back => (3, "Disregard"),
+        (_, _) => (4, "Suspicious"),
     }
 }
 
@@ -264,6 +312,40 @@ mod tests {
                 assert!(evidence.get("src_endpoint").or(evidence.get("data")).is_some(), "{evidence}");
             }
         }
+    }
+
+    /// What 1.8.0 adds stands in numbers and captions that belong together, and the rest is as before.
+    #[test]
+    fn the_newer_one_adds_the_profile_of_incidents() {
+        const VERDICTS: Captions =
+            &[(1, "False Positive"), (2, "True Positive"), (3, "Disregard"), (4, "Suspicious")];
+        const PRIORITIES: Captions = &[(1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")];
+        let mut verdicts = Vec::new();
+        for event in events() {
+            let (older, mut newer) = (read(write, &event), read(write_1_8, &event));
+            for (number, caption, known) in
+                [("verdict_id", "verdict", VERDICTS), ("priority_id", "priority", PRIORITIES)]
+            {
+                let told = (newer[number].as_u64().unwrap(), newer[caption].as_str().unwrap());
+                assert!(known.contains(&told), "{number}: {told:?}");
+            }
+            verdicts.push(newer["verdict"].as_str().unwrap().to_owned());
+            assert!(newer["is_suspected_breach"].is_boolean());
+            assert_eq!(newer["metadata"]["profiles"], json!(["incident"]));
+            let added = ["verdict_id", "verdict", "priority_id", "priority", "is_suspected_breach"];
+            newer.as_object_mut().unwrap().retain(|name, _| !added.contains(&name.as_str()));
+            for analytic in ["state_id", "state"] {
+                newer["finding_info"]["analytic"].as_object_mut().unwrap().remove(analytic);
+            }
+            for role in ["role_id", "role"] {
+                newer["resources"][0].as_object_mut().unwrap().remove(role);
+            }
+            newer["metadata"].as_object_mut().unwrap().remove("profiles");
+            newer["metadata"]["version"] = json!(VERSION);
+            assert_eq!(newer, older);
+        }
+        assert!(verdicts.contains(&"Suspicious".to_owned()), "{verdicts:?}");
+        assert!(verdicts.contains(&"Disregard".to_owned()), "{verdicts:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The table of encodings: what an event may look like. One file and one row each.
 
-use super::{cef, ecs, event, gelf, leef, markdown, ocsf};
+use super::{cef, ecs, event, gelf, leef, markdown, ocsf, sigma};
 use crate::shard::Event;
 
 /// A form in which events are written.
@@ -22,10 +22,12 @@ pub struct Encoding {
 pub const ALL: &[Encoding] = &[
     event::ENCODING,
     ocsf::ENCODING,
+    ocsf::ENCODING_1_8,
     ecs::ENCODING,
     cef::ENCODING,
     leef::ENCODING,
     gelf::ENCODING,
+    sigma::ENCODING,
     markdown::ENCODING,
 ];
 
@@ -44,7 +46,11 @@ mod tests {
     #[test]
     fn names_are_names_and_told_once() {
         for (number, encoding) in ALL.iter().enumerate() {
-            assert!(encoding.name.chars().all(|c| c.is_ascii_lowercase()), "{}", encoding.name);
+            assert!(
+                encoding.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
+                "{}",
+                encoding.name
+            );
             assert!(!encoding.summary.is_empty() && encoding.media_type.contains('/'));
             assert!(ALL[..number].iter().all(|other| other.name != encoding.name));
         }

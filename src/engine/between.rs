@@ -19,6 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What may happen between two records.
 pub struct Between {
     lists: Lists,
+    /// Those of a configuration that is tried beside the run's.
+    shadow_lists: Option<Lists>,
     changes: Option<mpsc::Receiver<Change>>,
     census: Option<Looks>,
     curiosity: Option<Curiosity>,
@@ -43,13 +45,19 @@ impl Between {
         held: watch::Receiver<Vec<KeyId>>,
     ) -> Self {
         let census = wanted(&plan.metrics).map(|wanted| Looks { wanted, held, last: None, is_stale: true });
-        Self { lists: Lists::of(plan), changes, census, curiosity: None, is_stale: true }
+        Self { lists: Lists::of(plan), shadow_lists: None, changes, census, curiosity: None, is_stale: true }
     }
 
     /// With somebody who wants to look at keys closely.
     #[must_use]
     pub fn with(self, curiosity: Option<Curiosity>) -> Self {
         Self { curiosity, ..self }
+    }
+
+    /// With a configuration that is tried beside the run's.
+    #[must_use]
+    pub fn beside(self, shadow: Option<&Plan>) -> Self {
+        Self { shadow_lists: shadow.map(Lists::of), ..self }
     }
 
     /// The watch lists.
@@ -60,6 +68,11 @@ impl Between {
     /// The watch lists as they are now, if any has changed.
     pub fn changed_list(&mut self) -> Option<Arc<WatchList>> {
         self.lists.changed()
+    }
+
+    /// The same of a configuration that is tried beside.
+    pub fn changed_shadow_list(&mut self) -> Option<Arc<WatchList>> {
+        self.shadow_lists.as_mut()?.changed()
     }
 
     /// Another configuration, if there is one.

@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::roster::Roster;
 use super::run::Told;
 use super::sequence::Loaded;
+use super::shadow::Shadow;
 use super::shards::{Move, Report};
 use super::totals::Totals;
 use crate::detect::Severity;
@@ -107,6 +108,8 @@ pub struct Egress {
     pub roster: Option<Roster>,
     /// What is shown to whoever looks inside, if anybody may.
     pub board: Option<Board>,
+    /// What is tried beside, if anything is.
+    pub shadow: Option<Shadow>,
 }
 
 impl Egress {
@@ -145,6 +148,12 @@ impl Egress {
             scatter(&mut told);
             if let Err(error) = self.carry_out(&moved, &told).await {
                 return Err((self, error));
+            }
+            if let Some(shadow) = &mut self.shadow {
+                if let Err(error) = shadow.hear(&told).await {
+                    return Err((self, error));
+                }
+                self.totals.shadow = Some(shadow.totals());
             }
             if let Move::Checkpoint(feed) = &*moved
                 && let Err(error) = self.keep(feed.clone(), saved).await
@@ -213,6 +222,9 @@ impl Egress {
         {
             file.finish().map_err(|error| failed(name, error))?;
         }
+        if let Some(shadow) = &mut self.shadow {
+            shadow.finish()?;
+        }
         Ok(self)
     }
 
@@ -223,6 +235,10 @@ impl Egress {
         let files = [Some(&mut self.sink), rejects].map(|sink| sink.and_then(AnySink::file));
         let [alerts, rejects] = files.each_ref().map(|file| file.as_ref().map(|file| length(file.length())));
         let mut outputs: Vec<_> = files.iter().flatten().map(|file| file.file()).collect();
+        let shadow = self.shadow.as_mut().and_then(Shadow::state);
+        if let Some(file) = self.shadow.as_mut().and_then(Shadow::out).and_then(AnySink::file) {
+            outputs.push(file.file());
+        }
         let mut outboxes = self.outboxes_left.clone();
         for outbox in &mut self.outboxes {
             let (count, files) = outbox.kept();
@@ -233,7 +249,7 @@ impl Egress {
         counts.add(&self.totals.records);
         unpriced.add(&self.totals.unpriced);
         let egress = Written { alerts, rejects, outboxes, counts, unpriced };
-        let saved = Checkpoint { feed, shards, egress, ..Checkpoint::default() };
+        let saved = Checkpoint { feed, shards, egress, shadow, ..Checkpoint::default() };
         let kept = keeper.keep(saved, outputs).await?;
         step("checkpoint_begun");
         self.note(kept);
@@ -273,7 +289,7 @@ impl Egress {
         }
         match &**moved {
             Move::EndOfHistory | Move::End => self.totals.ready = true,
-            Move::Checkpoint(_) | Move::Epoch | Move::WatchList(_) | Move::Census(_) => {}
+            Move::Checkpoint(_) | Move::Epoch | Move::WatchList(..) | Move::Census(_) => {}
             // What follows from another configuration is written when everything before it is on disk: the run that goes
             // on from there begins with that configuration.
             Move::Settings(_) => self.settle().await?,

@@ -8,6 +8,7 @@ use super::listen::{Backlog, Listener};
 use super::open::{Open, followed, merged};
 use super::resume::Standing;
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
+use super::shadow::Side;
 use super::shards::{Fanout, Move};
 use crate::config::ListenPlan;
 use crate::encode::Visible;
@@ -380,7 +381,10 @@ impl Feed {
         self.between.has_moved();
         step.joined = self.join.take_counts();
         if let Some(list) = self.between.changed_list() {
-            self.fanout.tell(Move::WatchList(list)).await?;
+            self.fanout.tell(Move::WatchList(Side::Here, list)).await?;
+        }
+        if let Some(list) = self.between.changed_shadow_list() {
+            self.fanout.tell(Move::WatchList(Side::There, list)).await?;
         }
         let (watermark, latest) = self.passed;
         if let Some(epochs) = &mut self.epochs {

@@ -26,13 +26,16 @@ pub mod reload;
 mod resume;
 mod roster;
 mod run;
+pub mod sandbox;
 mod sequence;
+pub mod shadow;
 mod shards;
 mod state;
 mod stream;
 mod summary;
 pub mod survey;
 mod totals;
+pub mod witness;
 
 pub use checkpoint::StoreError;
 pub use egress::{EgressError, Rendering};

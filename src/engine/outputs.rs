@@ -6,6 +6,8 @@ use super::feed::Inputs;
 use super::outbox::{self, Disk, Forms, Found, Outbox, Sender};
 use super::progress::Progress;
 use super::run::{Options, Output, RunError};
+use super::shadow::{Past, Shadow, ShadowOptions};
+use super::shards::Fanout;
 use super::state::State;
 use super::totals::Totals;
 use crate::config::SinkPlan;
@@ -30,20 +32,25 @@ async fn open(path: &Path, resumed: Option<Resumed>, room: Room) -> Result<AnySi
     opened.map_err(|error| RunError::Open { path: path.to_owned(), error })
 }
 
-/// Which files are written to.
-pub(super) fn files(options: &Options) -> Vec<FileId> {
+/// Which files are written to, none of which may be read.
+pub(super) fn files(options: &Options) -> Result<Vec<FileId>, RunError> {
     let alerts = match &options.output {
         Output::Stdout => Some(Path::new("/dev/stdout")),
         Output::File(path) => Some(path.as_path()),
         Output::Memory(_) => None,
     };
-    let paths = options.rejects.iter().map(PathBuf::as_path).chain(alerts);
+    let differences = options.shadow.as_ref().and_then(|shadow| shadow.out.as_deref());
+    let paths = options.rejects.iter().map(PathBuf::as_path).chain(alerts).chain(differences);
     let files = paths.filter_map(|path| std::fs::metadata(path).ok()).filter(Metadata::is_file);
-    files.map(|metadata| file_id(&metadata)).collect()
+    let files: Vec<FileId> = files.map(|metadata| file_id(&metadata)).collect();
+    match own_input(options, &files) {
+        Some(path) => Err(RunError::OwnInput { path }),
+        None => Ok(files),
+    }
 }
 
 /// An input that is also written to.
-pub(super) fn own_input(options: &Options, outputs: &[FileId]) -> Option<PathBuf> {
+fn own_input(options: &Options, outputs: &[FileId]) -> Option<PathBuf> {
     let inputs = match &options.inputs {
         Inputs::Files(paths) => paths.clone(),
         Inputs::Stdin => vec![PathBuf::from("/dev/stdin")],
@@ -109,8 +116,31 @@ pub(super) async fn egress(
         keeper,
         roster: None,
         board: None,
+        shadow: None,
     };
     Ok((egress, senders))
+}
+
+/// What is tried beside, with its shards and its file open; `past` is what it has left.
+pub(super) async fn shadow(
+    options: &Options,
+    fanout: &mut Fanout,
+    past: Past,
+    egress: &Egress,
+) -> Result<Option<Shadow>, RunError> {
+    let Some(ShadowOptions { plan, name, out }) = &options.shadow else { return Ok(None) };
+    let at = past.left.as_ref().and_then(|left| left.out).map(|length| (length.file, length.bytes));
+    let repeats = past.is_resumed && !matches!(options.inputs, Inputs::Stdin);
+    let resumed = egress.keeper.is_some().then_some(Resumed { at, repeats });
+    let out = match out {
+        Some(path) => {
+            Some((open(path, resumed, egress.totals.rooms.place()).await?, path.display().to_string()))
+        }
+        None => None,
+    };
+    let reports = fanout.shadow(&plan.shard, options.shards, past.learning, past.shards);
+    tracing::info!("shadow {}: judges the same records; what it tells goes nowhere", Visible(name));
+    Ok(Some(Shadow::new(name.clone(), reports, past.left, out)))
 }
 
 /// An outbox for each sink, and who takes out of it.

@@ -3,7 +3,7 @@
 
 use super::clock;
 use super::totals::Reloads;
-use crate::config::{Config, Plan, read_text};
+use crate::config::{Config, Plan, changed, is_in, read_text};
 use crate::encode::Visible;
 use crate::shard::ShardSettings;
 use std::io;
@@ -246,32 +246,9 @@ fn load(path: &Path) -> Result<(Box<Config>, Plan), String> {
     Ok((Box::new(config), plan))
 }
 
-/// The settings in which two configurations differ, as `table.setting`; lists of tables by their names alone.
-fn changed(one: &Config, other: &Config) -> Vec<String> {
-    let table = |config| toml::Table::try_from(config).unwrap_or_default();
-    let mut changed = Vec::new();
-    compare("", &table(one), &table(other), &mut changed);
-    changed
-}
-
-fn compare(path: &str, one: &toml::Table, other: &toml::Table, changed: &mut Vec<String>) {
-    let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-    for name in names {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        match (one.get(name), other.get(name)) {
-            (Some(toml::Value::Table(one)), Some(toml::Value::Table(other))) => {
-                compare(&path, one, other, changed);
-            }
-            (one, other) if one != other => changed.push(path),
-            _ => {}
-        }
-    }
-}
-
 /// Whether a setting may change while a run goes on.
 fn is_live(setting: &str) -> bool {
-    LIVE.iter()
-        .any(|live| setting.strip_prefix(live).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    is_in(setting, LIVE)
 }
 
 /// Asks the run that listens at `path` to read its configuration again; what it says.

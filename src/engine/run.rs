@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::reload::{Change, ControlError, Reload};
 use super::roster::Roster;
 use super::sequence::Loaded;
+use super::shadow::{Past, Shadow, ShadowOptions};
 use super::shards::{Fanout, Move};
 use super::state::State;
 use super::totals::{Bounds, Reloads, Totals};
@@ -111,6 +112,8 @@ pub struct Options {
     /// Whoever looks from inside the process, if anybody does: he is told what through, and the end of the inputs is not the
     /// end of their days, so that what is open can be seen.
     pub look: Option<oneshot::Sender<Inside>>,
+    /// What is tried beside, if anything is.
+    pub shadow: Option<ShadowOptions>,
 }
 
 /// How a run went.
@@ -123,6 +126,8 @@ pub struct Outcome {
     pub took: Duration,
     /// A stop was asked for before the inputs were complete.
     pub stopped: bool,
+    /// What came of what was tried beside, for people.
+    pub shadow: Option<String>,
 }
 
 /// Why a run could not be finished.
@@ -216,10 +221,11 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let mut signals = Signals::new().map_err(RunError::Start)?;
     let mut state = State::open(options.state.as_deref(), &options.plan)?;
     let learning = learns(&options.history, &state);
+    let past = Past::of(options.shadow.as_ref(), &state, learning);
     let (shards, mut join) = (state.take_shards(), Join::new(options.plan.join));
     let standing = state.standing(&mut join)?;
-    let epochs = options.plan.shard.incidents.as_ref().map(|_| Epochs::at(standing.watermark()));
-    let (fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, shards);
+    let epochs = looks_for_incidents(&options).then(|| Epochs::at(standing.watermark()));
+    let (mut fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
     let (board, curiosity, glass) = board::of(options.plan.api.as_ref());
     let looks = options.look.is_some();
@@ -229,14 +235,12 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let (is_resumed, due) = (state.earlier.is_some(), state.due(options.plan.checkpoint));
     let (mut egress, senders) = outputs::egress(&options, published, state, learning, &stop).await?;
     let left = Left::new(egress.totals.sinks.clone(), options.state.is_some());
+    egress.shadow = outputs::shadow(&options, &mut fanout, past, &egress).await?;
     let listener = listener(&options, &mut egress.totals)?;
     let sending = Sending::start(senders);
-    let between = between(&options.plan, changes, reloads, &mut egress, (board, curiosity));
+    let between = between(&options, changes, reloads, &mut egress, (board, curiosity));
     report(totals, &stop);
-    let outputs = outputs::files(&options);
-    if let Some(path) = outputs::own_input(&options, &outputs) {
-        return Err(RunError::OwnInput { path });
-    }
+    let outputs = outputs::files(&options)?;
     let feed = Feed {
         fanout,
         decoders: decoders(&options).map_err(RunError::Start)?,
@@ -278,9 +282,10 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
         done = work => done,
         error = signals.after(&stop) => Err(error),
     };
-    let (end, Egress { totals, worst, .. }) = lost(&left, done)?;
+    let (end, Egress { totals, worst, shadow, .. }) = lost(&left, done)?;
     drop(doors);
-    Ok(Outcome { totals, worst, took: started.elapsed(), stopped: end == End::Stopped })
+    let shadow = shadow.as_ref().map(Shadow::summary);
+    Ok(Outcome { totals, worst, took: started.elapsed(), stopped: end == End::Stopped, shadow })
 }
 
 type Ended = Result<(End, Egress), RunError>;
@@ -308,6 +313,12 @@ fn lost(left: &Left, done: Ended) -> Ended {
     }
 }
 
+/// Whether incidents are looked for, by whatever configuration.
+fn looks_for_incidents(options: &Options) -> bool {
+    let plans = options.shadow.iter().map(|shadow| &shadow.plan).chain([&options.plan]);
+    plans.into_iter().any(|plan| plan.shard.incidents.is_some())
+}
+
 /// Whether a history is to be learned from: that of a state was.
 fn learns(history: &[PathBuf], state: &State) -> bool {
     let learning = !history.is_empty() && state.earlier.is_none();
@@ -328,14 +339,16 @@ fn listener(options: &Options, totals: &mut Totals) -> Result<Option<Listener>, 
 
 /// What happens between two records; the egress shows what became of it.
 fn between(
-    plan: &Plan,
+    options: &Options,
     changes: Option<mpsc::Receiver<Change>>,
     reloads: Reloads,
     egress: &mut Egress,
     (board, curiosity): (Option<Board>, Option<Curiosity>),
 ) -> Between {
+    let plan = &options.plan;
     let (roster, held) = Roster::new(&plan.metrics);
-    let between = Between::new(plan, changes, held).with(curiosity);
+    let beside = options.shadow.as_ref().map(|shadow| &shadow.plan);
+    let between = Between::new(plan, changes, held).with(curiosity).beside(beside);
     (egress.roster, egress.board) = (roster, board);
     let totals = &mut egress.totals;
     (totals.roll, totals.reloads, totals.bounds) = (between.lists().roll(), reloads, Bounds::of(plan));

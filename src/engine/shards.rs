@@ -2,6 +2,7 @@
 
 use super::clock::Arrival;
 use super::sequence::Step;
+use super::shadow::Side;
 use crate::incident::Fleet;
 use crate::shard::{Census, Counts, Gauges, Input, Output, Shard, ShardSettings, Unpriced, Wanted};
 use crate::time::Timestamp;
@@ -29,9 +30,9 @@ pub enum Move {
     },
     /// All shards are to tell each other what their keys have added to what is usual.
     Epoch,
-    /// Whom to look out for from now on.
-    WatchList(Arc<WatchList>),
-    /// The configuration from now on.
+    /// Whom one side is to look out for from now on.
+    WatchList(Side, Arc<WatchList>),
+    /// The configuration of the run from now on; a shadow keeps its own.
     Settings(Arc<ShardSettings>),
     /// These keys are to be looked at.
     Census(Wanted),
@@ -72,6 +73,7 @@ pub struct Fanout {
 
 /// A shard that is still to be started.
 struct Waiting {
+    side: Side,
     settings: Arc<ShardSettings>,
     /// Which, and of how many.
     number: usize,
@@ -102,19 +104,42 @@ impl Fanout {
     ) -> (Self, Fanin) {
         let (egress, moves) = mpsc::channel(MOVES_MAX);
         let mut fanout = Self { shards: Vec::new(), egress, waiting: Vec::new() };
+        let reports = fanout.add(Side::Here, settings, count, learning, saved);
+        (fanout, Fanin { moves, reports })
+    }
+
+    /// As many shards again that judge the same records by other settings; the ways from them.
+    pub fn shadow(
+        &mut self,
+        settings: &Arc<ShardSettings>,
+        count: usize,
+        learning: bool,
+        saved: Arc<[Bytes]>,
+    ) -> Vec<mpsc::Receiver<Report>> {
+        self.add(Side::There, settings, count, learning, saved)
+    }
+
+    fn add(
+        &mut self,
+        side: Side,
+        settings: &Arc<ShardSettings>,
+        count: usize,
+        learning: bool,
+        saved: Arc<[Bytes]>,
+    ) -> Vec<mpsc::Receiver<Report>> {
         let mut reports = Vec::new();
         for (number, others) in Others::all(count.max(1)).into_iter().enumerate() {
             let (sender, inputs) = mpsc::channel(MOVES_MAX);
             let (answers, receiver) = mpsc::channel(MOVES_MAX);
             let (settings, saved) = (Arc::clone(settings), Arc::clone(&saved));
-            let waiting = Waiting { settings, number, count, learning, saved, inputs, answers, others };
-            fanout.shards.push(sender);
-            fanout.waiting.push(waiting);
+            let waiting = Waiting { side, settings, number, count, learning, saved, inputs, answers, others };
+            self.shards.push(sender);
+            self.waiting.push(waiting);
             reports.push(receiver);
         }
         // Many keys are large: none of it stays here.
         drop(saved);
-        (fanout, Fanin { moves, reports })
+        reports
     }
 
     /// Tells all shards; `None` when the egress has ended.
@@ -134,27 +159,33 @@ impl Fanout {
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         let first = waiting.next();
         for other in waiting {
-            spawn(other.number, move || other.take_up().into_iter().for_each(Started::serve))?;
+            spawn(other.name(), move || other.take_up().into_iter().for_each(Started::serve))?;
         }
         // The first is taken up here, while the others are by their threads: the C library gives memory to the thread
         // that a process begins with in large pieces, to others page by page with a call for each, and most runs have
         // one shard.
-        first.and_then(Waiting::take_up).map_or(Ok(()), |first| spawn(0, move || first.serve()))
+        let name = first.as_ref().map(Waiting::name).unwrap_or_default();
+        first.and_then(Waiting::take_up).map_or(Ok(()), |first| spawn(name, move || first.serve()))
     }
 }
 
-fn spawn(number: usize, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::Builder::new().name(format!("shard-{number}")).spawn(work).map(|_| ())
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name).spawn(work).map(|_| ())
 }
 
 impl Waiting {
+    fn name(&self) -> String {
+        let side = if self.side == Side::Here { "shard" } else { "shadow" };
+        format!("{side}-{}", self.number)
+    }
+
     /// With what shards have saved. Its checksum was right, so where that cannot be read it is a mistake of ours: the run
     /// ends as if the shard's thread had died.
     fn take_up(self) -> Option<Started> {
-        let Self { settings, number, count, learning, saved, inputs, answers, others } = self;
+        let Self { side, settings, number, count, learning, saved, inputs, answers, others } = self;
         let mut shard = Shard::new(settings, number, count, learning);
         match shard.restore(saved.iter().map(Bytes::as_ref)) {
-            Ok(()) => Some(Started { shard, inputs, answers, others }),
+            Ok(()) => Some(Started { side, shard, inputs, answers, others }),
             Err(error) => {
                 tracing::error!("the state cannot be taken up: {error}");
                 None
@@ -163,14 +194,17 @@ impl Waiting {
     }
 }
 
-fn input(moved: &Move) -> Input<'_> {
+fn input(moved: &Move, side: Side) -> Input<'_> {
     match moved {
         Move::Step { step, .. } => Input::Records { runs: &step.runs, marks: &step.marks },
-        Move::Failed | Move::Checkpoint(_) | Move::Epoch | Move::Census(_) => {
-            Input::Records { runs: &[], marks: &[] }
-        }
-        Move::WatchList(list) => Input::WatchList(Arc::clone(list)),
-        Move::Settings(settings) => Input::Settings(Arc::clone(settings)),
+        Move::WatchList(whose, list) if *whose == side => Input::WatchList(Arc::clone(list)),
+        Move::Settings(settings) if side == Side::Here => Input::Settings(Arc::clone(settings)),
+        Move::Failed
+        | Move::Checkpoint(_)
+        | Move::Epoch
+        | Move::Census(_)
+        | Move::WatchList(..)
+        | Move::Settings(_) => Input::Records { runs: &[], marks: &[] },
         Move::EndOfHistory => Input::EndOfHistory,
         Move::End => Input::End,
     }
@@ -212,6 +246,7 @@ impl Others {
 
 /// A shard and its ways.
 struct Started {
+    side: Side,
     shard: Shard,
     inputs: mpsc::Receiver<Arc<Move>>,
     answers: mpsc::Sender<Report>,
@@ -220,17 +255,17 @@ struct Started {
 
 impl Started {
     fn serve(self) {
-        let Self { mut shard, mut inputs, answers, others } = self;
+        let Self { side, mut shard, mut inputs, answers, others } = self;
         while let Some(moved) = inputs.blocking_recv() {
             let (outputs, counts) = if matches!(&*moved, Move::Epoch) {
                 let Some(news) = others.exchange(shard.take_fleet_news()) else { return };
                 shard.apply(&Input::Fleet(&news))
             } else {
-                shard.apply(&input(&moved))
+                shard.apply(&input(&moved, side))
             };
             let saved = matches!(&*moved, Move::Checkpoint(_)).then(|| shard.save().into());
             let census = match &*moved {
-                Move::Census(wanted) => {
+                Move::Census(wanted) if side == Side::Here => {
                     let started = Arrival::now();
                     Some((shard.census(wanted), started.elapsed()))
                 }

@@ -1,6 +1,6 @@
 //! What the last run has left, and where this one will leave its own.
 
-use super::checkpoint::{Checkpoint, Due, Origin, Pace, Store, StoreError};
+use super::checkpoint::{Checkpoint, Due, Origin, Pace, ShadowState, Store, StoreError};
 use super::resume::Standing;
 use crate::config::{CheckpointConfig, Plan};
 use crate::join::Join;
@@ -40,6 +40,11 @@ impl State {
     /// What the shards remembered.
     pub fn take_shards(&mut self) -> Arc<[Bytes]> {
         self.earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.shards)).unwrap_or_default().into()
+    }
+
+    /// What was tried beside.
+    pub fn take_shadow(&self) -> Option<ShadowState> {
+        self.store.as_ref()?.shadow(&self.earlier.as_ref()?.feed)
     }
 
     /// Where the feed stood; `join` takes up what it held.

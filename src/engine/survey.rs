@@ -89,6 +89,8 @@ pub struct Line<'a> {
     pub source: &'a str,
     /// Its number, counted from 1.
     pub number: u64,
+    /// What stands in it, as it is written: it may hold secrets.
+    pub text: &'a [u8],
     /// The records and rejects in it.
     pub batch: &'a Batch,
     /// Which way they went.
@@ -270,7 +272,7 @@ impl Reading<'_> {
         }
         self.rejects(&batch, number);
         ways.is_empty() || {
-            let line = Line { source: &self.name, number, batch: &batch, ways: &ways };
+            let line = Line { source: &self.name, number, text: &line.bytes, batch: &batch, ways: &ways };
             (self.show)(&line)
         }
     }

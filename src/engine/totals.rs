@@ -6,6 +6,7 @@ use super::listen;
 use super::lists::Roll;
 use super::outbox::Traffic;
 use super::roster::Shown;
+use super::shadow::ShadowTotals;
 use crate::config::Plan;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
@@ -84,6 +85,8 @@ pub struct Totals {
     pub sinks: Vec<(Arc<str>, Arc<Traffic>)>,
     /// What passes through the HTTP input, where there is one.
     pub listen: Option<Arc<listen::Traffic>>,
+    /// What a configuration says that is tried beside, where one is.
+    pub shadow: Option<ShadowTotals>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -142,6 +145,7 @@ impl Totals {
             held: None,
             sinks: Vec::new(),
             listen: None,
+            shadow: None,
             kafka: None,
         }
     }

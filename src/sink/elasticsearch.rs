@@ -14,7 +14,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "Elasticsearch or OpenSearch, an index or a data stream",
     settings: &SETTINGS,
     required: &["url|url_file", "index"],
-    encodings: &["ecs", "json", "ocsf", "gelf"],
+    encodings: &["ecs", "json", "ocsf", "ocsf18", "gelf", "sigma"],
     url: "",
     hosts: &[],
     scheme: "ApiKey",

@@ -10,7 +10,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "any address, by POST, one event a line",
     settings: &SETTINGS,
     required: &["url|url_file"],
-    encodings: &["json", "ocsf", "ecs", "cef", "leef", "gelf", "markdown"],
+    encodings: &["json", "ocsf", "ocsf18", "ecs", "cef", "leef", "gelf", "sigma", "markdown"],
     url: "",
     hosts: &[],
     scheme: "Bearer",

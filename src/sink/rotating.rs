@@ -18,7 +18,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "a file, and the ones before it",
     settings: &["path", "file_bytes_max", "files_max", "encoding"],
     required: &["path"],
-    encodings: &["json", "ocsf", "ecs", "cef", "leef", "gelf", "markdown"],
+    encodings: &["json", "ocsf", "ocsf18", "ecs", "cef", "leef", "gelf", "sigma", "markdown"],
     url: "",
     hosts: &[],
     scheme: "",

@@ -35,7 +35,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "Splunk's HTTP Event Collector, with acknowledgement by the indexers",
     settings: &SETTINGS,
     required: &["url|url_file", "token_file"],
-    encodings: &["json", "ocsf", "ecs", "cef", "leef", "gelf"],
+    encodings: &["json", "ocsf", "ocsf18", "ecs", "cef", "leef", "gelf", "sigma"],
     url: "",
     hosts: &[],
     scheme: "Splunk",

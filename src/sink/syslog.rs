@@ -22,7 +22,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "syslog by UDP, TCP or TLS (RFC 5424)",
     settings: &["address", "protocol", "facility", "hostname", "ca_file", "encoding"],
     required: &["address"],
-    encodings: &["json", "ocsf", "ecs", "cef", "leef", "gelf"],
+    encodings: &["json", "ocsf", "ocsf18", "ecs", "cef", "leef", "gelf", "sigma"],
     url: "",
     hosts: &[],
     scheme: "",

@@ -320,7 +320,12 @@ fn a_key_shows_to_nobody_who_asks_what_a_file_holds() {
     let planted = planted();
     let search = Search::new(&planted);
     std::fs::write(dir.path().join("input"), input(&planted[..40])).unwrap();
-    for args in [&["formats", "--detect", "input"][..], &["formats", "--detect", "input", "--lines"]] {
+    for args in [
+        &["formats", "--detect", "input"][..],
+        &["formats", "--detect", "input", "--lines"],
+        &["tap", "input"],
+        &["tap", "input", "--encoding", "text"],
+    ] {
         let output = run(dir.path(), args);
         assert!(output.stdout.len() > 1000, "{}", String::from_utf8_lossy(&output.stderr));
         search.check_output(&format!("{args:?}"), &output);

@@ -51,6 +51,11 @@ impl Serving {
         Self { stdin: child.stdin.take(), child, address }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The answer to a request.
     pub fn ask(&self, request: &str) -> Said {
         let mut stream = TcpStream::connect(&self.address).unwrap();

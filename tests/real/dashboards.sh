@@ -22,21 +22,28 @@ keys = "top"
 [watch_list]
 files = ["$work/list"]
 CONFIG
+sed '/incidents/,/week/s/1.0/2.0/' "$work/keyhound.toml" >"$work/shadow.toml"
+printf '[detectors.unknown_model]\nenabled = false\n' >>"$work/shadow.toml"
 mkfifo "$work/pipe"
 # Opened for both first: a pipe without a writer cannot be opened for reading alone.
 exec 8<>"$work/pipe"
 # Nobody takes what is posted, so that something waits.
 start "$work/keyhound.log" "$keyhound" run --config "$work/keyhound.toml" --metrics "127.0.0.1:$port" --state "$work/state" \
-  --output "$work/alerts" --post "http://127.0.0.1:$(free_port)/" <"$work/pipe" 8>&-
+  --output "$work/alerts" --post "http://127.0.0.1:$(free_port)/" --shadow "$work/shadow.toml" <"$work/pipe" 8>&-
 exec 9>"$work/pipe" 8>&-
 eventually 10 curl -sf "$page/healthz"
+# Another one that records are posted to.
+other="$(free_port)"
+posted="http://127.0.0.1:$(free_port)"
+start "$work/listen.log" "$keyhound" run --listen "${posted#http://}" --metrics "127.0.0.1:$other" --state "$work/posted" --output "$work/told"
+eventually 10 curl -sf "http://127.0.0.1:$other/healthz"
 
 cat >"$work/prometheus.yml" <<CONFIG
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: ["$rules/keyhound.recording.yml", "$rules/keyhound.alerts.yml"]
 scrape_configs:
   - job_name: keyhound
-    static_configs: [{targets: ["127.0.0.1:$port"]}]
+    static_configs: [{targets: ["127.0.0.1:$port", "127.0.0.1:$other"]}]
 CONFIG
 api="http://127.0.0.1:$(free_port)"
 start "$work/prometheus.log" prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/tsdb" \
@@ -58,6 +65,17 @@ eventually 30 some 'keyhound_rejects_total{reason="bad_time"} == 1'
 eventually 30 some 'keyhound_key_alerts_open{severity="critical"} > 0'
 eventually 30 some 'keyhound_checkpoints_total > 1'
 eventually 30 some 'keyhound:rejects:ratio15m > 0'
+eventually 30 some 'keyhound_shadow_differences{difference="only_here"} > 0'
+# What is posted before something is scraped, and after: one in two of it is nothing.
+post() { curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' -H "Content-Encoding: ${2:-identity}" --data-binary "$1" "$posted/"; }
+record() { echo "{\"timestamp\":\"2026-07-02T00:00:0$1Z\",\"api_key_prefix\":\"...3f9c\",\"model\":\"gpt-4o\",\"input_tokens\":1}"; }
+same "a record that is posted" "$(post "$(record 1)")" 200
+same "a packing that nobody knows" "$(post "$(record 1)" brotli)" 415
+eventually 20 some 'keyhound_listen_requests_total{outcome="taken"} == 1'
+sleep 2
+same "another one" "$(post "$(record 2)")" 200
+same "and again" "$(post "$(record 2)" brotli)" 415
+eventually 30 some 'keyhound:listen_refused:ratio15m > 0.4'
 
 curl -sf "$page/metrics" >"$work/page"
 told="$(promtool check metrics <"$work/page" 2>&1)" || fail "promtool: $told"

@@ -15,8 +15,12 @@ if ! cmp -s "$folder/requirements.txt" "$venv/requirements.txt"; then
 fi
 
 "$keyhound" run --quiet --encoding ocsf "$root/config/examples/stolen-key.jsonl" >"$work/findings" || fail "keyhound"
-told="$("$venv/bin/python" "$folder/check.py" "$work/findings" "$root/tests/encodings/ocsf")" || fail "the schema: $told"
+"$keyhound" run --quiet --encoding ocsf18 "$root/config/examples/stolen-key.jsonl" >"$work/newer" || fail "keyhound"
+told="$("$venv/bin/python" "$folder/check.py" "$work/findings" "$work/newer" "$root/tests/encodings/ocsf" "$root/tests/encodings/ocsf18")" ||
+  fail "the schema: $told"
 # What checks has to notice what is wrong.
 sed 's/"severity_id":[0-9]/"severity_id":77/' "$work/findings" >"$work/wrong"
 if "$venv/bin/python" "$folder/check.py" "$work/wrong" >/dev/null; then fail "a severity of 77 was not noticed"; fi
-echo "ok: OCSF $(jq -r .metadata.version "$work/findings" | sort -u): $told"
+sed 's/"verdict_id":[0-9]/"verdict_id":77/' "$work/newer" >"$work/wrong"
+if "$venv/bin/python" "$folder/check.py" "$work/wrong" >/dev/null; then fail "a verdict of 77 was not noticed"; fi
+echo "ok: OCSF $(jq -r .metadata.version "$work/findings" "$work/newer" | sort -u | paste -sd ' '): $told"

@@ -20,9 +20,10 @@ install "$old"
 same "installed" "$(/usr/bin/keyhound --version)" "$("$keyhound" --version)"
 same "its configuration" "$(/usr/bin/keyhound check -c /etc/keyhound/keyhound.toml | head -n 1)" "/etc/keyhound/keyhound.toml: sound"
 zcat /usr/share/man/man1/keyhound.1.gz | grep 'usage logs' >/dev/null || fail "no manual page"
-for file in /lib/systemd/system/keyhound.service /usr/share/keyhound/prometheus/keyhound.alerts.yml /usr/share/doc/keyhound/runbook.md; do
+for file in /lib/systemd/system/keyhound.service /usr/share/keyhound/prometheus/keyhound.alerts.yml /usr/share/doc/keyhound/runbook.md /usr/share/doc/keyhound/keyhound.cdx.json.gz; do
   [ -s "$file" ] || fail "no $file"
 done
+zcat /usr/share/doc/keyhound/keyhound.cdx.json.gz | grep -x ' "bomFormat": "CycloneDX",' >/dev/null || fail "no list of crates"
 verified="$(systemd-analyze verify --man=yes /lib/systemd/system/keyhound.service 2>&1)" || fail "verify: $verified"
 same "nothing is started" "$(pgrep -f '^/usr/bin/keyhound ' | wc -l)" 0
 

@@ -172,6 +172,7 @@ fn options(
         state: None,
         reload: Reload::default(),
         look: Some(look),
+        shadow: None,
     })
 }
 

@@ -61,6 +61,7 @@ fn left(dir: &Path) -> Checkpoint {
         state: Some(dir.join("state")),
         reload: crate::engine::reload::Reload::default(),
         look: None,
+        shadow: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(run(options)).unwrap();

@@ -33,6 +33,16 @@ pub struct Checkpoint {
     pub shards: Vec<Bytes>,
     /// What was written and counted.
     pub egress: Written,
+    /// What is tried beside, if anything is. It has a file of its own: the run does without it.
+    pub shadow: Option<ShadowState>,
+}
+
+/// What a shadow remembers.
+pub struct ShadowState {
+    /// What each of its shards remembers.
+    pub shards: Vec<Bytes>,
+    /// What it and the run have told so far.
+    pub report: Vec<u8>,
 }
 
 /// Where a checkpoint comes from.
@@ -93,7 +103,46 @@ impl Checkpoint {
         let count: usize = saved.take()?;
         let shards = (0..count).map(|_| saved.sized().map(|shard| bytes.slice_ref(shard.rest())));
         let shards = shards.collect::<Result<_, _>>()?;
-        if saved.is_empty() { Ok(Self { origin, feed, shards, egress }) } else { Err(Unreadable) }
+        if saved.is_empty() {
+            Ok(Self { origin, feed, shards, egress, shadow: None })
+        } else {
+            Err(Unreadable)
+        }
+    }
+}
+
+/// By what it is known which checkpoint a shadow belongs to.
+fn mark(feed: &[u8]) -> [u8; 32] {
+    *blake3::hash(feed).as_bytes()
+}
+
+impl ShadowState {
+    /// As bytes, in pieces that follow each other. `feed` is that of the checkpoint it belongs to.
+    fn save(&self, feed: &[u8]) -> Vec<Bytes> {
+        let mut out = Writer::default();
+        out.put(&mark(feed));
+        out.put_bytes(&self.report);
+        out.put(&self.shards.len());
+        let mut pieces = Vec::new();
+        for shard in &self.shards {
+            out.put_length(shard.len());
+            pieces.extend([std::mem::take(&mut out).into_bytes().into(), shard.clone()]);
+        }
+        pieces.push(out.into_bytes().into());
+        pieces
+    }
+
+    /// From bytes; nothing where it belongs to another checkpoint than that with `feed`.
+    fn restore(bytes: &Bytes, feed: &[u8]) -> Result<Option<Self>, Unreadable> {
+        let mut saved = Reader::new(bytes);
+        if saved.take::<[u8; 32]>()? != mark(feed) {
+            return Ok(None);
+        }
+        let report = saved.sized()?.rest().to_vec();
+        let count: usize = saved.take()?;
+        let shards = (0..count).map(|_| saved.sized().map(|shard| bytes.slice_ref(shard.rest())));
+        let shards = shards.collect::<Result<_, _>>()?;
+        if saved.is_empty() { Ok(Some(Self { shards, report })) } else { Err(Unreadable) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! A file is a line of text with the version of its layout, the length of what follows in eight bytes, the state, and
 //! the BLAKE3 hash of everything before.
 
-use super::Checkpoint;
+use super::{Checkpoint, ShadowState};
 use crate::fault::{Mistake, planted, step};
 use crate::sink::force_name;
 use bytes::Bytes;
@@ -20,7 +20,10 @@ pub const VERSION: u32 = 10;
 #[cfg(test)]
 pub(super) const SAVED: (u32, &str) = (10, "2fa0d1d33e8007f8");
 const MAGIC: &str = "keyhound checkpoint ";
+const SHADOW: &str = "keyhound shadow ";
 const HASH_BYTES: usize = 32;
+/// What the files are called, before their numbers.
+const CHECKPOINT: &str = "checkpoint-";
 /// What the last checkpoint that was found damaged is called.
 const ASIDE: &str = "damaged";
 
@@ -108,7 +111,7 @@ impl Store {
             damaged: Vec::new(),
             fell_back: false,
         };
-        let numbers = store.numbers().map_err(failed)?;
+        let numbers = store.numbers(CHECKPOINT).map_err(failed)?;
         store.newest = numbers.first().copied().unwrap_or(0);
         let checkpoint = store.load(&numbers)?;
         Ok((store, checkpoint))
@@ -123,7 +126,10 @@ impl Store {
         }
         for (number, path) in paths {
             let bytes = fs::read(&path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
-            match unpack(&bytes.into()) {
+            let unpacked = unpack(MAGIC, &bytes.into()).and_then(|state| {
+                Checkpoint::restore(&state).map_err(|_| Broken::Damaged("cannot be understood"))
+            });
+            match unpacked {
                 Ok(checkpoint) => {
                     self.whole = number;
                     return Ok(Some(checkpoint));
@@ -139,12 +145,12 @@ impl Store {
         if numbers.is_empty() { Ok(None) } else { Err(StoreError::Damaged { path: self.dir.clone() }) }
     }
 
-    /// The numbers of the checkpoints that are there, the newest first. What was not renamed was not finished.
-    fn numbers(&self) -> io::Result<Vec<u64>> {
+    /// The numbers of the files of a kind that are there, the newest first. What was not renamed was not finished.
+    fn numbers(&self, kind: &str) -> io::Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("checkpoint-"));
+            let number = name.to_str().and_then(|name| name.strip_prefix(kind));
             numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
         numbers.sort_unstable_by(|a, b| b.cmp(a));
@@ -152,7 +158,40 @@ impl Store {
     }
 
     fn path(&self, number: u64) -> PathBuf {
-        self.dir.join(format!("checkpoint-{number:010}"))
+        self.dir.join(format!("{CHECKPOINT}{number:010}"))
+    }
+
+    fn shadow_path(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("shadow-{number:010}"))
+    }
+
+    /// What was tried beside when the checkpoint with this feed was made; nothing where nothing was, or where it cannot be
+    /// used, which is told: the run does without it.
+    pub fn shadow(&self, feed: &[u8]) -> Option<ShadowState> {
+        let path = self.shadow_path(self.whole?);
+        let bytes: Bytes = match fs::read(&path) {
+            Ok(bytes) => bytes.into(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::error!("{}: {error}; the shadow starts anew", path.display());
+                return None;
+            }
+        };
+        let damaged = |_| Broken::Damaged("cannot be understood");
+        match unpack(SHADOW, &bytes).and_then(|state| ShadowState::restore(&state, feed).map_err(damaged)) {
+            Ok(state) => state,
+            Err(Broken::Version(found)) => {
+                tracing::error!(
+                    "{}: of layout {found}, not {VERSION}; the shadow starts anew",
+                    path.display()
+                );
+                None
+            }
+            Err(Broken::Damaged(why)) => {
+                tracing::error!("{}: {why}; the shadow starts anew", path.display());
+                None
+            }
+        }
     }
 
     /// The folder.
@@ -165,9 +204,18 @@ impl Store {
         let path = self.path(self.newest + 1);
         let unfinished = self.dir.join("unfinished");
         let mut options = OpenOptions::new();
-        let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
+        options.create(true).write(true).truncate(true).mode(0o600);
+        // First, so that it is there as soon as the checkpoint is. The folder is forced to disk once for both.
+        let mut bytes = 0;
+        if let Some(shadow) = &checkpoint.shadow {
+            let mut file = options.open(&unfinished)?;
+            bytes += pack(SHADOW, &shadow.save(&checkpoint.feed), &mut file)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, self.shadow_path(self.newest + 1))?;
+        }
+        let mut file = options.open(&unfinished)?;
         step("checkpoint_opened");
-        let bytes = pack(checkpoint, &mut file)?;
+        bytes += pack(MAGIC, &checkpoint.save(), &mut file)?;
         step("checkpoint_written");
         file.sync_all()?;
         step("checkpoint_forced");
@@ -192,7 +240,12 @@ impl Store {
                 renamed => renamed?,
             }
         }
-        for number in self.numbers()? {
+        for number in self.numbers("shadow-")? {
+            if number != self.newest && Some(number) != before {
+                fs::remove_file(self.shadow_path(number))?;
+            }
+        }
+        for number in self.numbers(CHECKPOINT)? {
             if number != self.newest && Some(number) != before {
                 fs::remove_file(self.path(number))?;
                 step("old_one_removed");
@@ -202,11 +255,10 @@ impl Store {
     }
 }
 
-fn pack(checkpoint: &Checkpoint, out: &mut impl Write) -> io::Result<u64> {
-    let state = checkpoint.save();
+fn pack(magic: &str, state: &[Bytes], out: &mut impl Write) -> io::Result<u64> {
     let mut hasher = blake3::Hasher::new();
     let length: usize = state.iter().map(Bytes::len).sum();
-    let head = [format!("{MAGIC}{VERSION}\n").as_bytes(), &(length as u64).to_le_bytes()].concat();
+    let head = [format!("{magic}{VERSION}\n").as_bytes(), &(length as u64).to_le_bytes()].concat();
     for part in [&head[..]].into_iter().chain(state.iter().map(Bytes::as_ref)) {
         hasher.update(part);
         out.write_all(part)?;
@@ -220,7 +272,8 @@ enum Broken {
     Damaged(&'static str),
 }
 
-fn unpack(bytes: &Bytes) -> Result<Checkpoint, Broken> {
+/// The state in a file that begins with `magic`.
+fn unpack(magic: &str, bytes: &Bytes) -> Result<Bytes, Broken> {
     let damaged = Broken::Damaged;
     let Some((whole, hash)) = bytes.split_at_checked(bytes.len().saturating_sub(HASH_BYTES)) else {
         return Err(damaged("is cut off"));
@@ -228,7 +281,7 @@ fn unpack(bytes: &Bytes) -> Result<Checkpoint, Broken> {
     if blake3::hash(whole).as_bytes() != hash {
         return Err(damaged("its checksum does not fit: it is damaged or cut off"));
     }
-    let rest = whole.strip_prefix(MAGIC.as_bytes()).ok_or(damaged("is no checkpoint"))?;
+    let rest = whole.strip_prefix(magic.as_bytes()).ok_or(damaged("is no checkpoint"))?;
     let end = memchr::memchr(b'\n', rest).ok_or(damaged("is no checkpoint"))?;
     let version = std::str::from_utf8(&rest[..end]).ok().and_then(|version| version.parse().ok());
     match version {
@@ -240,7 +293,7 @@ fn unpack(bytes: &Bytes) -> Result<Checkpoint, Broken> {
     if u64::from_le_bytes(*length) != state.len() as u64 {
         return Err(damaged("is cut off"));
     }
-    Checkpoint::restore(&bytes.slice_ref(state)).map_err(|_| damaged("cannot be understood"))
+    Ok(bytes.slice_ref(state))
 }
 
 #[cfg(test)]
@@ -267,7 +320,7 @@ mod tests {
             Store::open(dir).unwrap().0.write(&checkpoint(text)).unwrap();
             assert_eq!(feed(dir).as_deref(), Some(text));
         }
-        let names = |dir| Store::open(dir).unwrap().0.numbers().unwrap();
+        let names = |dir| Store::open(dir).unwrap().0.numbers(CHECKPOINT).unwrap();
         assert_eq!(names(dir), [3, 2]);
         // What was never renamed is never used, whatever it holds.
         fs::copy(dir.join("checkpoint-0000000002"), dir.join("unfinished")).unwrap();

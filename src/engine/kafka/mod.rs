@@ -120,7 +120,7 @@ pub async fn run(mut options: KafkaOptions) -> Result<Outcome, RunError> {
     }
     drop(looked_into);
     let totals = Arc::unwrap_or_clone(totals);
-    Ok(Outcome { totals, worst: None, took: started.elapsed(), stopped: true })
+    Ok(Outcome { totals, worst: None, took: started.elapsed(), stopped: true, shadow: None })
 }
 
 /// A setting that librdkafka does not take. Values may be secrets and are not repeated.

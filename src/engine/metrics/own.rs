@@ -3,6 +3,7 @@
 use super::Page;
 use crate::detect::{Class, Severity};
 use crate::engine::memory;
+use crate::engine::sandbox::{Force, InForce};
 use crate::engine::totals::Totals;
 use crate::shard::ByClass;
 use prometheus::{IntGaugeVec, Opts};
@@ -14,6 +15,7 @@ impl Page {
         self.gauge("keyhound_ready", help, totals.ready.into())?;
         let help = "Memory that the state of all keys may take (limits.state_bytes_max).";
         self.gauge("keyhound_state_bytes_max", help, totals.bounds.state)?;
+        self.sandbox()?;
         if let Some((loaded, has_failed)) = totals.reloads.last() {
             let help = "1 if the configuration that was read last is in force, 0 if it was refused.";
             self.gauge("keyhound_config_reload_success", help, (!has_failed).into())?;
@@ -43,6 +45,17 @@ impl Page {
         }
         let help = "Start time of the process since unix epoch in seconds.";
         self.seconds("process_start_time_seconds", help, memory::started_at())
+    }
+
+    /// What rights were given up.
+    fn sandbox(&self) -> Result<(), prometheus::Error> {
+        let help = "1 where it is in force, as far as the kernel has it, else 0: what a run gives up of its user's rights.";
+        let parts = IntGaugeVec::new(Opts::new("keyhound_sandbox_in_force", help), &["part"])?;
+        let in_force = InForce::of_process().unwrap_or(InForce::NOTHING);
+        for (part, force) in in_force.parts() {
+            parts.with_label_values(&[part]).set((force != Force::None).into());
+        }
+        self.registry.register(Box::new(parts))
     }
 
     /// What is open at this moment.

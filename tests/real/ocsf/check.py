@@ -9,12 +9,13 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 validators = {}
 
 
-def validator(version, class_uid):
-    if (version, class_uid) not in validators:
+def validator(version, class_uid, profiles):
+    if (version, class_uid, profiles) not in validators:
         schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=version))
         name = schema.lookup_class_name_from_uid(class_uid=class_uid)
-        validators[version, class_uid] = Draft202012Validator(schema.get_class_schema(class_name=name))
-    return validators[version, class_uid]
+        held = schema.get_class_schema(class_name=name, profiles=list(profiles))
+        validators[version, class_uid, profiles] = Draft202012Validator(held)
+    return validators[version, class_uid, profiles]
 
 
 count, wrong = 0, 0
@@ -23,7 +24,9 @@ for path in sys.argv[1:]:
         for number, line in enumerate(lines, 1):
             finding = json.loads(line)
             count += 1
-            for error in validator(finding["metadata"]["version"], finding["class_uid"]).iter_errors(finding):
+            metadata = finding["metadata"]
+            profiles = tuple(metadata.get("profiles", []))
+            for error in validator(metadata["version"], finding["class_uid"], profiles).iter_errors(finding):
                 wrong += 1
                 print(f"{path}:{number}: {'/'.join(map(str, error.absolute_path))}: {error.message[:200]}")
 print(f"{count} findings, {wrong} errors")
