@@ -33,6 +33,7 @@ pub mod detect;
 pub mod incident;
 pub mod shard;
 pub mod encode;
+pub mod net;
 pub mod sink;
 pub mod source;
 pub mod engine;

@@ -1,6 +1,6 @@
 //! What carries events to a receiver, and what comes of an attempt. Whether it is tried again is decided elsewhere.
 
-use super::http::TrustError;
+use crate::net::trust::TrustError;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::fmt::Write as _;
