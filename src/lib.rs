@@ -36,6 +36,7 @@ pub mod encode;
 pub mod net;
 pub mod sink;
 pub mod source;
+pub mod pull;
 pub mod engine;
 pub mod backtest;
 pub mod explain;

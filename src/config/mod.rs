@@ -10,6 +10,7 @@ mod metrics;
 mod plan;
 mod post;
 mod sinks;
+mod sources;
 
 pub use api::{ApiConfig, ApiPlan, Token};
 pub use error::ConfigError;
@@ -20,6 +21,7 @@ pub use metrics::{KeySeries, MetricsConfig};
 pub use plan::{Plan, all_sinks, watch_list};
 pub use post::PostConfig;
 pub use sinks::{Route, SinkConfig, SinkPlan};
+pub use sources::{KeyFrom, SourceConfig, SourcePlan};
 
 use crate::baseline::BaselineSettings;
 use crate::detect;
@@ -63,6 +65,8 @@ pub struct Config {
     pub incidents: IncidentConfig,
     /// Records by HTTP.
     pub listen: ListenConfig,
+    /// APIs that are asked for usage, by names of one's own.
+    pub sources: BTreeMap<String, SourceConfig>,
     /// Kafka as input and output.
     pub kafka: KafkaConfig,
     /// Alerts by HTTP.
@@ -94,6 +98,7 @@ impl Default for Config {
             watch_list: WatchListConfig::default(),
             incidents: IncidentConfig::default(),
             listen: ListenConfig::default(),
+            sources: BTreeMap::new(),
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
             metrics: MetricsConfig::default(),
@@ -249,7 +254,8 @@ impl Config {
     pub fn schema() -> toml::Table {
         let (key, format) = (vec![KeyConfig::default()], vec![FormatConfig::example()]);
         let sinks = BTreeMap::from([(locate::ANY.to_owned(), SinkConfig::default())]);
-        let example = Self { key, format, sinks, ..Self::default() };
+        let sources = BTreeMap::from([(locate::ANY.to_owned(), SourceConfig::default())]);
+        let example = Self { key, format, sources, sinks, ..Self::default() };
         let mut schema = toml::Table::try_from(example).unwrap_or_default();
         let mut detectors = toml::Table::new();
         for detector in detect::ALL {
@@ -272,7 +278,7 @@ mod tests {
         let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
         let mut schema = Config::schema();
         // The examples of these stand in the file as comments.
-        for list in ["key", "format", "sinks"] {
+        for list in ["key", "format", "sinks", "sources"] {
             schema.remove(list);
         }
         assert_eq!(shown, schema);
@@ -287,6 +293,7 @@ mod tests {
         assert_ne!(uncommented, DEFAULTS);
         let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
         assert_eq!((config.key.len(), config.format.len(), config.sinks.len()), (2, 1, 3));
+        assert_eq!(config.sources.len(), 2);
         Plan::new(&config, "config/keyhound.toml", &uncommented).map_err(|error| error.to_string()).unwrap();
     }
 

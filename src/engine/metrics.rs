@@ -4,6 +4,7 @@
 mod keys;
 mod listen;
 mod own;
+mod pull;
 
 use super::lists::Called;
 use super::outbox::{Attempt, Traffic};
@@ -35,6 +36,9 @@ pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
     }
     if let Some(listen) = &totals.listen {
         page.listen(listen)?;
+    }
+    if !totals.pulled.is_empty() {
+        page.pulled(&totals.pulled, now)?;
     }
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;

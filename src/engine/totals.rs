@@ -10,6 +10,7 @@ use crate::config::Plan;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
 use crate::join::Joined;
+use crate::pull::Health;
 use crate::record::Reason;
 use crate::shard::{Counts, Event, Gauges, Unpriced};
 use crate::sink::Rooms;
@@ -84,6 +85,8 @@ pub struct Totals {
     pub sinks: Vec<(Arc<str>, Arc<Traffic>)>,
     /// What passes through the HTTP input, where there is one.
     pub listen: Option<Arc<listen::Traffic>>,
+    /// How sources get on that are asked for usage.
+    pub pulled: Vec<Arc<Health>>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -142,6 +145,7 @@ impl Totals {
             held: None,
             sinks: Vec::new(),
             listen: None,
+            pulled: Vec::new(),
             kafka: None,
         }
     }
