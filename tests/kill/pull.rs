@@ -175,9 +175,10 @@ fn each_row_that_is_pulled_counts_once_however_often_the_run_is_killed() {
     let (mut kills, mut runs, mut spooled) = (0, 0, 0);
     while kills < wanted {
         let dir = place(&url);
-        for _ in 0..25 {
+        for number in 0..25 {
             let mut child = start(dir.path(), 1 + random.below(3));
-            thread::sleep(Duration::from_micros(20_000 + random.below(150_000)));
+            // More time each time, so that some are killed at the beginning and some in the middle, on any machine.
+            thread::sleep(Duration::from_micros(20_000 + random.below(150_000 + 20_000 * number)));
             child.kill().unwrap();
             child.wait().unwrap();
             kills += 1;
