@@ -40,6 +40,7 @@ eventually 90 curl -sf "http://127.0.0.1:$port/health/liveliness"
 # The rest takes a few seconds; all of it is to lie in one hour of one day.
 left=$((3600 - $(date +%s) % 3600))
 [ "$left" -gt 40 ] || sleep "$left"
+hour="$(date -u +%Y-%m-%dT%H:00:00Z)"
 
 sent=0
 # ask STATUS KEY ADDRESS MODEL [QUESTION [MEMBERS]]: one request, and the status it is answered with.
@@ -132,13 +133,15 @@ agree() {
 agree payloads.jsonl "$payload"
 agree spend.jsonl "$row"
 
-# The rows as its API would page them, pulled: read as those of the file are.
+# The rows as its API would page them, pulled: read as those of the file are. In a database no two rows have one id, as some
+# answers of these models have.
 mkdir -p api/spend/logs
-jq -s '{data: ., total: length, page: 1, page_size: 1000, total_pages: 1}' spend.jsonl >api/spend/logs/v2
+jq -s '{data: (to_entries | map(.value + {request_id: "\(.value.request_id)-\(.key)"})), total: length, page: 1, page_size: 1000, total_pages: 1}' spend.jsonl >api/spend/logs/v2
 api="$(free_port)"
 start api.log python3 -m http.server "$api" --bind 127.0.0.1 --directory api
 eventually 20 curl -sf "http://127.0.0.1:$api/spend/logs/v2" -o /dev/null
-"$keyhound" pull litellm_spend --url "http://127.0.0.1:$api" --key-file viewer --since 2h >pulled.jsonl 2>pulled.log ||
+"$keyhound" pull litellm_spend --url "http://127.0.0.1:$api" --key-file viewer \
+  --since "$hour" >pulled.jsonl 2>pulled.log ||
   fail "keyhound pull: $(cat pulled.log)"
 stop "$server" || true
 agree pulled.jsonl "$row"
