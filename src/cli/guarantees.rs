@@ -88,6 +88,10 @@ pub(super) fn from(args: &RunArgs, plan: &Plan) -> Reading {
     if args.only_pulls(plan) {
         return Reading::Pulled;
     }
+    // What is pulled comes beside it in an order of its own.
+    if !plan.sources.is_empty() && (args.follows() || args.reads_journal()) {
+        return Reading::FollowedTogether;
+    }
     if args.reads_journal() {
         return Reading::Journal;
     }
@@ -113,7 +117,7 @@ fn name(from: Reading) -> &'static str {
         Reading::Pipe => "standard input",
         Reading::Files => "files",
         Reading::Followed => "a followed file",
-        Reading::FollowedTogether => "followed files",
+        Reading::FollowedTogether => "followed inputs",
         Reading::Journal => "the journal",
         Reading::Posted => "what is posted",
         Reading::Pulled => "what is pulled",

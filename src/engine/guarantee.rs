@@ -37,7 +37,7 @@ pub enum Reading {
     Files,
     /// A file that grows.
     Followed,
-    /// Files that grow: in which order their records come is not known before.
+    /// Files that grow, or one beside what is pulled: in which order their records come is not known before.
     FollowedTogether,
     /// The journal of systemd.
     Journal,
@@ -107,10 +107,10 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
         (true, Reading::FollowedTogether, Writing::File) => Promise {
             level: Level::AtLeastOnce,
             why: "State, places in the inputs and lengths of the outputs are one checkpoint, after which the inputs are read \
-                  again. Which of several files is read first is not known before: an alert that was written after the \
+                  again. Which of several inputs is read first is not known before: an alert that was written after the \
                   checkpoint may be replaced by one in other words, or be told later, under the same `id`.",
             except: lacking(from),
-            more: Some("follow one file, to which all write"),
+            more: Some("follow one file, to which all write, and nothing beside it"),
         },
         (true, _, Writing::File) => Promise {
             level: Level::ExactlyOnce,
