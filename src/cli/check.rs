@@ -1,7 +1,7 @@
 //! `keyhound check`: is this configuration sound?
 
 use super::{Failure, clean, exit, print, send_test};
-use crate::config::{self, Config, Plan, SinkPlan};
+use crate::config::{self, Config, Plan, SinkPlan, SourcePlan};
 use crate::encode::Visible;
 use crate::networks::{Loaded, Networks};
 use clap::Args;
@@ -31,6 +31,9 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(listen) = &plan.listen {
         crate::engine::listen::check(listen).map_err(|error| Failure::new(exit::CONFIG, error))?;
     }
+    for source in &plan.sources {
+        crate::net::trust::config(&source.trust()).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    }
     for sink in &plan.sinks {
         (sink.kind.open)(sink, None).map_err(|error| {
             let name = format!("sink `{}`", sink.name);
@@ -45,14 +48,28 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let name = clean(&name);
     let name = Visible(&name);
     print(&format!(
-        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sinks: {}\n",
+        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sources: {}\n  sinks: {}\n",
         detectors.join(", "),
         plan.rulebook.prices.len(),
         config.key.len(),
         config.timezone,
         Visible(&clean(&networks(&plan.networks))),
+        sources(&plan.sources),
         sinks(&plan.sinks),
     ))
+}
+
+/// Who is asked for usage.
+fn sources(sources: &[Arc<SourcePlan>]) -> String {
+    if sources.is_empty() {
+        return "none".to_owned();
+    }
+    let told = |source: &Arc<SourcePlan>| {
+        let endpoints = source.endpoint_names().collect::<Vec<_>>().join(" ");
+        let (kind, every) = (&source.description.name, source.every.as_secs());
+        format!("{} ({kind}, {}, every {every} s: {endpoints})", source.name, source.shown())
+    };
+    Visible(&clean(&sources.iter().map(told).collect::<Vec<_>>().join(", "))).to_string()
 }
 
 /// Where events go besides the usual output.

@@ -41,6 +41,9 @@ fn beside(args: &RunArgs, plan: &Plan) -> String {
         let rejects = guarantee::rejects(from(args, plan), writing(path), args.keeps_state());
         let _ = write!(text, "\nrejects: {}\n", wrapped(rejects, "  "));
     }
+    if !plan.sources.is_empty() && from(args, plan) != Reading::Pulled {
+        let _ = write!(text, "\nsources: {}\n", wrapped(guarantee::sources(args.keeps_state()), "  "));
+    }
     if args.serves_metrics() {
         let _ = write!(text, "\nmetrics: {}\n", wrapped(guarantee::METRICS, "  "));
     }
@@ -82,6 +85,13 @@ pub(super) fn from(args: &RunArgs, plan: &Plan) -> Reading {
     if args.listens(plan) {
         return Reading::Posted;
     }
+    if args.only_pulls(plan) {
+        return Reading::Pulled;
+    }
+    // What is pulled comes beside it in an order of its own.
+    if !plan.sources.is_empty() && (args.follows() || args.reads_journal()) {
+        return Reading::FollowedTogether;
+    }
     if args.reads_journal() {
         return Reading::Journal;
     }
@@ -107,9 +117,10 @@ fn name(from: Reading) -> &'static str {
         Reading::Pipe => "standard input",
         Reading::Files => "files",
         Reading::Followed => "a followed file",
-        Reading::FollowedTogether => "followed files",
+        Reading::FollowedTogether => "followed inputs",
         Reading::Journal => "the journal",
         Reading::Posted => "what is posted",
+        Reading::Pulled => "what is pulled",
     }
 }
 

@@ -11,6 +11,7 @@ mod guarantees;
 mod investigate;
 mod manual;
 mod pack;
+mod pull;
 mod reconcile;
 mod reload;
 mod replay;
@@ -104,6 +105,8 @@ enum Command {
     Tune(Box<tune::TuneArgs>),
     /// Write labelled traffic that never was, to try things with
     Simulate(simulate::SimulateArgs),
+    /// Ask a provider's API for usage, and write what it tells to standard output
+    Pull(Box<pull::PullArgs>),
     /// Compare your own logs with the provider's usage and its invoice, and say why they differ
     Reconcile(Box<reconcile::ReconcileArgs>),
     /// Make packs of evidence, signed, and redacted so that the rest can still be proved
@@ -177,6 +180,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Explain(args) => explain::main(&args),
         Command::Tune(args) => tune::main(&args),
         Command::Simulate(args) => simulate::main(&args),
+        Command::Pull(args) => pull::main(&args),
         Command::Reconcile(args) => reconcile::main(&args),
         Command::Pack(args) => pack::main(&args),
         Command::Verify(args) => pack::verify(&args),

@@ -119,7 +119,8 @@ enum FailOn {
 }
 
 /// A time, or a day in UTC.
-fn stamp(text: &str) -> Result<Stamp, String> {
+/// A time, or the beginning of a day in UTC.
+pub(super) fn stamp(text: &str) -> Result<Stamp, String> {
     let day = format!("{text}T00:00:00Z");
     let text = if text.len() == 10 { &day } else { text };
     parse(text.as_bytes()).map_err(|error| error.to_string())

@@ -140,6 +140,7 @@ pub(super) fn replay(
     let threads = available_parallelism().map_or(1, usize::from);
     let (told, mut heard) = mpsc::channel(STEPS_MAX);
     let options = Options {
+        sources: Vec::new(),
         plan,
         history: Vec::new(),
         inputs: if reading.files.is_empty() { Inputs::Stdin } else { Inputs::Files(reading.files.to_vec()) },

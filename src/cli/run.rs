@@ -1,5 +1,6 @@
 //! `keyhound run`: read usage records and give alerts.
 
+mod inputs;
 mod needs;
 
 use super::colour::Colour;
@@ -19,6 +20,7 @@ use crate::source::{self, PathError, expand};
 use anyhow::anyhow;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
+use inputs::{describe, inputs, standard_input};
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -217,6 +219,11 @@ impl RunArgs {
         Ok(())
     }
 
+    /// Whether there is nothing but what is pulled.
+    pub(super) fn only_pulls(&self, plan: &Plan) -> bool {
+        !plan.sources.is_empty() && !self.names_input() && !self.listens(plan)
+    }
+
     /// Whether what is read can be read only once.
     pub(super) fn reads_pipe(&self) -> bool {
         let is_stdin = self.inputs.is_empty() || self.inputs == ["-"];
@@ -270,7 +277,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     let poll = Duration::from_millis(config.input.poll_ms.into());
     let inputs = match plan.listen.take() {
         Some(listen) => Inputs::Posted(Arc::new(listen)),
-        None => inputs(&args, poll)?,
+        None => inputs(&args, poll, &plan)?,
     };
     let history = files(&args.history)?;
     if !history.is_empty() && !args.quiet {
@@ -286,6 +293,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     let rendering = rendering(&args);
     let named = args.format.as_deref().map(|name| format(name, &plan.rulebook.formats)).transpose()?;
     let options = Options {
+        sources: plan.sources.clone(),
         plan,
         history,
         inputs,
@@ -323,6 +331,13 @@ fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Fai
         let message = format!(
             "`{}` is set, but with --kafka alerts go to a topic only; have them delivered from there",
             if sink.place == "post" { "post.url" } else { &sink.place }
+        );
+        return Err(Failure::new(exit::CONFIG, anyhow!(message)));
+    }
+    if let Some(source) = plan.sources.first() {
+        let message = format!(
+            "`{}` is set, but with --kafka records come from topics only: have `keyhound pull` write to one (docs/pull.md)",
+            source.place
         );
         return Err(Failure::new(exit::CONFIG, anyhow!(message)));
     }
@@ -389,7 +404,7 @@ fn failure(error: RunError) -> Failure {
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain | RunError::Undelivered { .. } => {
             exit::IO
         }
-        RunError::Sink { .. } | RunError::OtherForm { .. } => exit::CONFIG,
+        RunError::Source { .. } | RunError::Sink { .. } | RunError::OtherForm { .. } => exit::CONFIG,
         RunError::Killed => exit::KILLED,
         #[cfg(feature = "kafka")]
         RunError::Kafka(engine::kafka::KafkaError::Setting(_)) => exit::CONFIG,
@@ -405,59 +420,11 @@ fn no_input(error: PathError) -> Failure {
     Failure::new(exit::NO_INPUT, error)
 }
 
-fn inputs(args: &RunArgs, poll: Duration) -> Result<Inputs, Failure> {
-    let usage = |message: &str| Err(Failure::new(exit::USAGE, anyhow!("{message}")));
-    if let Some(arguments) = &args.journal {
-        return Ok(Inputs::Journal(arguments.split_ascii_whitespace().map(str::to_owned).collect()));
-    }
-    let stdin = args.inputs.iter().filter(|name| *name == "-").count();
-    match (args.follow, &args.inputs[..]) {
-        (true, []) => usage("--follow needs files; a pipe is followed anyway"),
-        (true, _) if stdin > 0 => usage("--follow needs files; a pipe is followed anyway"),
-        (true, names) => {
-            let paths = expand(names, true).map_err(no_input)?;
-            source::check_followed(&paths).map_err(no_input)?;
-            Ok(Inputs::Follow { names: names.to_vec(), poll })
-        }
-        (false, []) => {
-            if io::stdin().is_terminal() {
-                return usage("nothing to read: name files, or pipe records in (`keyhound run --help`)");
-            }
-            Ok(standard_input(args))
-        }
-        (false, [_]) if stdin == 1 => Ok(standard_input(args)),
-        (false, _) if stdin > 0 => usage("`-` stands alone: standard input cannot be merged with files"),
-        (false, names) => files(names).map(Inputs::Files),
-    }
-}
-
-/// Standard input. A file that was put there can be read again, which a pipe cannot.
-fn standard_input(args: &RunArgs) -> Inputs {
-    const STDIN: &str = "/dev/stdin";
-    match std::fs::metadata(STDIN) {
-        Ok(found) if found.is_file() && args.state.is_some() => Inputs::Files(vec![PathBuf::from(STDIN)]),
-        _ => Inputs::Stdin,
-    }
-}
-
 /// Files that are there and can be read.
 pub(super) fn files(names: &[String]) -> Result<Vec<PathBuf>, Failure> {
     let paths = expand(names, false).map_err(no_input)?;
     source::check(&paths).map_err(no_input)?;
     Ok(paths)
-}
-
-fn describe(inputs: &Inputs) -> String {
-    match inputs {
-        Inputs::Stdin => "standard input".to_owned(),
-        Inputs::Files(paths) => match &paths[..] {
-            [path] => path.display().to_string(),
-            paths => format!("{} files", paths.len()),
-        },
-        Inputs::Journal(_) => "the journal".to_owned(),
-        Inputs::Posted(plan) => format!("what is posted to {}", plan.at),
-        Inputs::Follow { names, .. } => names.join(" "),
-    }
 }
 
 fn rendering(args: &RunArgs) -> Rendering {

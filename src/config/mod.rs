@@ -12,6 +12,7 @@ mod plan;
 mod post;
 mod shadow;
 mod sinks;
+mod sources;
 
 pub use api::{ApiConfig, ApiPlan, Token};
 pub use changed::{changed, is_in};
@@ -24,6 +25,7 @@ pub use plan::{Plan, all_sinks, watch_list};
 pub use post::PostConfig;
 pub use shadow::{Untried, untried};
 pub use sinks::{Route, SinkConfig, SinkPlan};
+pub use sources::{KeyFrom, SourceConfig, SourcePlan};
 
 use crate::baseline::BaselineSettings;
 use crate::detect;
@@ -67,6 +69,8 @@ pub struct Config {
     pub incidents: IncidentConfig,
     /// Records by HTTP.
     pub listen: ListenConfig,
+    /// APIs that are asked for usage, by names of one's own.
+    pub sources: BTreeMap<String, SourceConfig>,
     /// Kafka as input and output.
     pub kafka: KafkaConfig,
     /// Alerts by HTTP.
@@ -98,6 +102,7 @@ impl Default for Config {
             watch_list: WatchListConfig::default(),
             incidents: IncidentConfig::default(),
             listen: ListenConfig::default(),
+            sources: BTreeMap::new(),
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
             metrics: MetricsConfig::default(),
@@ -253,7 +258,8 @@ impl Config {
     pub fn schema() -> toml::Table {
         let (key, format) = (vec![KeyConfig::default()], vec![FormatConfig::example()]);
         let sinks = BTreeMap::from([(locate::ANY.to_owned(), SinkConfig::default())]);
-        let example = Self { key, format, sinks, ..Self::default() };
+        let sources = BTreeMap::from([(locate::ANY.to_owned(), SourceConfig::default())]);
+        let example = Self { key, format, sources, sinks, ..Self::default() };
         let mut schema = toml::Table::try_from(example).unwrap_or_default();
         let mut detectors = toml::Table::new();
         for detector in detect::ALL {
@@ -276,7 +282,7 @@ mod tests {
         let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
         let mut schema = Config::schema();
         // The examples of these stand in the file as comments.
-        for list in ["key", "format", "sinks"] {
+        for list in ["key", "format", "sinks", "sources"] {
             schema.remove(list);
         }
         assert_eq!(shown, schema);
@@ -291,6 +297,7 @@ mod tests {
         assert_ne!(uncommented, DEFAULTS);
         let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
         assert_eq!((config.key.len(), config.format.len(), config.sinks.len()), (2, 1, 3));
+        assert_eq!(config.sources.len(), 2);
         Plan::new(&config, "config/keyhound.toml", &uncommented).map_err(|error| error.to_string()).unwrap();
     }
 

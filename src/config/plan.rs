@@ -1,6 +1,7 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
-use super::{Config, ConfigError, KafkaPlan, KeyConfig, ListenPlan, SinkPlan, kafka, locate, sinks};
+use super::{Config, ConfigError, KafkaPlan, KeyConfig, ListenConfig, ListenPlan, SinkPlan, SourcePlan};
+use super::{kafka, locate, sinks, sources};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
 use crate::incident::{IncidentConfig, IncidentSettings};
@@ -34,6 +35,10 @@ pub struct Plan {
     pub watch_list_files: Vec<PathBuf>,
     /// Where records are taken by HTTP, if they are.
     pub listen: Option<ListenPlan>,
+    /// How much may wait of what is posted or pulled.
+    pub reception: ListenConfig,
+    /// APIs that are asked for usage.
+    pub sources: Vec<Arc<SourcePlan>>,
     /// Kafka, if brokers are named.
     pub kafka: Option<KafkaPlan>,
     /// Which series there are in `/metrics`.
@@ -120,6 +125,8 @@ impl Plan {
             networks,
             watch_list_files: config.watch_list.files.clone(),
             listen: config.listen.plan()?,
+            reception: config.listen.clone(),
+            sources: pulled(config)?,
             kafka: kafka::plan(&config.kafka)?,
             metrics: config.metrics.clone(),
             api: config.api.plan()?,
@@ -136,6 +143,22 @@ pub fn all_sinks(config: &Config) -> Result<Vec<Arc<SinkPlan>>, ConfigError> {
         all.push(Arc::new(SinkPlan::new(name, &["sinks", name], sink)?));
     }
     Ok(all)
+}
+
+/// All sources, whose answers have to have room beside each other.
+fn pulled(config: &Config) -> Result<Vec<Arc<SourcePlan>>, ConfigError> {
+    let all = sources::all_sources(&config.sources)?;
+    let queue = config.listen.queue_bytes_max as usize;
+    match all.iter().find(|source| source.answer_bytes_max > queue) {
+        None => Ok(all),
+        Some(source) => Err(ConfigError::setting(
+            &["sources", &source.name, "answer_bytes_max"],
+            format!(
+                "`{}.answer_bytes_max`: is {}, and `listen.queue_bytes_max`, the room for all of them, {queue}",
+                source.place, source.answer_bytes_max
+            ),
+        )),
+    }
 }
 
 fn check_numbers(config: &Config) -> Result<(), ConfigError> {

@@ -157,15 +157,20 @@ const NAME_MAX: usize = 32;
 
 /// Whether a sink may be called so.
 pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
-    let refuse = |message: String| Err(ConfigError::setting(&["sinks", name], message));
-    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     if name == super::post::NAME {
-        return refuse("`sinks.post`: that is the name of the sink of `[post]`; choose another".to_owned());
+        let message = "`sinks.post`: that is the name of the sink of `[post]`; choose another";
+        return Err(ConfigError::setting(&["sinks", name], message));
     }
+    check_word("sinks", name)
+}
+
+/// Whether something in this table may be called so.
+pub(super) fn check_word(table: &str, name: &str) -> Result<(), ConfigError> {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(is_word) {
-        return refuse(format!(
-            "`sinks.{name}`: a name has up to {NAME_MAX} lower-case letters, digits, `-` and `_`"
-        ));
+        let message =
+            format!("`{table}.{name}`: a name has up to {NAME_MAX} lower-case letters, digits, `-` and `_`");
+        return Err(ConfigError::setting(&[table, name], message));
     }
     Ok(())
 }

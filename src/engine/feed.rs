@@ -4,12 +4,13 @@ use super::between::Between;
 use super::checkpoint::Due;
 use super::clock;
 use super::intake::{self, Appetite, Decoded, Decoders, Delivery, Reached, ReadTo, Tracking};
-use super::listen::{Backlog, Listener};
-use super::open::{Open, followed, merged};
+use super::listen::{Backlog, Reception};
+use super::open::{Open, merged};
 use super::resume::Standing;
 use super::sequence::{Live, Loaded, Merge, Need, Passage, Step};
 use super::shadow::Side;
 use super::shards::{Fanout, Move};
+use super::stream::{DESK, input_of};
 use crate::config::ListenPlan;
 use crate::encode::Visible;
 use crate::incident::Epochs;
@@ -42,6 +43,8 @@ pub enum Inputs {
     Journal(Vec<String>),
     /// What is posted.
     Posted(Arc<ListenPlan>),
+    /// What is pulled from sources, and nothing else.
+    Pulled,
     /// Files and patterns, followed for ever.
     Follow {
         /// As written on the command line.
@@ -96,8 +99,8 @@ pub struct Feed {
     pub epochs: Option<Epochs>,
     /// What happens between two records.
     pub between: Between,
-    /// Where records are posted to, until it is listened there.
-    pub listener: Option<Listener>,
+    /// Who posts and who is asked, until that begins.
+    pub reception: Option<Reception>,
     /// How far checkpoints know what was posted, where that is kept.
     pub backlog: Option<Backlog>,
 }
@@ -172,22 +175,28 @@ impl Feed {
             live.resume(passage);
         }
         let mut streams = StreamMap::new();
+        // What is pulled beside them comes first among the inputs.
         let mut files: Vec<Open> = Vec::new();
+        let lanes = self.receive_all(&mut live, &mut files, &mut streams)?;
         let mut tick = tokio::time::interval(TICK);
         loop {
             let step = tokio::select! {
                 biased;
-                Some((input, delivery)) = streams.next() => if let Some((decoded, reached)) = self.receive(delivery).await {
+                Some((stream, delivery)) = streams.next() => if let Some((decoded, reached)) = self.receive(delivery).await {
+                    let input = input_of(stream, &decoded, &lanes);
                     live.take(input, files[input].load(decoded, reached))
                 } else if self.died {
                     return Ok(End::Died);
                 } else {
-                    streams.remove(&input);
-                    live.end(input);
+                    streams.remove(&stream);
+                    if stream != DESK {
+                        live.end(stream);
+                    }
                     continue;
                 },
-                () = drained(&self.stop) => {
-                    let told = self.checkpoint(true, || followed(&live, &files)).await;
+                // What came over the desk is handed on to its end, which comes soon after a stop.
+                () = drained(&self.stop), if !streams.contains_key(&DESK) => {
+                    let told = self.checkpoint_live(true, &live, &files, lanes.len()).await;
                     return Ok(if told.is_none() { End::Unwanted } else { End::Stopped });
                 }
                 _ = tick.tick() => {
@@ -208,7 +217,7 @@ impl Feed {
                 }
             };
             if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
-                || self.checkpoint(false, || followed(&live, &files)).await.is_none()
+                || self.checkpoint_live(false, &live, &files, lanes.len()).await.is_none()
             {
                 return Ok(End::Unwanted);
             }

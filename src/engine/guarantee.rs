@@ -37,12 +37,14 @@ pub enum Reading {
     Files,
     /// A file that grows.
     Followed,
-    /// Files that grow: in which order their records come is not known before.
+    /// Files that grow, or one beside what is pulled: in which order their records come is not known before.
     FollowedTogether,
     /// The journal of systemd.
     Journal,
     /// What is posted.
     Posted,
+    /// What is pulled from sources.
+    Pulled,
 }
 
 /// What is written to.
@@ -87,6 +89,14 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
             except: POSTED,
             more: None,
         },
+        (true, Reading::Pulled, Writing::File) => Promise {
+            level: Level::ExactlyOnce,
+            why: "Rows of a page and how far their source was pulled are on disk together, decoded, before the next page is asked \
+                  for. State, places in that spool and lengths of the outputs are one checkpoint. After a crash the spool is read \
+                  again from there, and sources are asked for what came since; what was pulled before is told by its content.",
+            except: PULLED,
+            more: None,
+        },
         (false, Reading::Posted, _) => Promise {
             level: Level::AtMostOnce,
             why: "What was answered with 2xx is in memory: a stop by SIGTERM or SIGINT judges it first, a process that is killed \
@@ -97,10 +107,10 @@ pub fn promise(from: Reading, to: Writing, is_kept: bool) -> Promise {
         (true, Reading::FollowedTogether, Writing::File) => Promise {
             level: Level::AtLeastOnce,
             why: "State, places in the inputs and lengths of the outputs are one checkpoint, after which the inputs are read \
-                  again. Which of several files is read first is not known before: an alert that was written after the \
+                  again. Which of several inputs is read first is not known before: an alert that was written after the \
                   checkpoint may be replaced by one in other words, or be told later, under the same `id`.",
             except: lacking(from),
-            more: Some("follow one file, to which all write"),
+            more: Some("follow one file, to which all write, and nothing beside it"),
         },
         (true, _, Writing::File) => Promise {
             level: Level::ExactlyOnce,
@@ -176,6 +186,7 @@ fn lacking(from: Reading) -> &'static [&'static str] {
         Reading::Followed | Reading::FollowedTogether => FOLLOWED,
         Reading::Journal => JOURNAL,
         Reading::Posted => POSTED,
+        Reading::Pulled => PULLED,
         Reading::Files | Reading::Pipe => FILES,
     }
 }
@@ -184,13 +195,23 @@ fn lacking(from: Reading) -> &'static [&'static str] {
 pub fn rejects(from: Reading, to: Writing, is_kept: bool) -> &'static str {
     match (is_kept, from, to) {
         (_, Reading::Pipe, _) | (false, Reading::Posted, _) => "at most once, like alerts",
-        (true, Reading::Followed | Reading::Journal | Reading::Posted, Writing::File) => {
+        (true, Reading::Followed | Reading::Journal | Reading::Posted | Reading::Pulled, Writing::File) => {
             "exactly once, and in the same order"
         }
         (true, _, Writing::File) => {
             "exactly once; after a crash those of different files may have changed places"
         }
         _ => "at least once: what was rejected after the last checkpoint, or without one, is told again",
+    }
+}
+
+/// What is promised of what sources tell that are pulled beside another input.
+pub fn sources(is_kept: bool) -> &'static str {
+    if is_kept {
+        "rows of a page and how far their source was pulled are on disk together before the next page is asked for: over a crash \
+         nothing of them is lost or counts twice; in which order they come beside other records is not known before"
+    } else {
+        "nothing is kept between runs: another run pulls everything again, from `backfill_days` on"
     }
 }
 
@@ -265,6 +286,13 @@ const POSTED: &[&str] = &[
     "a disk that says it has written what it has not",
 ];
 
+const PULLED: &[&str] = &[
+    "what a provider tells later than `overlap_minutes` of its source after everything before was read",
+    "a bucket that is told with other numbers later than `input.restate_hours` after its end",
+    "what a provider no longer keeps when it is asked",
+    "a disk that says it has written what it has not",
+];
+
 const FOLLOWED: &[&str] = &[
     "a log that is cut off in place (copytruncate): what was written since it was last looked at is lost to every \
      reader; how often that happened is counted in keyhound_source_truncations_total",
@@ -278,8 +306,8 @@ mod tests {
 
     #[test]
     fn only_what_can_be_read_again_and_compared_is_exactly_once() {
-        use Reading::{Files, Followed, FollowedTogether, Journal, Pipe, Posted};
-        for from in [Pipe, Files, Followed, FollowedTogether, Journal, Posted] {
+        use Reading::{Files, Followed, FollowedTogether, Journal, Pipe, Posted, Pulled};
+        for from in [Pipe, Files, Followed, FollowedTogether, Journal, Posted, Pulled] {
             let sinks = [Hears::Acknowledgement, Hears::Connection, Hears::Nothing].map(Writing::Sink);
             for to in [Writing::File, Writing::Pipe].into_iter().chain(sinks) {
                 let kept = promise(from, to, true);

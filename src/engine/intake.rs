@@ -44,6 +44,8 @@ pub struct Decoded {
     pub arrived: Arrival,
     /// The name of the part of the input that begins with it, where it has parts: a body of those that were posted.
     pub part: Option<Arc<str>>,
+    /// Of what comes over one desk: whose it is. Nought elsewhere.
+    pub lane: usize,
 }
 
 /// How far an input has been read for a batch.
@@ -106,7 +108,7 @@ fn decode(settings: &Settings, mut jobs: mpsc::Receiver<Job>) {
     while let Some(Job { block, arrived, answer }) = jobs.blocking_recv() {
         let batch = decoder.block(&block, arrived.at);
         // Nobody waits for it any more after a stop.
-        let _ = answer.send(Decoded { batch, arrived, part: None });
+        let _ = answer.send(Decoded { batch, arrived, part: None, lane: 0 });
     }
 }
 
@@ -271,7 +273,7 @@ impl Reader {
     /// Delivers what no decoder has to look at.
     fn say(&self, batch: Batch) -> Option<()> {
         let (answer, place) = oneshot::channel();
-        let _ = answer.send(Decoded { batch, arrived: Arrival::now(), part: None });
+        let _ = answer.send(Decoded { batch, arrived: Arrival::now(), part: None, lane: 0 });
         self.queue.blocking_send(Delivery::Batch(place, Reached::Same)).ok()
     }
 

@@ -4,6 +4,7 @@
 mod keys;
 mod listen;
 mod own;
+mod pull;
 mod shadow;
 
 use super::lists::Called;
@@ -39,6 +40,9 @@ pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
     }
     if let Some(shadow) = &totals.shadow {
         page.shadow(shadow)?;
+    }
+    if !totals.pulled.is_empty() {
+        page.pulled(&totals.pulled, now)?;
     }
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;

@@ -23,7 +23,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn load(&mut self, Decoded { batch, arrived, part }: Decoded, reached: Reached) -> Loaded {
+    pub(super) fn load(&mut self, Decoded { batch, arrived, part, .. }: Decoded, reached: Reached) -> Loaded {
         if let Some(part) = part {
             (self.name, self.lines) = (part, 0);
         }

@@ -54,7 +54,7 @@ fn own_input(options: &Options, outputs: &[FileId]) -> Option<PathBuf> {
     let inputs = match &options.inputs {
         Inputs::Files(paths) => paths.clone(),
         Inputs::Stdin => vec![PathBuf::from("/dev/stdin")],
-        Inputs::Follow { .. } | Inputs::Journal(_) | Inputs::Posted(_) => Vec::new(),
+        Inputs::Follow { .. } | Inputs::Journal(_) | Inputs::Posted(_) | Inputs::Pulled => Vec::new(),
     };
     let is_own =
         |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| outputs.contains(&file_id(&found)));

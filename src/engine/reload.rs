@@ -303,6 +303,7 @@ mod tests {
             ("timezone", false),
             ("limits.state_bytes_max", false),
             ("post.url", false),
+            ("sources.openai.url", false),
             ("kafka.topics", false),
         ] {
             assert_eq!(is_live(setting), live, "{setting}");

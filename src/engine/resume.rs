@@ -99,6 +99,11 @@ impl Standing {
         Some(self.inputs.swap_remove(at))
     }
 
+    /// The number up to which it knows what was posted and pulled, from whomever.
+    pub fn posted(&self) -> u64 {
+        self.inputs.iter().map(|known| known.read_to.place.posted()).max().unwrap_or(0)
+    }
+
     /// What is worth keeping of inputs that this run does not read: those that are still there. The spool of what was posted
     /// is, beside the checkpoints.
     pub fn others(&self) -> Vec<Standpoint> {

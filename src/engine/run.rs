@@ -9,7 +9,7 @@ use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
-use super::listen::{ListenError, Listener};
+use super::listen::ListenError;
 use super::memory;
 use super::notify::Manager;
 use super::outbox::{Left, Sending};
@@ -21,12 +21,14 @@ use super::sequence::Loaded;
 use super::shadow::{Past, Shadow, ShadowOptions};
 use super::shards::{Fanout, Move};
 use super::state::State;
+use super::stream::reception;
 use super::totals::{Bounds, Reloads, Totals};
-use crate::config::Plan;
+use crate::config::{Plan, SourcePlan};
 use crate::decode::Settings;
 use crate::detect::Severity;
 use crate::incident::Epochs;
 use crate::join::Join;
+use crate::net::trust::TrustError;
 use crate::record::Run;
 use crate::shard as told;
 use crate::sink::carrier::SinkError;
@@ -89,6 +91,8 @@ pub struct Options {
     pub history: Vec<PathBuf>,
     /// Where records come from.
     pub inputs: Inputs,
+    /// Who is asked for usage beside them.
+    pub sources: Vec<Arc<SourcePlan>>,
     /// The place of the format of all records, if it is named.
     pub format: Option<usize>,
     /// Where alerts go.
@@ -160,6 +164,14 @@ pub enum RunError {
     /// Nobody can post records.
     #[error(transparent)]
     Posting(#[from] ListenError),
+    /// A source cannot be asked.
+    #[error("source `{name}`: {error}")]
+    Source {
+        /// Its name.
+        name: Arc<str>,
+        /// Why not.
+        error: TrustError,
+    },
     /// Nobody can ask for another configuration.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -227,8 +239,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let epochs = looks_for_incidents(&options).then(|| Epochs::at(standing.watermark()));
     let (mut fanout, fanin) = Fanout::new(&options.plan.shard, options.shards, learning, shards);
     let (published, totals) = watch::channel(Arc::new(Totals::new()));
-    let (board, curiosity, glass) = board::of(options.plan.api.as_ref());
-    let looks = options.look.is_some();
+    let (looks, (board, curiosity, glass)) = (options.look.is_some(), board::of(options.plan.api.as_ref()));
     let doors = Doors::open(&mut options, glass, &totals).await?;
     let reloads = Reloads::default();
     let changes = std::mem::take(&mut options.reload).start(&options.plan, &reloads)?;
@@ -236,11 +247,10 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
     let (mut egress, senders) = outputs::egress(&options, published, state, learning, &stop).await?;
     let left = Left::new(egress.totals.sinks.clone(), options.state.is_some());
     egress.shadow = outputs::shadow(&options, &mut fanout, past, &egress).await?;
-    let listener = listener(&options, &mut egress.totals)?;
+    let reception = reception(&options, &mut egress.totals)?;
     let sending = Sending::start(senders);
     let between = between(&options, changes, reloads, &mut egress, (board, curiosity));
     report(totals, &stop);
-    let outputs = outputs::files(&options)?;
     let feed = Feed {
         fanout,
         decoders: decoders(&options).map_err(RunError::Start)?,
@@ -249,7 +259,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
         stop: stop.clone(),
         lateness_minutes: options.plan.input.lateness_minutes,
         idle_minutes: options.plan.input.idle_minutes,
-        outputs,
+        outputs: outputs::files(&options)?,
         standing,
         is_resumed,
         moved: false,
@@ -257,7 +267,7 @@ pub async fn run(mut options: Options) -> Result<Outcome, RunError> {
         died: false,
         epochs,
         between,
-        listener,
+        reception,
         backlog: None,
     };
     let egress = Egress { rendering: options.rendering, progress: options.progress, ..egress };
@@ -326,15 +336,6 @@ fn learns(history: &[PathBuf], state: &State) -> bool {
         tracing::info!("the history was learned before: its files are not read again");
     }
     learning
-}
-
-/// Takes the place where records are posted to, if they are: that it cannot be had is known before anything is read.
-fn listener(options: &Options, totals: &mut Totals) -> Result<Option<Listener>, ListenError> {
-    let Inputs::Posted(plan) = &options.inputs else { return Ok(None) };
-    let folder = options.state.as_ref().map(|dir| dir.join("posted"));
-    let listener = Listener::bind(plan, folder, totals.rooms.place())?;
-    totals.listen = Some(Arc::clone(&listener.traffic));
-    Ok(Some(listener))
 }
 
 /// What happens between two records; the egress shows what became of it.
@@ -438,7 +439,9 @@ async fn feed_all(
     }
     if end == End::Complete {
         end = match &inputs {
-            Inputs::Stdin | Inputs::Journal(_) | Inputs::Posted(_) => feed.stream(&inputs).await?,
+            Inputs::Stdin | Inputs::Journal(_) | Inputs::Posted(_) | Inputs::Pulled => {
+                feed.stream(&inputs).await?
+            }
             Inputs::Files(_) => feed.merge(&inputs).await?,
             Inputs::Follow { names, poll } => feed.follow(names, *poll).await?,
         };

@@ -1,60 +1,142 @@
-//! The feed of one input that is read as it comes and has no end of its own: standard input, the journal, what is posted.
+//! The feed of inputs that are read as they come and have no end of their own: standard input, the journal, and what comes
+//! over the desk, posted or pulled.
 
 use super::clock;
 use super::feed::{End, Feed, Inputs, TICK, drained};
-use super::intake::{Appetite, Delivery, Tracking};
+use super::intake::{Appetite, Decoded, Delivery, Tracking};
+use super::listen::{Listener, Reception};
 use super::open::{Open, followed};
+use super::run::{Options, RunError};
 use super::sequence::Live;
-use crate::source::{JournalSource, Place, Source, StdinSource};
+use super::totals::Totals;
+use crate::source::{JournalSource, Source, StdinSource};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt, StreamMap};
 
 /// What the spool of what was posted is called among the inputs that checkpoints know.
 const POSTED: &str = "posted:";
+/// What the desk is called among streams; all others have the number of their input.
+pub(super) const DESK: usize = usize::MAX;
+
+/// Streams of batches, by the numbers of their inputs.
+pub(super) type Streams = StreamMap<usize, ReceiverStream<Delivery>>;
+
+/// The input that a batch is of; `lanes` are those of the desk.
+pub(super) fn input_of(stream: usize, decoded: &Decoded, lanes: &[usize]) -> usize {
+    if stream == DESK { lanes.get(decoded.lane).copied().unwrap_or(0) } else { stream }
+}
+
+/// Makes ready to take what is posted and what is pulled, if anything is: that the place to listen at cannot be had is known
+/// before anything is read.
+pub(super) fn reception(options: &Options, totals: &mut Totals) -> Result<Option<Reception>, RunError> {
+    let listener = match &options.inputs {
+        Inputs::Posted(plan) => Some(Listener::bind(plan)?),
+        _ if options.sources.is_empty() => return Ok(None),
+        _ => None,
+    };
+    let limits = match &options.inputs {
+        Inputs::Posted(plan) => &plan.limits,
+        _ => &options.plan.reception,
+    };
+    let folder = options.state.as_ref().map(|dir| dir.join("posted"));
+    let reception = Reception::new(limits, folder, totals.rooms.place())
+        .with_listener(listener)
+        .with_sources(&options.sources)
+        .map_err(|(name, error)| RunError::Source { name, error })?;
+    totals.listen = Some(Arc::clone(reception.traffic()));
+    totals.pulled = reception.healths();
+    Ok(Some(reception))
+}
 
 impl Feed {
-    /// Reads standard input, the journal, or what is posted, as it comes: one input whose watermark also passes when it is
-    /// quiet.
+    /// Reads standard input or the journal, and what is posted and pulled, as it comes: inputs whose watermarks also pass when
+    /// they are quiet.
     pub async fn stream(&mut self, inputs: &Inputs) -> io::Result<End> {
         let mut live = Live::new(self.lateness_minutes, self.idle_minutes);
         if let Some(passage) = self.standing.passage.take() {
             live.resume(passage);
         }
-        let (mut open, mut deliveries, latest) = self.streamed(inputs)?;
-        // What was answered is handed on to its end, which comes soon after a stop.
-        let is_posted = matches!(inputs, Inputs::Posted(_));
-        let input = live.add(clock::now(), latest);
+        let (mut open, mut streams) = (Vec::new(), Streams::new());
+        let lanes = self.receive_all(&mut live, &mut open, &mut streams)?;
+        if let Some((one, deliveries, latest)) = self.streamed(inputs)? {
+            streams.insert(live.add(clock::now(), latest), ReceiverStream::new(deliveries));
+            open.push(one);
+        }
         let mut tick = tokio::time::interval(TICK);
         let end = loop {
             let step = tokio::select! {
                 biased;
-                delivery = deliveries.recv() => {
-                    let Some(delivery) = delivery else { break self.end() };
-                    match self.receive(delivery).await {
-                        Some((decoded, reached)) => live.take(input, open.load(decoded, reached)),
-                        None => break self.end(),
+                next = streams.next() => {
+                    let Some((stream, delivery)) = next else { break self.end() };
+                    if let Some((decoded, reached)) = self.receive(delivery).await {
+                        let input = input_of(stream, &decoded, &lanes);
+                        live.take(input, open[input].load(decoded, reached))
+                    } else if self.died || stream == DESK {
+                        break self.end();
+                    } else {
+                        streams.remove(&stream);
+                        live.end(stream);
+                        continue;
                     }
                 }
-                () = drained(&self.stop), if !is_posted => break End::Stopped,
+                // What came over the desk is handed on to its end, which comes soon after a stop.
+                () = drained(&self.stop), if !streams.contains_key(&DESK) => break End::Stopped,
                 _ = tick.tick() => live.tick(clock::now()),
             };
             if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
-                || self.checkpoint_stream(false, &live, &open).await.is_none()
+                || self.checkpoint_live(false, &live, &open, open.len()).await.is_none()
             {
                 return Ok(End::Unwanted);
             }
         };
-        let told = self.checkpoint_stream(true, &live, &open).await;
+        let told = self.checkpoint_live(true, &live, &open, open.len()).await;
         Ok(if told.is_none() { End::Unwanted } else { end })
     }
 
-    /// The input, opened, and the minute that it has reached.
-    fn streamed(&mut self, inputs: &Inputs) -> io::Result<(Open, mpsc::Receiver<Delivery>, i64)> {
+    /// Begins to take what is posted and pulled, if anything is: an input of its own for each who brings something, whose
+    /// numbers are told. The first is that of everything that is posted.
+    pub(super) fn receive_all(
+        &mut self,
+        live: &mut Live,
+        open: &mut Vec<Open>,
+        streams: &mut Streams,
+    ) -> io::Result<Vec<usize>> {
+        let Some(reception) = self.reception.take() else { return Ok(Vec::new()) };
+        let is_kept = self.checkpoints.is_some();
+        let taken = if is_kept { self.standing.posted() } else { 0 };
+        let pulled = reception.sources().map(|name| Arc::from(format!("pulled:{name}")));
+        let all: Vec<Arc<str>> = [POSTED.into()].into_iter().chain(pulled).collect();
+        let mut lanes = Vec::new();
+        for name in all {
+            let path = Path::new(&*name).to_owned();
+            let known = if is_kept { self.standing.take_followed(&path) } else { None };
+            let (count, latest) = known.as_ref().map_or((0, i64::MIN), |known| (known.lines, known.latest));
+            let read_to = known.map(|known| known.read_to);
+            lanes.push(live.add(clock::now(), latest));
+            let path = Some(path);
+            let (deliveries, is_inside, ended) = (None, false, false);
+            open.push(Open { name, path, deliveries, lines: count, read_to, is_inside, ended });
+        }
+        if !reception.listens() {
+            // It never brings anything, and holds nobody back.
+            live.end(lanes[0]);
+        }
+        let (backlog, deliveries) = reception.start(&self.decoders, taken, &self.stop)?;
+        self.backlog = is_kept.then_some(backlog);
+        streams.insert(DESK, ReceiverStream::new(deliveries));
+        Ok(lanes)
+    }
+
+    /// The input, opened, and the minute that it has reached; `None` where all there is comes over the desk.
+    fn streamed(&mut self, inputs: &Inputs) -> io::Result<Option<(Open, mpsc::Receiver<Delivery>, i64)>> {
         const JOURNAL: &str = "journal:";
         let path = match inputs {
             Inputs::Journal(arguments) => Some(PathBuf::from(format!("{JOURNAL}{}", arguments.join(" ")))),
-            Inputs::Posted(_) => Some(PathBuf::from(POSTED)),
+            Inputs::Posted(_) | Inputs::Pulled => return Ok(None),
             _ => None,
         };
         let known = match &path {
@@ -63,14 +145,8 @@ impl Feed {
         };
         let (lines, latest) = known.as_ref().map_or((0, i64::MIN), |known| (known.lines, known.latest));
         let read_to = known.map(|known| known.read_to);
-        let (name, deliveries) = match (inputs, self.listener.take()) {
-            (Inputs::Posted(_), Some(listener)) => {
-                let taken = read_to.as_ref().map_or(0, |read_to| posted(&read_to.place));
-                let (backlog, deliveries) = listener.start(&self.decoders, taken, &self.stop)?;
-                self.backlog = self.checkpoints.is_some().then_some(backlog);
-                (POSTED.into(), deliveries)
-            }
-            (Inputs::Journal(arguments), _) => {
+        let (name, deliveries) = match inputs {
+            Inputs::Journal(arguments) => {
                 let place = read_to.as_ref().map(|read_to| read_to.place.clone());
                 let source: Box<dyn Source> = Box::new(JournalSource::new(arguments, place));
                 let tracking = self.tracking(read_to.as_ref());
@@ -79,32 +155,32 @@ impl Feed {
             _ => self.open(Box::new(StdinSource::new()), Appetite::of(1), Tracking::default())?,
         };
         let open = Open { name, path, deliveries: None, lines, read_to, is_inside: false, ended: false };
-        Ok((open, deliveries, latest))
+        Ok(Some((open, deliveries, latest)))
     }
 
-    /// A checkpoint of the one input of a stream. Inside an entry of the journal or a body none is made: what has been told
-    /// of it would be told again. Another process goes on from the one before, and makes what came since once more.
-    async fn checkpoint_stream(&mut self, is_last: bool, live: &Live, open: &Open) -> Option<()> {
-        if open.is_inside {
+    /// A checkpoint of live inputs, of which the first `whole` are made of entries: of the journal, bodies, pages. Inside one
+    /// none is made: what has been told of it would be told again. Another process goes on from the one before, and makes what
+    /// came since once more.
+    pub(super) async fn checkpoint_live(
+        &mut self,
+        is_last: bool,
+        live: &Live,
+        open: &[Open],
+        whole: usize,
+    ) -> Option<()> {
+        if open.iter().take(whole).any(|open| open.is_inside) {
             return Some(());
         }
         let asked = self.checkpoints.as_ref().map(|due| due.progress().0);
-        self.checkpoint(is_last, || followed(live, std::slice::from_ref(open))).await?;
+        self.checkpoint(is_last, || followed(live, open)).await?;
         if let (Some(backlog), Some(due), Some(before)) = (&mut self.backlog, &self.checkpoints, asked) {
             let (asked, made) = due.progress();
             if asked > before {
-                backlog.ask(asked, open.read_to.as_ref().map_or(0, |read_to| posted(&read_to.place)));
+                let reached = open.iter().filter_map(|open| open.read_to.as_ref());
+                backlog.ask(asked, reached.map(|read_to| read_to.place.posted()).max().unwrap_or(0));
             }
             backlog.made(made);
         }
         Some(())
-    }
-}
-
-/// The number of the body that is meant.
-fn posted(place: &Place) -> u64 {
-    match place {
-        Place::Posted { number } => *number,
-        Place::File(_) | Place::Journal { .. } => 0,
     }
 }

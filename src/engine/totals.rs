@@ -11,6 +11,7 @@ use crate::config::Plan;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
 use crate::join::Joined;
+use crate::pull::Health;
 use crate::record::Reason;
 use crate::shard::{Counts, Event, Gauges, Unpriced};
 use crate::sink::Rooms;
@@ -87,6 +88,8 @@ pub struct Totals {
     pub listen: Option<Arc<listen::Traffic>>,
     /// What a configuration says that is tried beside, where one is.
     pub shadow: Option<ShadowTotals>,
+    /// How sources get on that are asked for usage.
+    pub pulled: Vec<Arc<Health>>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -146,6 +149,7 @@ impl Totals {
             sinks: Vec::new(),
             listen: None,
             shadow: None,
+            pulled: Vec::new(),
             kafka: None,
         }
     }

@@ -1,6 +1,6 @@
 //! What carries events to a receiver, and what comes of an attempt. Whether it is tried again is decided elsewhere.
 
-use super::http::TrustError;
+use crate::net::trust::TrustError;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::fmt::Write as _;
@@ -122,7 +122,7 @@ fn in_json(value: &serde_json::Value) -> String {
         Value::Array(list) => list.first().map_or_else(String::new, in_json),
         Value::Object(map) => {
             let mut told = String::new();
-            for name in ["message", "description", "text", "reason", "error", "errors"] {
+            for name in ["message", "description", "text", "reason", "error", "errors", "detail"] {
                 let words = map.get(name).map_or_else(String::new, in_json);
                 if !words.is_empty() && !told.contains(&words) {
                     // Writing to a text cannot fail.
@@ -161,6 +161,7 @@ mod tests {
             (r#"{"text":"Invalid token","code":4}"#, "Invalid token"),
             (r#"{"error":{"type":"x","reason":"no such index"},"status":404}"#, "no such index"),
             (r#""start time must be before end time""#, "start time must be before end time"),
+            (r#"{"detail":{"error":"No db connected"}}"#, "No db connected"),
             ("invalid_payload\n", "invalid_payload"),
             ("<html><body>502</body></html>", ""),
             ("", ""),

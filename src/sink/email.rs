@@ -4,12 +4,11 @@ mod mail;
 mod smtp;
 
 use super::carrier::{Answer, Batch, Carrier, Carrying, SinkError};
-use super::http::{advice, tls};
 use super::kind::{Kind, acknowledges};
 use super::message::Message;
-use super::secret;
 use crate::config::SinkPlan;
 use crate::encode::{View, Visible};
+use crate::net::{secret, trust};
 use crate::shard::Event;
 use crate::time::Timestamp;
 use mail::{Envelope, Note, compose};
@@ -45,7 +44,8 @@ pub(super) const KIND: Kind = Kind {
     hears: acknowledges,
     write,
     open: |plan, _| {
-        let tls = plan.may_encrypt().then(|| tls(plan)).transpose().map_err(SinkError::from)?;
+        let tls =
+            plan.may_encrypt().then(|| trust::config(&plan.trust())).transpose().map_err(SinkError::from)?;
         let tls = tls.map(|config| TlsConnector::from(Arc::new(config)));
         Ok(Box::new(Email { plan: Arc::clone(plan), tls, sent: VecDeque::new() }))
     },
@@ -105,7 +105,7 @@ impl Email {
             Ok(Err(Failed::Said(answer))) => answer,
             Ok(Err(Failed::Io(error))) => {
                 let text = error.to_string();
-                Answer::Unreachable(format!("{text}{}", advice(&self.plan, &text)))
+                Answer::Unreachable(format!("{text}{}", trust::advice(&self.plan.place, &text)))
             }
             Err(_) => Answer::TimedOut,
         }
@@ -119,7 +119,10 @@ impl Email {
     ) -> Result<Vec<String>, Failed> {
         let config = &self.plan.config;
         let password = match &self.plan.password_file {
-            Some(path) => Some(secret::read("password_file", path).await.map_err(Failed::Said)?),
+            Some(path) => {
+                let read = secret::read(path).await;
+                Some(read.map_err(|why| Failed::Said(Answer::NoSecret("password_file", why)))?)
+            }
             None => None,
         };
         let mail = compose(&Envelope { from: &config.from, to: &config.to, now, remark }, batch);

@@ -2,13 +2,9 @@
 //!
 //! Redirects are not followed: they could lead secrets anywhere. Of an answer the rest behind a limit is not read.
 
-mod trust;
-
-pub use trust::{TrustError, advice, config as tls};
-
 use super::carrier::{Answer, Batch, Carrier, Carrying, SinkError, words};
-use super::secret;
 use crate::config::SinkPlan;
+use crate::net::{Connections, connections, secret, told};
 use crate::time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,21 +12,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use ring::hmac;
-use std::error::Error;
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// What is read of an answer: of its headers, and of its body.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+/// What is read of the body of an answer.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
-/// How long a connection is kept that nothing is posted on.
-const IDLE_FOR: Duration = Duration::from_secs(30);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-keyhound-signature");
 
@@ -88,31 +76,20 @@ impl Reply {
 /// Whoever asks one receiver.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Connections<Full<Bytes>>,
     plan: Arc<SinkPlan>,
 }
 
 impl HttpClient {
     /// Reads which certificates are trusted; opens no connection.
     pub fn new(plan: &Arc<SinkPlan>) -> Result<Self, SinkError> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        let builder = HttpsConnectorBuilder::new().with_tls_config(trust::config(plan)?);
-        let connector = builder.https_or_http().enable_http1().wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_FOR)
-            .pool_max_idle_per_host(1)
-            .http1_max_buf_size(HEAD_BYTES_MAX)
-            .build(connector);
-        Ok(Self { client, plan: Arc::clone(plan) })
+        Ok(Self { client: connections(&plan.trust())?, plan: Arc::clone(plan) })
     }
 
     /// What the token file holds now, if there is one.
     pub async fn token(&self) -> Result<Option<String>, Answer> {
         match &self.plan.token_file {
-            Some(path) => secret::read("token_file", path).await.map(Some),
+            Some(path) => read_secret("token_file", path).await.map(Some),
             None => Ok(None),
         }
     }
@@ -127,7 +104,8 @@ impl HttpClient {
     ) -> Result<Reply, Answer> {
         let asked = async {
             let request = self.request(draft, token, key, now).await?;
-            let response = self.client.request(request).await.map_err(|error| self.unreachable(&error))?;
+            let response = self.client.request(request).await;
+            let response = response.map_err(|error| Answer::Unreachable(told(&error, &self.plan.place)))?;
             self.read(response).await
         };
         tokio::time::timeout(self.plan.timeout, asked).await.unwrap_or(Err(Answer::TimedOut))
@@ -149,7 +127,7 @@ impl HttpClient {
         let authorization = token.and_then(|token| authorization(self.plan.scheme, token));
         let signature = match &self.plan.signature_file {
             Some(path) => {
-                let secret = secret::read("signature_file", path).await?;
+                let secret = read_secret("signature_file", path).await?;
                 Some((SIGNATURE, signature(&secret, now, &draft.body)))
             }
             None => None,
@@ -172,7 +150,7 @@ impl HttpClient {
         let (status, retry_after) = (response.status().as_u16(), after.map(str::to_owned));
         let (mut incoming, mut body) = (response.into_body(), Vec::new());
         while let Some(frame) = incoming.frame().await {
-            let frame = frame.map_err(|error| self.unreachable(&error))?;
+            let frame = frame.map_err(|error| Answer::Unreachable(told(&error, &self.plan.place)))?;
             let data = frame.data_ref().map_or(&[][..], |data| data);
             let room = ANSWER_BYTES_MAX - body.len();
             body.extend_from_slice(&data[..data.len().min(room)]);
@@ -182,19 +160,11 @@ impl HttpClient {
         }
         Ok(Reply { status, retry_after, body })
     }
+}
 
-    /// An error with its causes, in words.
-    fn unreachable(&self, error: &dyn Error) -> Answer {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            // Writing to a text cannot fail.
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        text.push_str(&trust::advice(&self.plan, &text));
-        Answer::Unreachable(text)
-    }
+/// The secret in a file that this setting names.
+async fn read_secret(setting: &'static str, path: &Path) -> Result<String, Answer> {
+    secret::read(path).await.map_err(|why| Answer::NoSecret(setting, why))
 }
 
 /// An address with something behind its path, its query left out then.

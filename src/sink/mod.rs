@@ -17,10 +17,8 @@ mod otlp;
 mod pagerduty;
 #[cfg(feature = "kafka")]
 pub mod kafka;
-pub mod retry;
 mod room;
 mod rotating;
-pub mod secret;
 mod slack;
 mod splunk_hec;
 mod syslog;

@@ -4,10 +4,10 @@
 //! handed to one that breaks a moment later is lost.
 
 use super::carrier::{Answer, Batch, Carrier, Carrying, SinkError};
-use super::http::tls;
 use super::kind::{Hears, Kind};
 use crate::config::SinkPlan;
 use crate::encode::{View, syslog_level};
+use crate::net::trust;
 use crate::shard::Event;
 use crate::time::Timestamp;
 use rustls::pki_types::ServerName;
@@ -31,7 +31,10 @@ pub(super) const KIND: Kind = Kind {
     hears: |plan| if plan.config.protocol == "udp" { Hears::Nothing } else { Hears::Connection },
     write,
     open: |plan, _| {
-        let tls = (plan.config.protocol == "tls").then(|| tls(plan)).transpose().map_err(SinkError::from)?;
+        let tls = (plan.config.protocol == "tls")
+            .then(|| trust::config(&plan.trust()))
+            .transpose()
+            .map_err(SinkError::from)?;
         let tls = tls.map(|config| TlsConnector::from(Arc::new(config)));
         Ok(Box::new(Syslog { plan: Arc::clone(plan), tls, line: None }))
     },
@@ -137,7 +140,7 @@ impl Syslog {
 
 fn told(plan: &SinkPlan, error: &io::Error) -> String {
     let text = error.to_string();
-    let advice = super::http::advice(plan, &text);
+    let advice = trust::advice(&plan.place, &text);
     text + &advice
 }
 

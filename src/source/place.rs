@@ -109,6 +109,14 @@ impl Place {
         }
     }
 
+    /// The number of the body that is meant; nought for none.
+    pub fn posted(&self) -> u64 {
+        match self {
+            Self::Posted { number } => *number,
+            Self::File(_) | Self::Journal { .. } => 0,
+        }
+    }
+
     /// The place in a file.
     pub fn file(&self) -> Option<FilePlace> {
         match self {

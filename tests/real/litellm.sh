@@ -23,9 +23,11 @@ quiet="sk-$(random)"
 # LiteLLM hashes keys that begin with sk-; any other stands in its payloads as it is.
 plain="corp-$(random)"
 unknown="sk-$(random)"
-printf '%s\n' "$stolen" "$quiet" "$plain" "$unknown" >keys
-jq -n --arg stolen "$stolen" --arg quiet "$quiet" --arg plain "$plain" \
-  '{($stolen): {key_alias: "nightly"}, ($quiet): {key_alias: "chatbot"}, ($plain): {key_alias: "search"}}' >keys.json
+# Whoever may look at all spend.
+viewer="sk-$(random)"
+printf '%s\n' "$stolen" "$quiet" "$plain" "$unknown" "$viewer" >keys
+jq -n --arg stolen "$stolen" --arg quiet "$quiet" --arg plain "$plain" --arg viewer "$viewer" \
+  '{($viewer): {key_alias: "viewer", user_role: "proxy_admin"}, ($stolen): {key_alias: "nightly"}, ($quiet): {key_alias: "chatbot"}, ($plain): {key_alias: "search"}}' >keys.json
 
 port="$(free_port)"
 LITELLM_MASTER_KEY="sk-$(random)"
@@ -38,6 +40,7 @@ eventually 90 curl -sf "http://127.0.0.1:$port/health/liveliness"
 # The rest takes a few seconds; all of it is to lie in one hour of one day.
 left=$((3600 - $(date +%s) % 3600))
 [ "$left" -gt 40 ] || sleep "$left"
+hour="$(date -u +%Y-%m-%dT%H:00:00Z)"
 
 sent=0
 # ask STATUS KEY ADDRESS MODEL [QUESTION [MEMBERS]]: one request, and the status it is answered with.
@@ -92,6 +95,18 @@ eventually 20 all_read
 eventually 20 logged
 curl -sf "http://$page/metrics" >said/metrics
 stop "$follow" || fail "keyhound --follow"
+
+# What keyhound asks of its API: the proxy finds neither path (404) nor key nor the form of a parameter (422) wrong, only that it
+# has no database. For that it needs PostgreSQL, and an engine that is on no registry of packages.
+printf '%s\n' "$viewer" >viewer
+printf '[sources.litellm_%s]\ntype = "litellm_%s"\nkey_file = "viewer"\nurl = "http://127.0.0.1:%s"\nretry_max_ms = 1\n' \
+  spend spend "$port" activity activity "$port" >sources.toml
+for source in litellm_spend litellm_activity; do
+  code=0
+  "$keyhound" pull "$source" --config sources.toml --since 1h >"said/$source" 2>"$source.log" || code=$?
+  same "$source without a database" "$code" 69
+  grep -qE 'answered (400|401|500): .*(Prisma Client|database|Database|DB)' "$source.log" || fail "$source: $(cat "$source.log")"
+done
 stop "$proxy" || true
 
 summary() { grep -o '^read .* rejected' "$1"; }
@@ -118,8 +133,21 @@ agree() {
 agree payloads.jsonl "$payload"
 agree spend.jsonl "$row"
 
+# The rows as its API would page them, pulled: read as those of the file are. In a database no two rows have one id, as some
+# answers of these models have.
+mkdir -p api/spend/logs
+jq -s '{data: (to_entries | map(.value + {request_id: "\(.value.request_id)-\(.key)"})), total: length, page: 1, page_size: 1000, total_pages: 1}' spend.jsonl >api/spend/logs/v2
+api="$(free_port)"
+start api.log python3 -m http.server "$api" --bind 127.0.0.1 --directory api
+eventually 20 curl -sf "http://127.0.0.1:$api/spend/logs/v2" -o /dev/null
+"$keyhound" pull litellm_spend --url "http://127.0.0.1:$api" --key-file viewer \
+  --since "$hour" >pulled.jsonl 2>pulled.log ||
+  fail "keyhound pull: $(cat pulled.log)"
+stop "$server" || true
+agree pulled.jsonl "$row"
+
 "$keyhound" run --encoding text --history history.jsonl payloads.jsonl >said/text 2>text.log || fail "keyhound --encoding text"
 grep -qF "$plain" payloads.jsonl || fail "no payload has a key as it is: nothing is shown by its absence"
-shown="$(grep -lF -f keys said/* ./*.jsonl.log follow.log text.log || true)"
+shown="$(grep -lF -f keys said/* ./*.jsonl.log ./litellm_*.log pulled.log follow.log text.log || true)"
 same "outputs with a key in them" "$shown" ""
 echo "ok: litellm $version: $sent payloads and $sent spend rows of $sent requests, costs as LiteLLM's, a theft told at its first request"

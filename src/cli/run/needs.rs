@@ -1,7 +1,7 @@
 //! What a run needs of the system besides reading: all else it gives up before it starts.
 
 use super::RunArgs;
-use crate::config::{ListenAt, Plan};
+use crate::config::{KeyFrom, ListenAt, Plan};
 use crate::engine::Inputs;
 use crate::engine::sandbox::{self, Needs, folder_of};
 use clap::Args;
@@ -58,9 +58,12 @@ fn needs(args: &RunArgs, plan: &Plan, inputs: Option<&Inputs>) -> Needs {
     let api = plan.api.as_ref().and_then(|api| api.listen);
     Needs {
         folders,
-        executes: matches!(inputs, Some(Inputs::Journal(_))),
+        executes: matches!(inputs, Some(Inputs::Journal(_)))
+            || plan.sources.iter().any(|source| matches!(source.key, KeyFrom::Command(_))),
         ports: [args.metrics, api, posted].into_iter().flatten().map(|address| address.port()).collect(),
-        connects: inputs.is_none() || plan.sinks.iter().any(|sink| !is_file(sink.kind.name)),
+        connects: inputs.is_none()
+            || !plan.sources.is_empty()
+            || plan.sinks.iter().any(|sink| !is_file(sink.kind.name)),
     }
 }
 

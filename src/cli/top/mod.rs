@@ -158,6 +158,7 @@ fn options(
     let format = args.format.as_deref().map(|name| run::format(name, &plan.rulebook.formats)).transpose()?;
     let threads = available_parallelism().map_or(1, usize::from);
     Ok(Options {
+        sources: Vec::new(),
         plan,
         history: Vec::new(),
         inputs: if files.is_empty() { Inputs::Stdin } else { Inputs::Files(files) },

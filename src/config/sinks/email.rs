@@ -1,7 +1,7 @@
 //! What a sink of the type `email` is told, checked.
 
 use super::SinkConfig;
-use super::target::is_local;
+use crate::net::address::is_local;
 
 const ENCRYPTIONS: [&str; 3] = ["starttls", "tls", "none"];
 /// Receivers of one mail.

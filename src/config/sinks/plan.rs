@@ -1,11 +1,13 @@
 //! A sink, checked.
 
 use super::super::{ConfigError, credential};
-use super::target::{Target, is_encrypted, is_here};
+use super::target::Target;
 use super::{SinkConfig, email};
 use crate::detect::{Class, Severity, Status};
 use crate::encode::{self, Encoding};
 use crate::incident::Phase;
+use crate::net::address::{is_encrypted, is_here};
+use crate::net::trust::Trust;
 use crate::shard::Event;
 use crate::sink::kind::{self, COMMON, Hears, Kind};
 use std::fmt;
@@ -145,6 +147,11 @@ impl SinkPlan {
     /// Whether what it sends may be encrypted.
     pub fn may_encrypt(&self) -> bool {
         encrypts(self.kind, &self.config).unwrap_or_else(|| self.target.may_encrypt())
+    }
+
+    /// Whose certificates it believes.
+    pub fn trust(&self) -> Trust<'_> {
+        Trust { place: &self.place, trusted: self.trusted.as_deref(), may_encrypt: self.may_encrypt() }
     }
 
     /// What the machine is called.

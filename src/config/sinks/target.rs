@@ -1,10 +1,9 @@
 //! Where a sink goes by HTTP: an address that stands in the configuration, or in a file because it is a secret.
 
+use crate::net::address::{address, is_encrypted, is_here};
+use crate::net::secret;
 use crate::sink::carrier::Answer;
-use crate::sink::secret;
 use hyper::Uri;
-use hyper::http::uri::Scheme;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Where to.
@@ -45,7 +44,7 @@ impl Target {
             Self::None => Ok(Uri::default()),
             Self::Fixed(url) => Ok(url.clone()),
             Self::File { path, hosts, is_private } => {
-                let text = secret::read("url_file", path).await?;
+                let text = secret::read(path).await.map_err(|why| Answer::NoSecret("url_file", why))?;
                 named(&text, hosts, *is_private)
                     .map_err(|what| Answer::NoSecret("url_file", format!("{}: {what}", path.display())))
             }
@@ -82,40 +81,4 @@ fn named(text: &str, hosts: &[String], is_private: bool) -> Result<Uri, String> 
         );
     }
     Ok(url)
-}
-
-fn address(text: &str, hosts: &[String]) -> Result<Uri, String> {
-    const NONE: &str = "is no address; `https://host/path` is expected";
-    let url: Uri = text.parse().map_err(|_| NONE.to_owned())?;
-    let is_known = url.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP);
-    match url.authority() {
-        Some(authority) if authority.as_str().contains('@') => Err(
-            "a name or password in the address would be shown to others; put it into a file that `token_file` names"
-                .to_owned(),
-        ),
-        Some(authority) if is_known && !authority.host().is_empty() => {
-            let host = authority.host().trim_matches(['[', ']']);
-            if hosts.is_empty() || hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
-                Ok(url)
-            } else {
-                Err(format!("its host is none of those that are allowed: {}", hosts.join(", ")))
-            }
-        }
-        _ => Err(NONE.to_owned()),
-    }
-}
-
-pub(super) fn is_encrypted(url: &Uri) -> bool {
-    url.scheme() == Some(&Scheme::HTTPS)
-}
-
-/// Whether it is on this machine.
-pub(super) fn is_here(url: &Uri) -> bool {
-    is_local(url.host().unwrap_or_default())
-}
-
-/// Whether a host is this machine.
-pub(super) fn is_local(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

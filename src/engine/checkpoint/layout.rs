@@ -47,6 +47,7 @@ fn plan() -> Plan {
 fn left(dir: &Path) -> Checkpoint {
     fs::write(dir.join("log"), log()).unwrap();
     let options = Options {
+        sources: Vec::new(),
         plan: plan(),
         history: Vec::new(),
         inputs: Inputs::Files(vec![dir.join("log")]),

@@ -15,7 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Goes up with every change of what is saved.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 /// What a small log leaves behind in this layout, hashed: `layout` sees whether it still does.
 #[cfg(test)]
 pub(super) const SAVED: (u32, &str) = (10, "2fa0d1d33e8007f8");

@@ -7,6 +7,7 @@ use crate::engine::clock::Arrival;
 use crate::engine::held::Held;
 use crate::engine::intake::{Decoded, Decoders, Delivery, Reached, ReadTo};
 use crate::frame::{Block, Framer};
+use crate::pull::{Cursor, Cursors, Step};
 use crate::record::{Batch, Reject};
 use crate::sink::{FULL_FOR, Room, is_full};
 use crate::source::{Place, SourceError};
@@ -32,10 +33,12 @@ const TOLD_MAX: usize = 5;
 pub struct Body {
     /// Its text, decompressed.
     pub bytes: Bytes,
-    /// Who sent it.
-    pub peer: String,
-    /// Where to.
-    pub to: String,
+    /// Where it comes from, for messages: behind its number.
+    pub name: String,
+    /// The source that it was pulled from; empty where it was posted.
+    pub source: String,
+    /// How that source's cursor moves with it.
+    pub steps: Vec<Step>,
     /// When it was there.
     pub arrived: Arrival,
     /// Its room in memory, which is free when it has been handed on.
@@ -119,6 +122,14 @@ pub struct Desk {
     pub(super) stop: CancellationToken,
     /// The number of the body that was taken last.
     pub(super) number: u64,
+    /// The sources, in the order of their inputs.
+    pub(super) lanes: Vec<String>,
+    /// How far they were pulled.
+    pub(super) cursors: Cursors,
+    /// The disk knows that, too.
+    pub(super) is_known: bool,
+    /// Where it is told how far an earlier run came.
+    pub(super) ready: Vec<(String, oneshot::Sender<Cursor>)>,
 }
 
 /// Nobody wants what comes, or it cannot be kept: the input is over.
@@ -132,6 +143,10 @@ impl Desk {
             Ok(()) => {}
             Err(Some(error)) => return self.fail(error),
             Err(None) => return,
+        }
+        for (name, ready) in self.ready.drain(..) {
+            // A source that could not be started does not want to know.
+            let _ = ready.send(self.cursors.sources.get(&name).cloned().unwrap_or_default());
         }
         while let Some(work) = self.work.blocking_recv() {
             let done = match work {
@@ -156,23 +171,44 @@ impl Desk {
     fn replay(&mut self, taken: u64) -> Result<(), Option<io::Error>> {
         let Some(mut spool) = self.spool.take() else { return Ok(()) };
         let (mut count, mut is_wanted) = (0_u64, true);
-        let read = spool.replay(taken, &mut |entry| {
+        self.cursors = spool.cursors().map_err(Some)?;
+        let read = spool.replay(&mut |entry| {
+            // Cursors may know less than checkpoints do.
+            self.cursors.apply(entry.number, &entry.source, &entry.steps);
+            self.is_known = false;
+            if entry.number <= taken {
+                return true;
+            }
             count += 1;
             is_wanted = self.hand_on(entry).is_ok();
             is_wanted
         });
+        spool.skip(taken);
         self.number = spool.next() - 1;
+        // Of a spool that was taken away, numbers begin anew behind the checkpoint.
+        self.cursors.number = self.cursors.number.min(self.number);
         self.traffic.set_spooled(spool.bytes());
         self.spool = Some(spool);
         if count > 0 {
-            tracing::info!("{count} bodies that were answered before the last stop are taken from the spool");
+            tracing::info!(
+                "{count} bodies that were answered or pulled before the last stop are taken from the spool"
+            );
         }
         read.map_err(Some)?;
-        if is_wanted { Ok(()) } else { Err(None) }
+        if is_wanted && self.tidy().is_ok() { Ok(()) } else { Err(None) }
     }
 
     fn tidy(&mut self) -> Result<(), Over> {
         let taken = self.backlog.taken.load(Ordering::Acquire);
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        if !self.is_known && spool.ends_by(taken) {
+            // What goes tells how far sources were pulled.
+            match spool.keep(&self.cursors) {
+                Err(error) if is_full(&error) => return Ok(()),
+                kept => self.check(kept)?,
+            }
+            self.is_known = true;
+        }
         let Some(spool) = &mut self.spool else { return Ok(()) };
         let removed = spool.remove(taken);
         self.traffic.set_spooled(spool.bytes());
@@ -201,15 +237,19 @@ impl Desk {
         let framed: Vec<_> = bodies.into_iter().map(|body| self.begin(body)).collect::<Result<_, _>>()?;
         for (body, blocks) in framed {
             self.number += 1;
-            // The port it was sent from says nothing, and would be another one each time.
-            let name = format!("request {} of {} to {}", self.number, body.peer, body.to);
+            let name = format!("{} {} {}", what(&body.source), self.number, body.name);
             let batches = blocks.into_iter().map(|block| Ok(block.blocking_recv().map_err(|_| Over)?.batch));
             let batches = batches.collect::<Result<Vec<Batch>, Over>>()?;
             answers.push((body.answer, verdict(&batches), body.room));
-            entries.push(Entry { number: self.number, name, batches });
+            let (number, source, steps) = (self.number, body.source, body.steps);
+            entries.push(Entry { number, name, source, steps, batches });
         }
         if self.spool.is_some() && !entries.is_empty() {
             self.put(&entries)?;
+        }
+        for entry in &entries {
+            self.cursors.apply(entry.number, &entry.source, &entry.steps);
+            self.is_known = false;
         }
         let mut rooms = Vec::new();
         for (answer, verdict, room) in answers {
@@ -281,7 +321,9 @@ impl Desk {
 
     /// Hands a body on. Another process can go on behind all of it, and nowhere else.
     fn hand_on(&self, entry: Entry) -> Result<(), Over> {
-        let Entry { number, name, mut batches } = entry;
+        let Entry { number, name, source, mut batches, .. } = entry;
+        // What an earlier run has pulled from a source that is no more is taken as if it had been posted.
+        let lane = self.lanes.iter().position(|name| *name == source).map_or(0, |at| at + 1);
         if batches.is_empty() {
             batches.push(Batch::default());
         }
@@ -297,11 +339,16 @@ impl Desk {
                 }
             };
             let (answer, place) = oneshot::channel();
-            let _ = answer.send(Decoded { batch, arrived: Arrival::now(), part: part.take() });
+            let _ = answer.send(Decoded { batch, arrived: Arrival::now(), part: part.take(), lane });
             self.queue.blocking_send(Delivery::Batch(place, reached)).map_err(|_| Over)?;
         }
         Ok(())
     }
+}
+
+/// What a body is called.
+fn what(source: &str) -> &'static str {
+    if source.is_empty() { "request" } else { "page" }
 }
 
 /// What became of a body.

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! connection → body → (decompressed) → desk: frame → decode → spool, forced to disk → answer → feed
+//! round of a source → page  ↗                                            (a page's answer: the next may be asked for)
 //! ```
 //!
 //! Memory is bounded by `queue_bytes_max`, the spool by `spool_bytes_max`: where they are full, requests wait and are then
@@ -11,6 +12,8 @@
 mod answer;
 mod body;
 mod desk;
+mod pulling;
+mod reception;
 mod server;
 mod socket;
 mod spool;
@@ -18,27 +21,21 @@ mod token;
 mod traffic;
 
 pub use desk::Backlog;
+pub use reception::Reception;
 pub use socket::ListenError;
 pub use traffic::{Outcome, Traffic};
 
-use super::intake::{Decoders, Delivery};
-use crate::config::ListenPlan;
-use crate::sink::Room;
-use desk::Desk;
+use crate::config::{ListenConfig, ListenPlan};
+use desk::Work;
 use server::Door;
-use spool::Spool;
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use token::Tokens;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-
-/// Batches on their way from the desk to the feed.
-const AHEAD: usize = 4;
 
 /// A place to listen at, taken, where nobody is answered yet.
 pub struct Listener {
@@ -47,11 +44,6 @@ pub struct Listener {
     /// The address, in messages.
     name: String,
     tls: Option<TlsAcceptor>,
-    /// Where the spool is, if there is one.
-    folder: Option<PathBuf>,
-    room: Room,
-    /// What passes through.
-    pub traffic: Arc<Traffic>,
 }
 
 /// Whether it can be listened as planned, without doing so.
@@ -60,8 +52,8 @@ pub fn check(plan: &ListenPlan) -> Result<(), ListenError> {
 }
 
 impl Listener {
-    /// Takes the place. With a folder for the spool, what is answered is on disk.
-    pub fn bind(plan: &Arc<ListenPlan>, folder: Option<PathBuf>, room: Room) -> Result<Self, ListenError> {
+    /// Takes the place.
+    pub fn bind(plan: &Arc<ListenPlan>) -> Result<Self, ListenError> {
         let tls = socket::tls(plan)?;
         let socket = socket::open(plan)?;
         let name = socket.local_addr().map_or_else(|_| plan.at.to_string(), |address| address.to_string());
@@ -77,38 +69,20 @@ impl Listener {
                  keyhound encrypt"
             );
         }
-        let traffic = Arc::new(Traffic::new(&plan.limits));
-        Ok(Self { plan: Arc::clone(plan), socket, name, tls, folder, room, traffic })
+        Ok(Self { plan: Arc::clone(plan), socket, name, tls })
     }
 
-    /// Begins to answer. `taken` is the number up to which a checkpoint knows what was answered.
-    pub fn start(
+    /// Begins to answer, with what the desk says of a body.
+    fn serve(
         self,
-        decoders: &Decoders,
-        taken: u64,
+        desk: mpsc::Sender<Work>,
+        limits: ListenConfig,
+        traffic: Arc<Traffic>,
         stop: &CancellationToken,
-    ) -> io::Result<(Backlog, mpsc::Receiver<Delivery>)> {
-        let limits = self.plan.limits.clone();
-        let spool = self.folder.as_deref().map(|folder| Spool::open(folder, taken)).transpose()?;
-        let (desk, work) = mpsc::channel(limits.connections_max as usize + 1);
-        let (queue, deliveries) = mpsc::channel(AHEAD);
-        let backlog = Backlog::new(taken, desk.downgrade());
-        let clerk = Desk {
-            work,
-            spool_bytes_max: if spool.is_some() { limits.spool_bytes_max } else { 0 },
-            spool,
-            backlog: backlog.clone(),
-            room: self.room,
-            decoders: decoders.clone(),
-            queue,
-            traffic: Arc::clone(&self.traffic),
-            stop: stop.clone(),
-            number: taken,
-        };
-        thread::Builder::new().name("desk".to_owned()).spawn(move || clerk.run())?;
+    ) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, traffic) = (stop.clone(), self.traffic);
-        let (plan, name, tls, socket) = (self.plan, self.name, self.tls, self.socket);
+        let stop = stop.clone();
+        let Self { plan, name, tls, socket } = self;
         thread::Builder::new().name("listen".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let tokens = plan.token_file.clone().map(|path| Tokens::of(path, stop.clone()));
@@ -121,6 +95,6 @@ impl Listener {
                 }
             });
         })?;
-        Ok((backlog, deliveries))
+        Ok(())
     }
 }

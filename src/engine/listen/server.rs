@@ -247,8 +247,10 @@ impl Door {
             return Err(Refusal::Empty);
         }
         let (answer, verdict) = oneshot::channel();
-        let to = format!("{}{to}", self.name);
-        let body = Body { bytes: text, peer: peer.to_string(), to, arrived: Arrival::now(), room, answer };
+        // The port it was sent from says nothing, and would be another one each time.
+        let name = format!("of {peer} to {}{to}", self.name);
+        let (source, steps, arrived) = (String::new(), Vec::new(), Arrival::now());
+        let body = Body { bytes: text, name, source, steps, arrived, room, answer };
         self.desk.send(Work::Body(Box::new(body))).await.map_err(|_| Refusal::Ending)?;
         match timeout(within, verdict).await {
             Ok(Ok(verdict)) => Ok(verdict),

@@ -5,9 +5,10 @@
 use super::super::checkpoint::LAYOUT;
 use crate::encode::Visible;
 use crate::fault::step;
+use crate::pull::{Cursors, Step};
 use crate::record::Batch;
 use crate::save::{Reader, Writer};
-use crate::sink::force_name;
+use crate::sink::{force_name, replace};
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -16,6 +17,10 @@ use std::path::{Path, PathBuf};
 
 /// From how many bytes on a file is followed by the next.
 const SEGMENT_BYTES: u64 = 8 << 20;
+/// The form of entries, beside that of records.
+const FORM: u32 = 2;
+/// The file that says how far sources were pulled.
+const CURSORS: &str = "cursors";
 /// Length, number and checksum.
 const FRONT: usize = 4 + 8 + 8;
 
@@ -26,6 +31,10 @@ pub struct Entry {
     pub number: u64,
     /// What it is called in messages.
     pub name: String,
+    /// The source that it was pulled from; empty where it was posted.
+    pub source: String,
+    /// How that source's cursor moves with it.
+    pub steps: Vec<Step>,
     /// Its records and rejects, in order.
     pub batches: Vec<Batch>,
 }
@@ -35,6 +44,8 @@ impl Entry {
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.put(&self.name);
+        out.put(&self.source);
+        out.put(&self.steps);
         out.put(&self.batches.len());
         for batch in &self.batches {
             out.put(batch);
@@ -53,14 +64,15 @@ impl Entry {
 
     fn unpack(number: u64, text: &[u8]) -> Option<Self> {
         let mut saved = Reader::new(text);
-        let (name, count): (String, usize) = (saved.take().ok()?, saved.take().ok()?);
+        let (name, source): (String, String) = (saved.take().ok()?, saved.take().ok()?);
+        let (steps, count): (Vec<Step>, usize) = (saved.take().ok()?, saved.take().ok()?);
         let mut batches = Vec::new();
         for _ in 0..count {
             let mut batch: Batch = saved.take().ok()?;
             batch.rejects = saved.take().ok()?;
             batches.push(batch);
         }
-        saved.is_empty().then_some(Self { number, name, batches })
+        saved.is_empty().then_some(Self { number, name, source, steps, batches })
     }
 }
 
@@ -94,13 +106,12 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens or makes the spool in this folder. Everything up to the number `taken` is in a checkpoint and goes.
-    pub fn open(dir: &Path, taken: u64) -> io::Result<Self> {
+    /// Opens or makes the spool in this folder.
+    pub fn open(dir: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         force_name(dir)?;
-        let head = format!("keyhound posted {LAYOUT}\n");
-        let mut spool =
-            Self { dir: dir.to_owned(), head, files: VecDeque::new(), current: None, next: taken + 1 };
+        let head = format!("keyhound posted {LAYOUT}.{FORM}\n");
+        let mut spool = Self { dir: dir.to_owned(), head, files: VecDeque::new(), current: None, next: 1 };
         let mut firsts = Vec::new();
         for entry in fs::read_dir(dir)? {
             let name = entry?.file_name();
@@ -112,8 +123,40 @@ impl Spool {
             let bytes = fs::metadata(spool.path(first))?.len();
             spool.files.push_back((first, bytes));
         }
-        spool.remove(taken)?;
         Ok(spool)
+    }
+
+    /// How far sources were pulled, as far as that was kept apart.
+    pub fn cursors(&self) -> io::Result<Cursors> {
+        let path = self.dir.join(CURSORS);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cursors::default()),
+            read => read?,
+        };
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let message = format!(
+                "{}: {error}: it says how far sources were pulled; without it they are pulled from their beginning, and what \
+                 was read since then may count twice. Move it away if that is meant",
+                path.display()
+            );
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })
+    }
+
+    /// Keeps how far sources were pulled.
+    pub fn keep(&self, cursors: &Cursors) -> io::Result<()> {
+        if cursors.sources.is_empty() {
+            return Ok(());
+        }
+        step("cursors_due");
+        replace(&self.dir.join(CURSORS), &serde_json::to_vec(cursors)?)?;
+        step("cursors_kept");
+        Ok(())
+    }
+
+    /// Goes on behind what a checkpoint knows.
+    pub fn skip(&mut self, taken: u64) {
+        self.next = self.next.max(taken + 1);
     }
 
     fn path(&self, first: u64) -> PathBuf {
@@ -135,9 +178,9 @@ impl Spool {
         self.next
     }
 
-    /// Hands out what an earlier run has left, in order, as long as `take` wants it. What a crash left of an entry that was
+    /// Hands out what an earlier run has left, in order, as long as `take` wants it: what a checkpoint knows of, too. What a crash left of an entry that was
     /// not answered is cut off; damage anywhere else is told.
-    pub fn replay(&mut self, taken: u64, take: &mut dyn FnMut(Entry) -> bool) -> io::Result<()> {
+    pub fn replay(&mut self, take: &mut dyn FnMut(Entry) -> bool) -> io::Result<()> {
         for at in 0..self.files.len() {
             let (first, _) = self.files[at];
             let path = self.path(first);
@@ -159,7 +202,7 @@ impl Spool {
                 rest = after;
                 let Some(entry) = entry else { continue };
                 self.next = entry.number + 1;
-                if entry.number > taken && !take(entry) {
+                if !take(entry) {
                     return Ok(());
                 }
             }
@@ -228,6 +271,13 @@ impl Spool {
         Ok(())
     }
 
+    /// Whether everything of the oldest file is in a checkpoint: all up to the number `taken`.
+    pub fn ends_by(&self, taken: u64) -> bool {
+        let Some((first, _)) = self.files.front() else { return false };
+        let end = self.files.get(1).map_or(self.next, |(second, _)| *second);
+        end <= taken + 1 && *first <= taken
+    }
+
     /// After a full disk: takes away what was written of entries that could not be.
     pub fn undo(&mut self) -> io::Result<()> {
         let Some((first, length)) = self.files.back().copied() else { return Ok(()) };
@@ -242,10 +292,7 @@ impl Spool {
     /// Takes away files of which everything is in a checkpoint: all up to the number `taken`.
     pub fn remove(&mut self, taken: u64) -> io::Result<()> {
         while let Some((first, _)) = self.files.front().copied() {
-            let end = self.files.get(1).map_or(self.next, |(second, _)| *second);
-            // Of the last file of an earlier run it is not known yet where it ends; the one that is written to stays.
-            let is_whole = self.files.len() > 1 || self.current.is_some();
-            if !is_whole || end > taken + 1 || first > taken {
+            if !self.ends_by(taken) {
                 return Ok(());
             }
             if self.files.len() == 1 {
@@ -274,7 +321,8 @@ mod tests {
             line: 1,
             frame: "{}".to_owned(),
         });
-        Entry { number, name: format!("request {number}"), batches: vec![batch, Batch::default()] }
+        let (name, batches) = (format!("request {number}"), vec![batch, Batch::default()]);
+        Entry { number, name, source: "s".to_owned(), steps: Vec::new(), batches }
     }
 
     fn put(spool: &mut Spool, numbers: std::ops::Range<u64>) {
@@ -283,21 +331,22 @@ mod tests {
     }
 
     fn left(dir: &Path, taken: u64) -> (Vec<Entry>, u64) {
-        let mut spool = Spool::open(dir, taken).unwrap();
+        let mut spool = Spool::open(dir).unwrap();
         let mut left = Vec::new();
         spool
-            .replay(taken, &mut |entry| {
-                left.push(entry);
+            .replay(&mut |entry| {
+                left.extend(Some(entry).filter(|entry| entry.number > taken));
                 true
             })
             .unwrap();
+        spool.skip(taken);
         (left, spool.next())
     }
 
     #[test]
     fn what_was_put_in_is_found_again_until_a_checkpoint_has_it() {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(dir.path(), 0).unwrap();
+        let mut spool = Spool::open(dir.path()).unwrap();
         put(&mut spool, 1..3);
         put(&mut spool, 3..4);
         assert_eq!(left(dir.path(), 0), ((1..4).map(entry).collect(), 4));
@@ -317,7 +366,7 @@ mod tests {
     #[test]
     fn whatever_a_crash_leaves_of_the_last_entry_the_others_are_there() {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(dir.path(), 0).unwrap();
+        let mut spool = Spool::open(dir.path()).unwrap();
         put(&mut spool, 1..3);
         let path = spool.path(1);
         let whole = fs::read(&path).unwrap();
@@ -336,14 +385,14 @@ mod tests {
         fs::write(&path, &whole[..3]).unwrap();
         assert_eq!(left(dir.path(), 0), (vec![], 1));
         fs::write(&path, "keyhound posted 1\n").unwrap();
-        let told = Spool::open(dir.path(), 0).unwrap().replay(0, &mut |_| true).unwrap_err().to_string();
+        let told = Spool::open(dir.path()).unwrap().replay(&mut |_| true).unwrap_err().to_string();
         assert!(told.contains("of another version"), "{told}");
     }
 
     #[test]
     fn a_full_disk_leaves_nothing_of_what_it_did_not_take() {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(dir.path(), 0).unwrap();
+        let mut spool = Spool::open(dir.path()).unwrap();
         put(&mut spool, 1..2);
         // What a write that was cut short leaves.
         spool.current.as_mut().unwrap().write_all(&entry(2).pack()[..9]).unwrap();

@@ -264,7 +264,11 @@ mod tests {
             ("- | - | -", false),
         ] {
             let questions = Questions::read(line);
-            assert_eq!((questions.pairs.len(), questions.unread.len()), (is_one.into(), (!is_one).into()), "{line}");
+            assert_eq!(
+                (questions.pairs.len(), questions.unread.len()),
+                (is_one.into(), (!is_one).into()),
+                "{line}"
+            );
         }
     }
 
@@ -276,7 +280,8 @@ mod tests {
             for question in std::iter::once(&pair.first).chain(pair.then.iter().flatten()) {
                 let (reading, term) = readings[question.reading];
                 // How busy it is says this or that, by what else there is.
-                let is_all = matches!(reading, Reading::Sum(at) | Reading::Surprise(at) if KEPT[at].0 == Of::Records);
+                let is_all =
+                    matches!(reading, Reading::Sum(at) | Reading::Surprise(at) if KEPT[at].0 == Of::Records);
                 match TERMS[term].0 {
                     BELIEVED | "output" => {}
                     _ if is_all => {}

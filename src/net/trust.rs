@@ -1,6 +1,5 @@
 //! Whose certificates are believed.
 
-use crate::config::SinkPlan;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -20,11 +19,23 @@ pub enum TrustError {
     Library(#[from] rustls::Error),
 }
 
+/// Whom somebody trusts.
+#[derive(Clone, Copy, Debug)]
+pub struct Trust<'a> {
+    /// The table of the configuration in which `ca_file` stands.
+    pub place: &'a str,
+    /// Certificates to trust instead of those of the system, in PEM.
+    pub trusted: Option<&'a str>,
+    /// Whether anything may be encrypted at all.
+    pub may_encrypt: bool,
+}
+
 /// What connections are encrypted with. Without encryption nobody is believed, and nothing is read.
-pub fn config(plan: &SinkPlan) -> Result<ClientConfig, TrustError> {
-    let roots = match &plan.trusted {
-        Some(pem) => own(pem).map_err(|why| TrustError::File(plan.place.clone(), why))?,
-        None if plan.may_encrypt() => systems().map_err(|why| TrustError::System(plan.place.clone(), why))?,
+pub fn config(trust: &Trust<'_>) -> Result<ClientConfig, TrustError> {
+    let place = || trust.place.to_owned();
+    let roots = match trust.trusted {
+        Some(pem) => own(pem).map_err(|why| TrustError::File(place(), why))?,
+        None if trust.may_encrypt => systems().map_err(|why| TrustError::System(place(), why))?,
         None => RootCertStore::empty(),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -55,12 +66,11 @@ fn systems() -> Result<RootCertStore, String> {
 }
 
 /// What to do about a certificate that is not believed; that its name or time is wrong is told in words already.
-pub fn advice(plan: &SinkPlan, error: &str) -> String {
+pub fn advice(place: &str, error: &str) -> String {
     if !error.contains("certificate") {
         return String::new();
     }
     if error.contains("UnknownIssuer") {
-        let place = &plan.place;
         return format!(
             " (nobody whom we trust has signed its certificate; `{place}.ca_file` says whom to trust)"
         );
