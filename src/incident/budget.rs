@@ -39,7 +39,7 @@ impl Way {
     const fn prior(self) -> Prior {
         match self {
             Self::Consumer => Prior { from: 7.0, rate: 0.010, excess: 0.8 },
-            Self::Habits => Prior { from: 1.0, rate: 0.0056, excess: 0.84 },
+            Self::Habits => Prior { from: 1.0, rate: 0.0066, excess: 0.90 },
         }
     }
 }

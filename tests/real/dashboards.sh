@@ -32,10 +32,18 @@ start "$work/keyhound.log" "$keyhound" run --config "$work/keyhound.toml" --metr
   --output "$work/alerts" --post "http://127.0.0.1:$(free_port)/" --shadow "$work/shadow.toml" <"$work/pipe" 8>&-
 exec 9>"$work/pipe" 8>&-
 eventually 10 curl -sf "$page/healthz"
-# Another one that records are posted to.
+# Another one that records are posted to, and that asks a source which does not answer.
 other="$(free_port)"
 posted="http://127.0.0.1:$(free_port)"
-start "$work/listen.log" "$keyhound" run --listen "${posted#http://}" --metrics "127.0.0.1:$other" --state "$work/posted" --output "$work/told"
+(umask 077 && echo nothing >"$work/source.key")
+cat >"$work/sources.toml" <<CONFIG
+[sources.gone]
+type = "litellm_spend"
+url = "http://127.0.0.1:$(free_port)"
+key_file = "$work/source.key"
+every_seconds = 5
+CONFIG
+start "$work/listen.log" "$keyhound" run --config "$work/sources.toml" --listen "${posted#http://}" --metrics "127.0.0.1:$other" --state "$work/posted" --output "$work/told"
 eventually 10 curl -sf "http://127.0.0.1:$other/healthz"
 
 cat >"$work/prometheus.yml" <<CONFIG
@@ -76,6 +84,7 @@ sleep 2
 same "another one" "$(post "$(record 2)")" 200
 same "and again" "$(post "$(record 2)" brotli)" 415
 eventually 30 some 'keyhound:listen_refused:ratio15m > 0.4'
+eventually 30 some 'keyhound_pull_failing == 1'
 
 curl -sf "$page/metrics" >"$work/page"
 told="$(promtool check metrics <"$work/page" 2>&1)" || fail "promtool: $told"
