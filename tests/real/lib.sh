@@ -31,6 +31,18 @@ stop() {
   wait "$1" 2>/dev/null
 }
 
+# environment NAME FOLDER: a Python of its own with what FOLDER/requirements.txt lists, kept for the next time, in $venv.
+environment() {
+  venv="$(realpath -m "${KEYHOUND_CACHE:-$root/target/real}")/$1"
+  # The copy of the list is written last: an installation that was interrupted has none and is made anew.
+  cmp -s "$2/requirements.txt" "$venv/requirements.txt" && return
+  rm -rf "$venv"
+  python3 -m venv "$venv" >"$work/venv.log" 2>&1 || fail "python3 -m venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$2/requirements.txt" >"$work/pip.log" 2>&1 ||
+    fail "pip install"
+  cp "$2/requirements.txt" "$venv/requirements.txt"
+}
+
 clean_up() {
   local code=$?
   for pid in "${servers[@]}"; do stop "$pid" || true; done

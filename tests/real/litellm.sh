@@ -5,17 +5,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need python3 curl jq
 folder="$root/tests/real/litellm"
 version="$(sed -n 's/^litellm==//p' "$folder/requirements.txt")"
-venv="$(realpath -m "${KEYHOUND_CACHE:-$root/target/real}")/litellm-$version"
+environment "litellm-$version" "$folder"
 cd "$work"
-
-# The copy of the list is written last: an installation that was interrupted has none and is made anew.
-if ! cmp -s "$folder/requirements.txt" "$venv/requirements.txt"; then
-  rm -rf "$venv"
-  python3 -m venv "$venv" >venv.log 2>&1 || fail "python3 -m venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$folder/requirements.txt" >pip.log 2>&1 ||
-    fail "pip install"
-  cp "$folder/requirements.txt" "$venv/requirements.txt"
-fi
 
 random() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 stolen="sk-$(random)"

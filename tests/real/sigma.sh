@@ -3,16 +3,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need python3 jq
 folder="$root/tests/real/sigma"
-venv="$(realpath -m "${KEYHOUND_CACHE:-$root/target/real}")/sigma"
-
-# The copy of the list is written last: an installation that was interrupted has none and is made anew.
-if ! cmp -s "$folder/requirements.txt" "$venv/requirements.txt"; then
-  rm -rf "$venv"
-  python3 -m venv "$venv" >"$work/venv.log" 2>&1 || fail "python3 -m venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$folder/requirements.txt" \
-    >"$work/pip.log" 2>&1 || fail "pip install"
-  cp "$folder/requirements.txt" "$venv/requirements.txt"
-fi
+environment sigma "$folder"
 
 "$keyhound" run --quiet --encoding sigma "$root/config/examples/stolen-key.jsonl" >"$work/matches" || fail "keyhound"
 same matches "$(wc -l <"$work/matches")" "$("$keyhound" run --quiet "$root/config/examples/stolen-key.jsonl" | wc -l)"

@@ -85,14 +85,7 @@ impl Checkpoint {
         out.put(&self.origin);
         out.put(&self.egress);
         out.put_bytes(&self.feed);
-        out.put(&self.shards.len());
-        let mut pieces = Vec::new();
-        for shard in &self.shards {
-            out.put_length(shard.len());
-            pieces.extend([std::mem::take(&mut out).into_bytes().into(), shard.clone()]);
-        }
-        pieces.push(out.into_bytes().into());
-        pieces
+        in_pieces(out, &self.shards)
     }
 
     /// From bytes, of which those of shards are kept as they are.
@@ -100,15 +93,28 @@ impl Checkpoint {
         let mut saved = Reader::new(bytes);
         let (origin, egress) = (saved.take()?, saved.take()?);
         let feed = saved.sized()?.rest().to_vec();
-        let count: usize = saved.take()?;
-        let shards = (0..count).map(|_| saved.sized().map(|shard| bytes.slice_ref(shard.rest())));
-        let shards = shards.collect::<Result<_, _>>()?;
-        if saved.is_empty() {
-            Ok(Self { origin, feed, shards, egress, shadow: None })
-        } else {
-            Err(Unreadable)
-        }
+        Ok(Self { origin, feed, shards: shards_at_end(saved, bytes)?, egress, shadow: None })
     }
+}
+
+/// What is written already, and behind it the shards, which are not copied.
+fn in_pieces(mut out: Writer, shards: &[Bytes]) -> Vec<Bytes> {
+    out.put(&shards.len());
+    let mut pieces = Vec::new();
+    for shard in shards {
+        out.put_length(shard.len());
+        pieces.extend([std::mem::take(&mut out).into_bytes().into(), shard.clone()]);
+    }
+    pieces.push(out.into_bytes().into());
+    pieces
+}
+
+/// Reads shards, which have to be the last of `bytes`, and are kept as they are there.
+fn shards_at_end(mut saved: Reader<'_>, bytes: &Bytes) -> Result<Vec<Bytes>, Unreadable> {
+    let count: usize = saved.take()?;
+    let shards = (0..count).map(|_| saved.sized().map(|shard| bytes.slice_ref(shard.rest())));
+    let shards = shards.collect::<Result<_, _>>()?;
+    if saved.is_empty() { Ok(shards) } else { Err(Unreadable) }
 }
 
 /// By what it is known which checkpoint a shadow belongs to.
@@ -122,14 +128,7 @@ impl ShadowState {
         let mut out = Writer::default();
         out.put(&mark(feed));
         out.put_bytes(&self.report);
-        out.put(&self.shards.len());
-        let mut pieces = Vec::new();
-        for shard in &self.shards {
-            out.put_length(shard.len());
-            pieces.extend([std::mem::take(&mut out).into_bytes().into(), shard.clone()]);
-        }
-        pieces.push(out.into_bytes().into());
-        pieces
+        in_pieces(out, &self.shards)
     }
 
     /// From bytes; nothing where it belongs to another checkpoint than that with `feed`.
@@ -139,10 +138,7 @@ impl ShadowState {
             return Ok(None);
         }
         let report = saved.sized()?.rest().to_vec();
-        let count: usize = saved.take()?;
-        let shards = (0..count).map(|_| saved.sized().map(|shard| bytes.slice_ref(shard.rest())));
-        let shards = shards.collect::<Result<_, _>>()?;
-        if saved.is_empty() { Ok(Some(Self { shards, report })) } else { Err(Unreadable) }
+        Ok(Some(Self { shards: shards_at_end(saved, bytes)?, report }))
     }
 }
 
