@@ -41,6 +41,7 @@ pub mod engine;
 pub mod backtest;
 pub mod explain;
 pub mod tune;
+pub mod inventory;
 pub mod investigate;
 pub mod reconcile;
 pub mod pack;

@@ -8,6 +8,7 @@ mod discreet;
 mod explain;
 mod formats;
 mod guarantees;
+mod inventory;
 mod investigate;
 mod manual;
 mod pack;
@@ -107,6 +108,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Ask a provider's API for usage, and write what it tells to standard output
     Pull(Box<pull::PullArgs>),
+    /// Hold the keys that providers and files list against the keys that records use, and say what is wrong
+    Inventory(Box<inventory::InventoryArgs>),
     /// Compare your own logs with the provider's usage and its invoice, and say why they differ
     Reconcile(Box<reconcile::ReconcileArgs>),
     /// Make packs of evidence, signed, and redacted so that the rest can still be proved
@@ -181,6 +184,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Tune(args) => tune::main(&args),
         Command::Simulate(args) => simulate::main(&args),
         Command::Pull(args) => pull::main(&args),
+        Command::Inventory(args) => inventory::main(&args),
         Command::Reconcile(args) => reconcile::main(&args),
         Command::Pack(args) => pack::main(&args),
         Command::Verify(args) => pack::verify(&args),

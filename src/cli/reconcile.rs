@@ -215,11 +215,11 @@ fn tolerance(texts: &[String]) -> Result<Tolerance, Failure> {
     Ok(tolerance)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| failed(exit::IO, path, error))
 }
 
-fn failed(code: u8, path: &Path, error: impl Into<anyhow::Error>) -> Failure {
+pub(super) fn failed(code: u8, path: &Path, error: impl Into<anyhow::Error>) -> Failure {
     let error: anyhow::Error = error.into();
     Failure::new(code, error.context(path.display().to_string()))
 }

@@ -3,7 +3,7 @@
 use super::{ConfigError, credential, read_text};
 use crate::net::address::{address, is_encrypted, is_here};
 use crate::net::trust::Trust;
-use crate::pull::{Description, Times, Width, builtin};
+use crate::pull::{Description, Tells, Times, Width, builtin};
 use crate::time::DAY;
 use hyper::Uri;
 use serde::{Deserialize, Serialize};
@@ -254,10 +254,15 @@ impl Check<'_> {
                 let known = description.endpoint.iter().map(|endpoint| endpoint.name.as_str());
                 return Err(self.refuse("endpoints", ConfigError::unknown("endpoint", name, known)));
             };
-            if !chosen.contains(&number) {
-                chosen.push(number);
+            // What is asked for each row of another needs that one first.
+            let other = description.endpoint(&description.endpoint[number].each);
+            for number in other.into_iter().chain([number]) {
+                if !chosen.contains(&number) {
+                    chosen.push(number);
+                }
             }
         }
+        chosen.sort_unstable();
         Ok(chosen)
     }
 
@@ -286,6 +291,8 @@ impl Check<'_> {
         };
         let times = Times::of_minutes(step, chunk, overlap).within_days(time.days_max);
         let times = Times { complete: time.complete, ..times };
+        // What always tells everything is asked once, and all of it is known again.
+        let times = if time.from.is_empty() { times.in_one() } else { times };
         Ok((known.map(|_| name.to_owned()), times))
     }
 
@@ -351,7 +358,18 @@ pub(super) fn all_sources(
     let mut all = Vec::new();
     for (name, source) in configured {
         super::sinks::check_word("sources", name)?;
-        all.push(Arc::new(SourcePlan::new(name, &["sources", name], source)?));
+        let plan = SourcePlan::new(name, &["sources", name], source)?;
+        if plan.description.tells == Tells::Keys {
+            let told = format!(
+                "`{}` tells of keys and not of use, so no run reads it: `keyhound pull {}` and `keyhound inventory` do",
+                source.kind, source.kind
+            );
+            return Err(ConfigError::setting(
+                &["sources", name, "type"],
+                format!("`sources.{name}.type`: {told}"),
+            ));
+        }
+        all.push(Arc::new(plan));
     }
     Ok(all)
 }

@@ -31,10 +31,11 @@ pub use act::sha256;
 pub use attribute::{Judgement, Who, attribute};
 pub use gather::{Gather, Gathered, Question};
 pub use phase::Phase;
-pub use report::{Moment, Report};
-pub use scope::{Catalogue, Inventory, ScopeError};
+pub use report::{Moment, Report, System};
+pub use scope::{Catalogue, ScopeError};
 pub use spool::SpoolError;
 
+use crate::inventory::Own;
 use crate::networks::Networks;
 use crate::time::{SECOND, Stamp, Timestamp};
 use report::{Consumer, Input, Key, SCHEMA};
@@ -52,7 +53,7 @@ pub struct Known {
     /// Whose models the key is for; guessed where it is empty.
     pub provider: String,
     /// What the organisation knows of its keys.
-    pub inventory: Inventory,
+    pub inventory: Own,
     /// The limit of a month in dollars.
     pub monthly_limit: Option<f64>,
     /// When the key was revoked, where no record tells.
@@ -110,7 +111,7 @@ pub fn report(
     let first = attackers().map(|span| span.first).min();
     let window = first.zip(attackers().map(|span| span.last).max());
     let findings = &Findings { gathered, judged, window, revoked: known.revoked };
-    let entry = known.inventory.of(findings);
+    let entry = scope::entry(&known.inventory, findings);
     let named = [&known.provider[..], entry.map_or("", |entry| &entry.provider)];
     let provider = named.iter().find(|name| !name.is_empty());
     let provider = provider.map_or_else(|| catalogue.guess(findings), |name| catalogue.named(name));

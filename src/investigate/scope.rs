@@ -4,6 +4,7 @@
 use super::Findings;
 use super::attribute::Who;
 use super::report::{Permission, Question, Scope, Way};
+use crate::inventory::{Entry, Own};
 use crate::shard::Witnessed;
 use serde::Deserialize;
 use std::cmp::Reverse;
@@ -56,35 +57,6 @@ struct Known {
     seen: String,
 }
 
-/// What an organisation knows of its keys.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Inventory {
-    key: Vec<Entry>,
-}
-
-/// What it knows of one.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Entry {
-    /// The key, as it is shown, by its alias or its fingerprint.
-    pub key: String,
-    /// Whose models it is for.
-    pub provider: String,
-    /// Who answers for it.
-    pub owner: String,
-    /// Where it is used.
-    pub environment: String,
-    /// Repositories, workflows and services that hold it.
-    pub used_by: Vec<String>,
-    /// What it is allowed, where that is known.
-    pub permissions: Vec<String>,
-    /// Dollars a month.
-    pub monthly_spend_limit: Option<f64>,
-    /// Systems behind it.
-    pub system: Vec<super::report::System>,
-}
-
 /// A file that cannot be used.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -104,6 +76,32 @@ impl Catalogue {
     /// Names of all.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.provider.iter().map(|provider| provider.name.as_str())
+    }
+
+    /// Whose model this is, by how its name begins, behind the routes before it.
+    pub fn of_model(&self, model: &str) -> Option<&str> {
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let begins =
+            |provider: &&Provider| provider.models.iter().any(|begin| name.starts_with(begin.as_str()));
+        self.provider.iter().find(begins).map(|provider| provider.name.as_str())
+    }
+
+    /// Whether a permission of this name is used by any of these endpoints; `None` where nobody knows which those are.
+    pub fn is_used(&self, permission: &str, endpoints: &BTreeSet<&str>) -> Option<bool> {
+        let wanted = permission.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+        let mut known = self
+            .provider
+            .iter()
+            .flat_map(|provider| &provider.permission)
+            .filter(|known| known.name == wanted || known.name.split('_').next() == Some(wanted.as_str()))
+            .peekable();
+        known.peek()?;
+        let parts: Vec<String> =
+            known.flat_map(|known| &known.endpoints).map(|part| part.to_ascii_lowercase()).collect();
+        Some(endpoints.iter().any(|endpoint| {
+            let endpoint = endpoint.to_ascii_lowercase();
+            parts.iter().any(|part| endpoint.contains(part.as_str()))
+        }))
     }
 
     /// The one that most requests point to, by their endpoints or models.
@@ -128,21 +126,14 @@ impl Catalogue {
     }
 }
 
-impl Inventory {
-    /// Reads it.
-    pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        Ok(toml::from_str(text)?)
-    }
-
-    /// What it says of a key.
-    pub(super) fn of(&self, findings: &Findings<'_>) -> Option<&Entry> {
-        let gathered = findings.gathered;
-        let id = gathered.key?;
-        self.key.iter().find(|entry| {
-            !entry.key.is_empty()
-                && Witnessed::new(vec![entry.key.clone()]).is_named(id, &gathered.hint, &gathered.alias)
-        })
-    }
+/// What an organisation knows of this key.
+pub(super) fn entry<'a>(own: &'a Own, findings: &Findings<'_>) -> Option<&'a Entry> {
+    let gathered = findings.gathered;
+    let id = gathered.key?;
+    own.key.iter().find(|entry| {
+        let names = entry.all_names().map(str::to_owned).collect();
+        Witnessed::new(names).is_named(id, &gathered.hint, &gathered.alias)
+    })
 }
 
 /// The assessment.

@@ -13,6 +13,9 @@ pub struct Description {
     pub name: String,
     /// What people read about it.
     pub summary: String,
+    /// What it tells of.
+    #[serde(default)]
+    pub tells: Tells,
     /// Where it is, but for the paths of its endpoints; empty where everybody has one of his own.
     #[serde(default)]
     pub url: String,
@@ -41,6 +44,7 @@ pub struct Description {
     #[serde(default)]
     pub id: String,
     /// How windows of time are asked for.
+    #[serde(default)]
     pub time: TimeParameters,
     /// How answers are divided into pages.
     #[serde(default)]
@@ -61,6 +65,17 @@ fn authorization() -> String {
 
 fn bearer() -> String {
     "Bearer".to_owned()
+}
+
+/// What an API tells of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tells {
+    /// Use, bills or events: records of a run.
+    #[default]
+    Use,
+    /// Keys there are, and what they may: no records (`keyhound inventory` reads them).
+    Keys,
 }
 
 /// One text, or several of the same name.
@@ -134,6 +149,23 @@ fn minute() -> u32 {
 
 fn day() -> u32 {
     24 * 60
+}
+
+impl Default for TimeParameters {
+    /// Those of an API that always tells everything.
+    fn default() -> Self {
+        Self {
+            from: String::new(),
+            to: String::new(),
+            format: TimeFormat::default(),
+            inclusive: false,
+            step_minutes: minute(),
+            chunk_minutes: day(),
+            overlap_minutes: 0,
+            complete: false,
+            days_max: 0,
+        }
+    }
 }
 
 /// How an API writes times.
@@ -219,11 +251,30 @@ pub struct Width {
 pub struct Endpoint {
     /// What it is called.
     pub name: String,
-    /// Its path.
+    /// Its path; `{}` in it is one of `each`.
     pub path: String,
+    /// An endpoint further up: this one is asked for each of its rows. Empty for none.
+    #[serde(default)]
+    pub each: String,
+    /// Where such a row has what stands in the path.
+    #[serde(default = "id")]
+    pub each_id: String,
+    /// The name under which that is put before what a row of this one tells, which often does not say it.
+    #[serde(default)]
+    pub each_as: String,
+    /// The answer is one row, and no list.
+    #[serde(default)]
+    pub single: bool,
+    /// The status that says that there is none; a row of `each_as` and null under the name of the endpoint is written.
+    #[serde(default)]
+    pub none_status: u16,
     /// Parameters, which go before those of all; an empty list takes one away.
     #[serde(default)]
     pub query: BTreeMap<String, Texts>,
+}
+
+fn id() -> String {
+    "id".to_owned()
 }
 
 /// A description that cannot be used.
@@ -265,8 +316,20 @@ impl Description {
                 return refuse("endpoint.name", "there are two of the same name");
             }
             let is_path = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte);
-            if !endpoint.path.starts_with('/') || !endpoint.path.bytes().all(is_path) {
+            let path =
+                if endpoint.each.is_empty() { &endpoint.path } else { &endpoint.path.replacen("{}", "", 1) };
+            if !path.starts_with('/') || !path.bytes().all(is_path) {
                 return refuse("endpoint.path", "`/path` is expected, without a question mark behind it");
+            }
+            if !endpoint.each.is_empty() {
+                if !self.endpoint[..number].iter().any(|other| other.name == endpoint.each) {
+                    return refuse("endpoint.each", "is none of the endpoints above this one");
+                }
+                if path == &endpoint.path || !is_name(&endpoint.each_as) {
+                    return refuse("endpoint.each", "needs `{}` in `path`, and a name in `each_as`");
+                }
+            } else if endpoint.none_status != 0 {
+                return refuse("endpoint.none_status", "is for endpoints with `each`");
             }
         }
         let paging = &self.paging;
@@ -317,7 +380,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// The descriptions that come with the program.
-const BUILTIN: [&str; 8] = [
+const BUILTIN: [&str; 12] = [
     include_str!("../../config/providers/openai_usage.toml"),
     include_str!("../../config/providers/openai_costs.toml"),
     include_str!("../../config/providers/openai_audit.toml"),
@@ -326,6 +389,10 @@ const BUILTIN: [&str; 8] = [
     include_str!("../../config/providers/openrouter_activity.toml"),
     include_str!("../../config/providers/litellm_spend.toml"),
     include_str!("../../config/providers/litellm_activity.toml"),
+    include_str!("../../config/providers/openai_keys.toml"),
+    include_str!("../../config/providers/anthropic_keys.toml"),
+    include_str!("../../config/providers/openrouter_keys.toml"),
+    include_str!("../../config/providers/litellm_keys.toml"),
 ];
 
 /// The descriptions that come with the program.
@@ -343,7 +410,8 @@ mod tests {
         let formats = crate::decode::Formats::builtin();
         for (number, one) in all.iter().enumerate() {
             assert!(all[..number].iter().all(|other| other.name != one.name), "{}", one.name);
-            assert!(formats.iter().any(|format| *format.name == *one.name), "{}", one.name);
+            let is_read = formats.iter().any(|format| *format.name == *one.name);
+            assert_eq!(is_read, one.tells == Tells::Use, "{}", one.name);
             assert!(!one.summary.is_empty() && (one.url.is_empty() || one.url.starts_with("https://")));
         }
     }
@@ -357,6 +425,13 @@ mod tests {
             (good.replace("name = \"a\"", "name = \"A b\""), "`name`: lower-case letters"),
             (good.replace("from = ", "to = "), "`time.from`: is missing"),
             (good.replace("[time]", "[time]\nstep_minutes = 7"), "`chunk_minutes`: has to be a multiple"),
+            (format!("{good}each = \"d\"\n"), "`endpoint.each`: is none of the endpoints above"),
+            (
+                format!("{good}[[endpoint]]\nname = \"d\"\npath = \"/d\"\neach = \"c\"\n"),
+                "`endpoint.each`: needs `{}` in `path`",
+            ),
+            (format!("{good}none_status = 404\n"), "`endpoint.none_status`: is for endpoints with `each`"),
+            (good.replace("\"/c\"", "\"/c/{}\""), "`endpoint.path`: `/path` is expected"),
             (format!("{good}[paging]\nby = \"token\"\n"), "by a token needs"),
             (format!("{good}[paging]\nby = \"page\"\nparameter = \"p\"\n"), "needs `size`, or `pages`"),
             (format!("{good}[paging]\nby = \"magic\"\n"), "unknown variant `magic`"),

@@ -22,7 +22,9 @@ mod round;
 mod window;
 
 pub use cursor::{Cursor, Cursors, Reach, Step};
-pub use describe::{By, Description, DescriptionError, Endpoint, Texts, TimeFormat, Width, Written, builtin};
+pub use describe::{
+    By, Description, DescriptionError, Endpoint, Tells, Texts, TimeFormat, Width, Written, builtin,
+};
 pub use fault::{Fault, PullError};
 pub use health::{EndpointHealth, Health, Outcome};
 pub use round::{Over, Parcel, Round};

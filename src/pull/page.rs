@@ -58,6 +58,45 @@ pub fn read(description: &Description, place: &Place, text: &[u8]) -> Result<Pag
     Ok(Page { rows, next: next(description, place, text, count)? })
 }
 
+/// Takes an answer that is one row.
+pub fn read_single(text: &[u8]) -> Result<Page, Fault> {
+    sound(text)?;
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(changed(text, "", "that is an object"));
+    }
+    Ok(Page { rows: vec![Row { id: hash(text), line: on_one_line(text) }], next: None })
+}
+
+/// What stands for a row that there is not.
+pub fn nothing(name: &str) -> Page {
+    let line = format!("{{\"{name}\":null}}").into_bytes();
+    Page { rows: vec![Row { id: hash(&line), line }], next: None }
+}
+
+impl Row {
+    /// The same of one of several: whose it is stands before what it tells, and it is known by both.
+    #[must_use]
+    pub fn of(self, name: &str, parent: &str) -> Self {
+        let parent = Value::from(parent).to_string();
+        let rest = self.line.strip_prefix(b"{").unwrap_or(&self.line).trim_ascii_start();
+        let comma = if rest == b"}" { "" } else { "," };
+        let mut line = format!("{{\"{name}\":{parent}{comma}").into_bytes();
+        line.extend_from_slice(rest);
+        let mut both = self.id.to_le_bytes().to_vec();
+        both.extend_from_slice(parent.as_bytes());
+        Self { id: hash(&both), line }
+    }
+
+    /// The text at a path of names.
+    pub fn text(&self, path: &str) -> Option<String> {
+        match serde_json::from_slice(find(&self.line, path)?).ok()? {
+            Value::String(text) if (1..=TOKEN_BYTES_MAX).contains(&text.len()) => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}
+
 /// Checks that it is JSON from its beginning to its end.
 fn sound(text: &[u8]) -> Result<(), Fault> {
     let told = |what: &str, at: usize| Fault::NoJson { what: what.to_owned(), at, length: text.len() };
@@ -223,6 +262,19 @@ mod tests {
         assert_eq!(next(offset, Place::Number(4), "[1,2]"), number(6));
         let again = next(TOKEN, Place::Token("q".to_owned()), r#"{"data":[],"m":true,"n":"q"}"#);
         assert!(again.unwrap_err().contains("never end"));
+    }
+
+    #[test]
+    fn a_row_of_one_of_several_says_of_which() {
+        let row = |text: &str| read_single(text.as_bytes()).unwrap().rows.remove(0);
+        let line = |row: Row| String::from_utf8(row.line).unwrap();
+        let (a, b) = (row(r#"{"id":"k"}"#).of("project", "a\"b"), row(r#"{"id":"k"}"#).of("project", "c"));
+        assert_ne!(a.id, b.id);
+        assert_eq!(a.text("id").as_deref(), Some("k"));
+        assert_eq!(line(a), r#"{"project":"a\"b","id":"k"}"#);
+        assert_eq!(line(row(" { } ").of("p", "c")), r#"{"p":"c"}"#);
+        assert_eq!(line(nothing("limit").rows.remove(0).of("p", "c")), r#"{"p":"c","limit":null}"#);
+        assert!(read_single(b"[]").is_err());
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Question<'a> {
     pub width: Option<&'a BTreeMap<String, Texts>>,
     /// From when to when.
     pub span: Span,
+    /// Of which row of another endpoint, where it is asked for each.
+    pub parent: Option<&'a str>,
 }
 
 impl Question<'_> {
@@ -43,7 +45,15 @@ impl Question<'_> {
         if let Place::Link(link) = place {
             return self.beside(link);
         }
-        let mut target = format!("{}{}", self.base.path().trim_end_matches('/'), self.endpoint.path);
+        let mut target = self.base.path().trim_end_matches('/').to_owned();
+        match (self.endpoint.path.split_once("{}"), self.parent) {
+            (Some((before, after)), Some(parent)) => {
+                target.push_str(before);
+                escape(parent, &mut target);
+                target.push_str(after);
+            }
+            _ => target.push_str(&self.endpoint.path),
+        }
         let mut mark = '?';
         for (name, value) in self.parameters(place) {
             target.push(mark);
@@ -136,6 +146,10 @@ mod tests {
     use crate::time::parse;
 
     fn asked(name: &str, endpoint: &str, place: &Place) -> String {
+        asked_of(name, endpoint, place, None)
+    }
+
+    fn asked_of(name: &str, endpoint: &str, place: &Place, parent: Option<&str>) -> String {
         let all = builtin().map_err(|error| error.to_string()).unwrap();
         let description = all.iter().find(|one| one.name == name).unwrap();
         let base = if description.url.is_empty() { "http://127.0.0.1:4000/x/" } else { &description.url };
@@ -146,6 +160,7 @@ mod tests {
             endpoint: &description.endpoint[description.endpoint(endpoint).unwrap()],
             width: description.width.get(&description.default_width).map(|width| &width.query),
             span: Span { from: at("2026-06-01T00:00:00Z"), to: at("2026-06-02T00:00:00Z") },
+            parent,
         };
         question.address(place).map_err(|fault| fault.to_string()).unwrap().to_string()
     }
@@ -204,6 +219,16 @@ mod tests {
         ] {
             assert_eq!(asked(name, endpoint, &place), address);
         }
+    }
+
+    #[test]
+    fn what_is_asked_for_each_row_of_another_has_it_in_its_path() {
+        let keys = |parent| asked_of("openai_keys", "api_keys", &Place::First, Some(parent));
+        let rest = "/api_keys?limit=100&owner_project_access=any";
+        assert_eq!(keys("proj_a"), format!("https://api.openai.com/v1/organization/projects/proj_a{rest}"));
+        // Whatever a provider calls it: it leads nowhere else.
+        let odd = format!("https://api.openai.com/v1/organization/projects/a%2F..%3Fb%23{rest}");
+        assert_eq!(keys("a/..?b#"), odd);
     }
 
     #[test]

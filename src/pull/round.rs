@@ -3,9 +3,10 @@
 use super::asker::Asker;
 use super::budget::Budget;
 use super::cursor::{Cursor, Reach, Step, end_of};
+use super::describe::Endpoint;
 use super::fault::{Fault, PullError};
 use super::health::{EndpointHealth, Health, Outcome};
-use super::page::{self, Page};
+use super::page::{self, Page, Row};
 use super::request::{Place, Question};
 use super::window::Span;
 use crate::config::SourcePlan;
@@ -14,12 +15,14 @@ use crate::net::retry::{Backoff, retry_after};
 use crate::net::trust::TrustError;
 use crate::time::{MINUTE, Timestamp};
 use hyper::Uri;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Pages of one window, at most: more is no window but a mistake.
 const PAGES_MAX: u64 = 100_000;
+/// Rows of an endpoint for each of which another one is asked, at most.
+const PARENTS_MAX: usize = 100_000;
 /// From how many seconds on it is told that clocks are apart.
 const SKEW_SECONDS: i64 = 60;
 /// How far a cursor moves over stretches without rows before that is kept, too.
@@ -57,6 +60,8 @@ pub struct Round {
     pending: Vec<Step>,
     /// How far each endpoint was when that was handed on last.
     kept: Vec<i64>,
+    /// By the number of an endpoint, what others are asked for.
+    parents: BTreeMap<usize, BTreeSet<String>>,
     health: Arc<Health>,
     stop: CancellationToken,
 }
@@ -77,6 +82,7 @@ impl Round {
             cursor,
             pending: Vec::new(),
             kept: vec![i64::MIN; plan.endpoints.len()],
+            parents: BTreeMap::new(),
             plan: Arc::clone(plan),
             health: Arc::clone(health),
             stop: stop.clone(),
@@ -125,6 +131,11 @@ impl Round {
                     at[number] = None;
                     let is_over = matches!(error.fault, Fault::Stopped);
                     self.fail(number, &error);
+                    // What is asked for each of its rows cannot be asked.
+                    for other in self.children(number) {
+                        at[other] = None;
+                        self.fail(other, &error);
+                    }
                     failed.push(*error);
                     if is_over {
                         return Ok(failed);
@@ -136,7 +147,17 @@ impl Round {
     }
 
     fn name(&self, number: usize) -> &str {
-        &self.plan.description.endpoint[self.plan.endpoints[number]].name
+        &self.endpoint(number).name
+    }
+
+    fn endpoint(&self, number: usize) -> &Endpoint {
+        &self.plan.description.endpoint[self.plan.endpoints[number]]
+    }
+
+    /// The endpoints that are asked for each row of this one.
+    fn children(&self, number: usize) -> Vec<usize> {
+        let name = self.name(number);
+        (0..self.plan.endpoints.len()).filter(|other| self.endpoint(*other).each == name).collect()
     }
 
     fn reach(&self, number: usize) -> Option<&Reach> {
@@ -166,42 +187,96 @@ impl Round {
         }
     }
 
-    /// Pulls a window to its last page.
+    /// Pulls a window to its last page, of each row of another endpoint where it is asked for those.
     async fn window(
         &mut self,
         number: usize,
         span: Span,
         take: &mut impl AsyncFnMut(Parcel) -> Result<(), Over>,
     ) -> Result<(), Cut> {
+        let each = &self.endpoint(number).each;
+        if each.is_empty() {
+            if !self.children(number).is_empty() {
+                self.parents.insert(number, BTreeSet::new());
+            }
+            self.pages(number, span, None, take).await?;
+        } else {
+            let other = (0..number).find(|other| self.name(*other) == each);
+            let parents = other.and_then(|other| self.parents.get(&other)).cloned().unwrap_or_default();
+            for parent in parents {
+                self.pages(number, span, Some(&parent), take).await?;
+            }
+        }
+        self.end_window(number, span, take).await.map_err(|Over| Cut::Over)
+    }
+
+    async fn pages(
+        &mut self,
+        number: usize,
+        span: Span,
+        parent: Option<&str>,
+        take: &mut impl AsyncFnMut(Parcel) -> Result<(), Over>,
+    ) -> Result<(), Cut> {
         let plan = Arc::clone(&self.plan);
         let endpoint = &plan.description.endpoint[plan.endpoints[number]];
         let width = plan.width.as_ref().and_then(|name| plan.description.width.get(name));
         let (base, description) = (&plan.base, &plan.description);
-        let question = Question { base, description, endpoint, width: width.map(|width| &width.query), span };
+        let width = width.map(|width| &width.query);
+        let question = Question { base, description, endpoint, width, span, parent };
         let mut place = Place::First;
         for page in 1.. {
             let failed = |(fault, attempts): (Fault, u32)| {
-                let (source_name, endpoint) = (Arc::clone(&plan.name), endpoint.name.clone());
+                let whose = parent.map_or_else(String::new, |parent| format!(" of {parent}"));
+                let (source_name, endpoint) = (Arc::clone(&plan.name), format!("{}{whose}", endpoint.name));
                 Cut::Failed(Box::new(PullError { source_name, endpoint, span, page, attempts, fault }))
             };
             if page > PAGES_MAX {
                 return Err(failed((Fault::Pages(PAGES_MAX), 1)));
             }
             let url = question.address(&place).map_err(|fault| failed((fault, 1)))?;
-            let read = self.ask(number, &url, &place).await.map_err(failed)?;
+            let mut read = self.ask(number, &url, &place).await.map_err(failed)?;
+            if let Some(parent) = parent {
+                read.rows = read.rows.into_iter().map(|row| row.of(&endpoint.each_as, parent)).collect();
+            }
+            self.remember(number, &read.rows);
             self.hand_on(number, span, &read, take).await.map_err(|Over| Cut::Over)?;
             let Some(next) = read.next else { break };
             place = next;
         }
-        self.end_window(number, span, take).await.map_err(|Over| Cut::Over)
+        Ok(())
+    }
+
+    /// Keeps what other endpoints are asked for.
+    fn remember(&mut self, number: usize, rows: &[Row]) {
+        let ids: Vec<&str> =
+            self.children(number).into_iter().map(|other| self.endpoint(other).each_id.as_str()).collect();
+        let found: Vec<String> =
+            ids.iter().flat_map(|id| rows.iter().filter_map(|row| row.text(id))).collect();
+        let Some(known) = self.parents.get_mut(&number) else { return };
+        let room = PARENTS_MAX.saturating_sub(known.len());
+        if found.len() > room {
+            tracing::warn!(
+                "{}: more than {PARENTS_MAX} rows; of the others nothing further is asked",
+                self.plan.place
+            );
+        }
+        known.extend(found.into_iter().take(room));
     }
 
     /// Asks for a page until it is there, it makes no sense any more, or it has taken too long.
     async fn ask(&mut self, number: usize, url: &Uri, place: &Place) -> Result<Page, (Fault, u32)> {
         let started = Arrival::now();
         let health = Arc::clone(&self.health);
+        let (none_status, is_single) = (self.endpoint(number).none_status, self.endpoint(number).single);
         for attempt in 1.. {
-            let asked = self.attempt(url, place).await;
+            let asked = match self.attempt(url).await {
+                Ok(body) if is_single => page::read_single(&body),
+                Ok(body) => page::read(&self.plan.description, place, &body),
+                Err(Fault::Status { code, .. }) if code == none_status => {
+                    Ok(page::nothing(self.name(number)))
+                }
+                Err(fault) => Err(fault),
+            };
             let outcome = asked.as_ref().map_or_else(Outcome::of, |_| Some(Outcome::Ok));
             if let (Some(outcome), Some(endpoint)) = (outcome, health.endpoints.get(number)) {
                 endpoint.count(outcome);
@@ -233,7 +308,7 @@ impl Round {
         Err((Fault::Stopped, 0))
     }
 
-    async fn attempt(&mut self, url: &Uri, place: &Place) -> Result<Page, Fault> {
+    async fn attempt(&mut self, url: &Uri) -> Result<Vec<u8>, Fault> {
         let taken = self.budget.take(now());
         self.health.set_left(self.budget.left());
         taken?;
@@ -255,7 +330,7 @@ impl Round {
                 );
             }
         }
-        page::read(&self.plan.description, place, &reply.body)
+        Ok(reply.body)
     }
 
     /// Hands on the rows of a page that were not handed on before.

@@ -58,6 +58,12 @@ impl Times {
         (from < to).then_some(Span { from, to })
     }
 
+    /// The same of an API that always tells everything: one window for all of it.
+    #[must_use]
+    pub fn in_one(self) -> Self {
+        Self { chunk: i64::MAX / 2, ..self }
+    }
+
     /// Windows of so many minutes.
     pub fn of_minutes(step: u32, chunk: u32, overlap: u32) -> Self {
         let minutes = |count: u32| i64::from(count) * MINUTE;

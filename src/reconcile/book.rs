@@ -163,6 +163,14 @@ impl Book {
         self.put(cell, role, &side, &before);
     }
 
+    /// Sums of a key by day, of one role; of a key for which there was no room, none.
+    pub fn days_of(&self, key: KeyId, role: Role) -> impl Iterator<Item = (Day, Sums)> {
+        let cells = self.cells.range(Cell { key, day: Day(i32::MIN), model: 0 }..);
+        cells
+            .take_while(move |(cell, _)| cell.key == key)
+            .map(move |(cell, sides)| (cell.day, sides[role as usize].all))
+    }
+
     /// Adds a line of a bill.
     pub fn add_line(&mut self, line: &Line, key: KeyId, hint: &str, prices: &Prices) {
         let extent = &mut self.extents[Role::Invoice as usize];

@@ -26,6 +26,7 @@ pub use export::{csv, json, markdown};
 pub use names::{KeyNames, NamesError};
 pub use sums::{Side, Sums};
 pub use text::text;
+pub(crate) use text::{count, money, short, thousands, wrapped};
 
 /// What a record is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

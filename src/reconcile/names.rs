@@ -1,12 +1,10 @@
 //! Which names mean one key, and whose it is: logs, usage and invoices often name the same key in three ways.
 
+use crate::inventory::{Own, OwnError};
 use crate::key::{KeyId, KeyNamer};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// Entries of the file.
-const KEYS_MAX: usize = 1_000_000;
 /// Longest name or team that is kept.
 const TEXT_MAX: usize = 128;
 
@@ -26,57 +24,25 @@ struct Entry {
     team: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    key: Vec<KeyEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyEntry {
-    /// Every name by which logs, usage or invoices know it: a masked key, its identifier at the provider, a hash.
-    names: Vec<String>,
-    /// What to call it.
-    #[serde(default)]
-    name: String,
-    /// The team or workflow that uses it.
-    #[serde(default)]
-    team: String,
-}
-
 /// A file of names that cannot be used. Tells no name: it might be a key.
 #[derive(Debug, Error)]
 pub enum NamesError {
-    /// Not TOML of the right shape.
-    #[error("{0}")]
-    Toml(String),
-    /// An entry without names.
-    #[error("entry {0} of [[key]] has no names")]
-    Empty(usize),
+    /// No file of keys.
+    #[error(transparent)]
+    Own(#[from] OwnError),
     /// One name in two entries.
     #[error("entries {0} and {1} of [[key]] have a name in common")]
     Twice(usize, usize),
-    /// Too many.
-    #[error("more than {KEYS_MAX} entries of [[key]]")]
-    TooMany,
 }
 
 impl KeyNames {
     /// Reads a file of `[[key]]`. What may be shown of names is what the redactor behind `clean` leaves of them.
     pub fn read(text: &str, namer: &KeyNamer, clean: impl Fn(&str) -> String) -> Result<Self, NamesError> {
-        // The message of the parser would quote a line of the file.
-        let file: File = toml::from_str(text)
-            .map_err(|error: toml::de::Error| NamesError::Toml(error.message().to_owned()))?;
-        if file.key.len() > KEYS_MAX {
-            return Err(NamesError::TooMany);
-        }
         let mut known = Self::default();
-        for (at, entry) in file.key.iter().enumerate() {
-            let ids: Vec<KeyId> = entry.names.iter().map(|name| namer.id(name.trim().as_bytes())).collect();
-            let id = *ids.first().ok_or(NamesError::Empty(at + 1))?;
-            let number = u32::try_from(at).map_err(|_| NamesError::TooMany)?;
+        for (at, entry) in Own::parse(text)?.key.iter().enumerate() {
+            let ids: Vec<KeyId> = entry.all_names().map(|name| namer.id(name.as_bytes())).collect();
+            let Some(id) = ids.first().copied() else { continue };
+            let number = u32::try_from(at).map_err(|_| OwnError::TooMany)?;
             for id in ids {
                 match known.by_id.insert(id, number) {
                     Some(other) if other != number => {

@@ -255,7 +255,7 @@ fn cell(row: &Row, name: &str) -> String {
 }
 
 /// The end of a text tells keys apart, the middle does not.
-fn short(text: &str, width: usize) -> String {
+pub(crate) fn short(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.to_owned();
@@ -265,7 +265,7 @@ fn short(text: &str, width: usize) -> String {
 }
 
 /// Breaks a text at its spaces; lines after the first begin with `indent`.
-fn wrapped(text: &str, indent: &str) -> String {
+pub(crate) fn wrapped(text: &str, indent: &str) -> String {
     let mut lines = String::new();
     let mut width = indent.chars().count();
     for word in text.split(' ') {
@@ -285,7 +285,7 @@ fn wrapped(text: &str, indent: &str) -> String {
 }
 
 /// `1 record`, `1,234 records`
-pub(super) fn count(count: u64, what: &str) -> String {
+pub(crate) fn count(count: u64, what: &str) -> String {
     format!("{} {what}{}", thousands(count.into()), if count == 1 { "" } else { "s" })
 }
 
@@ -295,7 +295,7 @@ pub(super) fn second(at: Timestamp) -> Timestamp {
 }
 
 /// `1,234`
-pub(super) fn thousands(count: i128) -> String {
+pub(crate) fn thousands(count: i128) -> String {
     let digits = count.abs().to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -324,7 +324,7 @@ fn signed_plain(nano: i128) -> String {
 }
 
 /// `$1,234.50`
-pub(super) fn money(nano: i128) -> String {
+pub(crate) fn money(nano: i128) -> String {
     if nano < 0 { format!("-${}", plain(-nano)) } else { format!("${}", plain(nano)) }
 }
 

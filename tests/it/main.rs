@@ -21,6 +21,7 @@ mod explain;
 mod formats;
 mod halves;
 mod incidents;
+mod inventory;
 mod investigate;
 mod investigate_forms;
 mod journal;

@@ -8,8 +8,9 @@ use crate::cli::replay::{self, Reading, Setup};
 use crate::cli::{Failure, exit, print, tell};
 use crate::encode::{Palette, Visible};
 use crate::engine::Outcome;
+use crate::inventory::Own;
 use crate::investigate::{
-    Catalogue, Gather, Gathered, Inventory, Known, Moment, Question, Report, attribute, report, show,
+    Catalogue, Gather, Gathered, Known, Moment, Question, Report, attribute, report, show,
 };
 use crate::shard::{Event, Witnessed};
 use crate::time::{Timestamp, parse};
@@ -196,8 +197,7 @@ fn known(args: &InvestigateArgs, catalogue: &Catalogue) -> Result<Known, Failure
     }
     let inventory = args.inventory.as_deref().map(|path| {
         let text = read(path)?;
-        Inventory::parse(&text)
-            .map_err(|error| Failure::new(exit::CONFIG, anyhow!("{}: {error}", path.display())))
+        Own::parse(&text).map_err(|error| Failure::new(exit::CONFIG, anyhow!("{}: {error}", path.display())))
     });
     Ok(Known {
         provider: args.provider.clone().unwrap_or_default(),
