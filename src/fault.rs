@@ -1,5 +1,6 @@
-//! Mistakes made on purpose, to see that the tests notice them. In builds with the feature `planted-faults`,
-//! `KEYHOUND_FAULT` names one that is made and `KEYHOUND_CRASH_AT` a step that is the last; in all others this is nothing.
+//! Mistakes made on purpose, to see that the tests notice them. In debug builds `KEYHOUND_FAULT`
+//! names one that is made and `KEYHOUND_CRASH_AT` a step that is the last; in release builds this is nothing. No feature
+//! switches it, for then everything would be built once more to try the tests.
 
 /// A mistake that a program like this one could make. `tests/planted/faults` names the tests that notice it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +48,7 @@ impl Mistake {
 
 pub use plant::{planted, scatter, step};
 
-#[cfg(not(feature = "planted-faults"))]
+#[cfg(not(debug_assertions))]
 mod plant {
     use super::Mistake;
 
@@ -66,7 +67,7 @@ mod plant {
     pub const fn step(_: &str) {}
 }
 
-#[cfg(feature = "planted-faults")]
+#[cfg(debug_assertions)]
 #[allow(clippy::disallowed_methods, reason = "no setting of the program, but of its tests")]
 mod plant {
     use super::Mistake;

@@ -16,7 +16,7 @@ mod proxy;
 mod security;
 mod repartition;
 mod speed;
-#[cfg(feature = "planted-faults")]
+#[cfg(debug_assertions)]
 mod steps;
 mod storms;
 mod support;

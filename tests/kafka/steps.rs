@@ -1,5 +1,5 @@
 //! Workers that end at a named step of committing, restoring and handing over, one step after the other: every alert is
-//! there once. `cargo test --features planted-faults --test kafka steps -- --nocapture`.
+//! there once. `cargo test --test kafka steps -- --nocapture`.
 
 use crate::broker::Broker;
 use crate::support::*;

@@ -278,7 +278,7 @@ impl Worker {
     }
 
     /// The signal that ended it.
-    #[cfg(feature = "planted-faults")]
+    #[cfg(debug_assertions)]
     pub fn signal_it_ended_by(&mut self) -> Option<i32> {
         std::os::unix::process::ExitStatusExt::signal(&self.child.wait().unwrap())
     }

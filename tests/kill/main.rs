@@ -14,7 +14,7 @@ mod power;
 mod pull;
 mod records;
 mod short;
-#[cfg(feature = "planted-faults")]
+#[cfg(debug_assertions)]
 mod steps;
 
 use records::{Random, lines};

@@ -194,10 +194,10 @@ fn each_row_that_is_pulled_counts_once_however_often_the_run_is_killed() {
 }
 
 /// Steps of taking a page, as `fault::step` names them: written, on disk, and known to the file that outlives the spool.
-#[cfg(feature = "planted-faults")]
+#[cfg(debug_assertions)]
 const STEPS: [&str; 4] = ["posted_written", "posted_forced", "cursors_due", "cursors_kept"];
 
-#[cfg(feature = "planted-faults")]
+#[cfg(debug_assertions)]
 #[test]
 fn a_run_that_pulls_may_end_at_any_step() {
     let url = api();

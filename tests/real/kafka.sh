@@ -20,12 +20,7 @@ build=()
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 cargo test --locked "${build[@]}" --test kafka -- --test-threads=1 --nocapture $only 2>&1 | tee "$log" |
-  grep --line-buffered -E '^(test |[0-9]+ |KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost' ||
+  grep --line-buffered -E '^(test |[0-9]+ |[a-z_]+: [0-9]+ end|KAFKA|thread|in vain|seed|skipped|latency|kills|network|recover)|panicked|lost' ||
   # What it says of a failure, the workers' logs among it, may be long; without it nobody knows why.
   { grep -A 40 panicked "$log" | cut -c 1-1000 | head -400 >&2; exit 1; }
-if [ -z "${KAFKA_SPEED:-}" ] && [[ "${only:-steps}" == steps ]]; then
-  # Steps at which a worker can be made to end are in no other build.
-  cargo test --locked --features planted-faults --test kafka -- --nocapture steps 2>&1 |
-    grep -E '^(test |[0-9]+ |[a-z_]+: [0-9]+ end)|panicked'
-fi
 echo "ok: kafka $(sed -n 's/.*<artifactId>kafka_2.13<.*<version>\(.*\)<\/version>.*/\1/p' tests/real/kafka/pom.xml)"
