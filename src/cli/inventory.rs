@@ -7,7 +7,7 @@ use super::{Failure, check, exit, print, tell};
 use crate::encode::{Palette, Visible};
 use crate::engine::clock::now;
 use crate::inventory::{
-    Joining, Level, Lists, Settings, Shown, Uses, join, json, markdown, tellers, text, toml,
+    Joining, Level, ListError, Lists, Settings, Shown, Uses, join, json, markdown, tellers, text, toml,
 };
 use crate::investigate::Catalogue;
 use crate::reconcile::{Book, KeyNames, Limits, Role};
@@ -123,13 +123,14 @@ fn lists(args: &InventoryArgs, clean: &dyn Fn(&str) -> String) -> Result<Lists, 
     for path in &args.keys {
         let bytes = read(path)?;
         let unread = lists.unread_count;
-        let added = if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("toml")) {
-            let text = String::from_utf8(bytes)
-                .map_err(|_| failed(exit::CONFIG, path, anyhow!("is not UTF-8 text")))?;
-            lists.add_own(&text).map_err(|error| failed(exit::CONFIG, path, error))
-        } else {
-            lists.add_json(&bytes).map_err(|error| failed(exit::DATA, path, error))
-        };
+        let added = lists.add_file(path, &bytes).map_err(|error| {
+            let code = if matches!(error, ListError::Own(_) | ListError::NoText) {
+                exit::CONFIG
+            } else {
+                exit::DATA
+            };
+            failed(code, path, error)
+        });
         let name = path.display().to_string();
         if !args.quiet {
             for why in lists.unread.drain(..) {

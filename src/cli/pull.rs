@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// What can be asked; a test holds it against the descriptions.
-const PROVIDER: &str = "openai_usage, openai_costs, openai_audit, anthropic_usage, anthropic_cost, openrouter_activity, \
+const PROVIDER: &str = "openai_usage, openai_costs, openai_audit, anthropic_usage, anthropic_cost, anthropic_activity, openrouter_activity, \
                         litellm_spend, litellm_activity; lists of keys: openai_keys, anthropic_keys, openrouter_keys, \
                         litellm_keys; a name of `[sources]` in the configuration, or a file that describes \
                         an API (docs/pull.md)";

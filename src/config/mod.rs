@@ -65,6 +65,8 @@ pub struct Config {
     pub networks: NetworksConfig,
     /// Whom to look out for.
     pub watch_list: WatchListConfig,
+    /// Which keys there are.
+    pub inventory: InventoryConfig,
     /// How keys in somebody else's hands are told.
     pub incidents: IncidentConfig,
     /// Records by HTTP.
@@ -100,6 +102,7 @@ impl Default for Config {
             prices: PricesConfig::default(),
             networks: NetworksConfig::default(),
             watch_list: WatchListConfig::default(),
+            inventory: InventoryConfig::default(),
             incidents: IncidentConfig::default(),
             listen: ListenConfig::default(),
             sources: BTreeMap::new(),
@@ -205,6 +208,14 @@ pub struct PricesConfig {
 pub struct NetworksConfig {
     /// Tables of address ranges and databases in MaxMind's form; what one does not know a later one may.
     pub tables: Vec<PathBuf>,
+}
+
+/// Which keys there are.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InventoryConfig {
+    /// Lists of keys: what `keyhound pull` tells of them, or files of `[[key]]` (`.toml`). Read when the configuration is.
+    pub files: Vec<PathBuf>,
 }
 
 /// Whom to look out for.

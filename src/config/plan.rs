@@ -5,6 +5,7 @@ use super::{kafka, locate, sinks, sources};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
 use crate::incident::{IncidentConfig, IncidentSettings};
+use crate::inventory::{Lists, Register};
 use crate::join::JoinSettings;
 use crate::key::{KeyNamer, leading_u64};
 use crate::money::NanoUsd;
@@ -86,8 +87,10 @@ impl Plan {
         let known = Formats::builtin();
         let known: Vec<&str> = known.iter().map(|format| &*format.name).collect();
         let formats = Formats::with(super::formats::formats(&config.format, &known)?);
-        let rulebook =
-            Rulebook { formats, hash_key: hash_key(&salt), namer, redactor, prices: prices(config)? };
+        let register = register(config, &namer, &redactor)?;
+        let keys = keys.with(register.clone());
+        let (hash_key, prices) = (hash_key(&salt), prices(config)?);
+        let rulebook = Rulebook { formats, namer, redactor, prices, register, hash_key };
         let networks = Arc::new(networks(config)?);
         let incidents = IncidentSettings {
             threshold_nats: config.incidents.threshold_nats,
@@ -263,6 +266,27 @@ fn networks(config: &Config) -> Result<Networks, ConfigError> {
     }
     Networks::load(files)
         .map_err(|error| ConfigError::setting(&["networks", "tables"], format!("`networks.tables`: {error}")))
+}
+
+/// The keys of all lists, by what may be shown of their names.
+fn register(
+    config: &Config,
+    namer: &KeyNamer,
+    redactor: &Redactor,
+) -> Result<Option<Arc<Register>>, ConfigError> {
+    const SETTING: &[&str] = &["inventory", "files"];
+    let mut lists = Lists::default();
+    for path in &config.inventory.files {
+        let text = read(path, SETTING)?;
+        lists.add_file(path, text.as_bytes()).map_err(|error| {
+            ConfigError::setting(SETTING, format!("`inventory.files`: `{}`: {error}", path.display()))
+        })?;
+    }
+    lists.settle();
+    for key in &mut lists.keys {
+        key.name = redactor.clean(key.name.as_bytes());
+    }
+    Ok((!lists.keys.is_empty()).then(|| Arc::new(Register::new(lists, namer))))
 }
 
 /// The entries of all lists.

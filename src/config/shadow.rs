@@ -11,6 +11,7 @@ const SAME: &[&str] = &[
     "input.join_minutes",
     "input.lateness_minutes",
     "input.poll_ms",
+    "inventory",
     "limits.join_entries_max",
     "prices",
 ];

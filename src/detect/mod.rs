@@ -19,6 +19,7 @@ mod repeated_request;
 mod revoked_key;
 mod silence;
 mod unknown_model;
+mod unlisted_key;
 mod unknown_source_ip;
 mod volume_spike;
 mod watch_list;
@@ -80,6 +81,7 @@ pub const ALL: &[Detector] = &[
     burn_rate::DETECTOR,
     young_key::DETECTOR,
     silence::DETECTOR,
+    unlisted_key::DETECTOR,
 ];
 
 /// Whether a person is called where this detector speaks up.

@@ -75,6 +75,9 @@ pub struct KeyProfile {
     /// It is there to be found by thieves: nobody may use it. The configuration's, too.
     #[serde(skip)]
     pub is_canary: bool,
+    /// There are lists of keys, and it is in none. The configuration's, too.
+    #[serde(skip)]
+    pub is_unlisted: bool,
     /// Daily amounts at which its owner wants to hear of spending; empty for the defaults.
     #[serde(skip)]
     pub amounts: Arc<[NanoUsd]>,

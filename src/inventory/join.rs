@@ -2,15 +2,12 @@
 
 use super::finding::{Finding, Subject, findings};
 use super::list::{Listed, Lists, Teller};
-use super::row::is_mask;
+use super::register::{Found, Register, is_no_key};
 use super::used::{Used, Uses};
 use crate::investigate::Catalogue;
-use crate::key::{KeyId, KeyNamer};
+use crate::key::KeyNamer;
 use crate::time::{DAY, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Fewest characters of a key's end by which it is known.
-const TAIL_MIN: usize = 4;
+use std::collections::BTreeSet;
 
 /// From when on something is told.
 #[derive(Clone, Copy, Debug)]
@@ -102,91 +99,33 @@ pub fn join(
     catalogue: &Catalogue,
     settings: &Settings,
 ) -> Joining {
-    let mut by_id: BTreeMap<KeyId, usize> = BTreeMap::new();
-    // By the ends of masks, so that few have to be compared.
-    let mut by_tail: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let tellers: BTreeSet<Teller> = lists.tellers().map(|(teller, _)| teller).collect();
-    let mut keys: Vec<Joined> =
-        lists.keys.into_iter().map(|listed| Joined { listed, used: Vec::new() }).collect();
-    for (at, key) in keys.iter().enumerate() {
-        // A mask is what some logs hold: they name the key by it.
-        for name in key.listed.ids.iter().chain(&key.listed.masks) {
-            by_id.entry(namer.id(name.as_bytes())).or_insert(at);
-            by_id.entry(namer.id(name.to_ascii_lowercase().as_bytes())).or_insert(at);
-        }
-        for mask in &key.listed.masks {
-            if let Some(tail) = tail(mask) {
-                by_tail.entry(tail.to_owned()).or_default().push(at);
-            }
-        }
-    }
+    let register = Register::new(lists, namer);
+    let mut use_of: Vec<Vec<Used>> = vec![Vec::new(); register.keys().len()];
     let mut strangers = Vec::new();
     for (id, used) in &uses.keys {
-        let found = match by_id.get(id) {
-            Some(at) => Ok(*at),
-            None => by_mask(used, &keys, &by_tail),
-        };
-        match found {
-            Ok(at) => keys[at].used.push(used.clone()),
-            Err(why) => {
-                let why = match why {
-                    Why::Unlisted => of_whom(used, &tellers, catalogue),
-                    why => why,
-                };
-                strangers.push(Stranger { used: used.clone(), why });
+        let why = match register.find(*id, &used.hint) {
+            Found::Key(number) => {
+                use_of[number].push(used.clone());
+                continue;
             }
-        }
+            Found::OneOf(numbers) => {
+                Why::Ambiguous(numbers.iter().map(|number| called(&register.keys()[*number])).collect())
+            }
+            Found::Nothing => of_whom(used, &tellers, catalogue),
+        };
+        strangers.push(Stranger { used: used.clone(), why });
     }
+    let keys = register.into_keys().into_iter().zip(use_of);
+    let keys: Vec<Joined> = keys.map(|(listed, used)| Joined { listed, used }).collect();
     let subject = Subject { keys: &keys, strangers: &strangers, uses, catalogue, settings };
     let findings = findings(&subject);
     Joining { keys, strangers, findings }
 }
 
-/// The listed key of which the same is left as of this one.
-fn by_mask(used: &Used, keys: &[Joined], by_tail: &BTreeMap<String, Vec<usize>>) -> Result<usize, Why> {
-    let hint = used.hint.as_str();
-    let Some(tail) = tail(hint).filter(|_| is_mask(hint)) else { return Err(Why::Unlisted) };
-    let agree = by_tail.get(tail).into_iter().flatten().copied().filter(|at| {
-        let masks = &keys[*at].listed.masks;
-        masks.iter().any(|mask| heads_agree(head(hint), head(mask)))
-    });
-    let mut found: Vec<usize> = agree.collect();
-    found.dedup();
-    match found.as_slice() {
-        [] => Err(Why::Unlisted),
-        [at] => Ok(*at),
-        several => Err(Why::Ambiguous(several.iter().map(|at| called(&keys[*at].listed)).collect())),
-    }
-}
-
 /// What to call a listed key.
 pub fn called(listed: &Listed) -> String {
     if listed.name.is_empty() { listed.shown().to_owned() } else { listed.name.clone() }
-}
-
-/// The last four characters behind what was left out.
-fn tail(mask: &str) -> Option<&str> {
-    let end = mask.rfind(['.', '…', '*']).map_or(mask, |at| mask[at..].trim_start_matches(['.', '…', '*']));
-    let start = end.char_indices().rev().nth(TAIL_MIN - 1).map(|(at, _)| at)?;
-    Some(&end[start..])
-}
-
-fn head(mask: &str) -> &str {
-    mask.find("...").or_else(|| mask.find(['…', '*'])).map_or(mask, |at| &mask[..at])
-}
-
-/// Of two beginnings of one key the shorter begins the longer.
-fn heads_agree(one: &str, other: &str) -> bool {
-    one.starts_with(other) || other.starts_with(one)
-}
-
-/// What stands for all keys of somebody, as formats name it, and for none.
-fn is_no_key(hint: &str) -> bool {
-    let stands_for_more = ["proj_", "wrkspc_", "user-", "user_", "org-"];
-    hint.is_empty()
-        || matches!(hint, "no-key" | "no-workspace" | "organization")
-        || hint.contains('@')
-        || stands_for_more.iter().any(|start| hint.starts_with(start))
 }
 
 /// Whether a list should have had it.
@@ -200,25 +139,5 @@ fn of_whom(used: &Used, tellers: &BTreeSet<Teller>, catalogue: &Catalogue) -> Wh
     match providers.first() {
         Some(provider) if !providers.iter().any(is_expected) => Why::NoList((*provider).to_owned()),
         _ => Why::Unlisted,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn masks_are_compared_by_what_is_left_on_both_sides() {
-        for (one, other, agree) in [
-            ("...3f9c", "sk-abc...3f9c", true),
-            ("sk-proj-****3f9c", "sk-...3f9c", true),
-            ("sk-proj-****3f9c", "sk-ant...3f9c", false),
-            ("...3f9c", "sk-abc...3f9d", false),
-            ("sk-…xx3f9c", "sk-a***3f9c", true),
-        ] {
-            let found = tail(one) == tail(other) && heads_agree(head(one), head(other));
-            assert_eq!(found, agree, "{one} {other}");
-        }
-        assert_eq!((tail("...9c"), tail("***")), (None, None));
     }
 }

@@ -5,6 +5,7 @@ use super::row::{self, Project, Row};
 use crate::time::Timestamp;
 use serde_json::{Deserializer, Value};
 use std::collections::BTreeMap;
+use std::path::Path;
 use thiserror::Error;
 
 /// Keys of all lists.
@@ -144,6 +145,9 @@ pub enum ListError {
     /// A file of one's own that cannot be used.
     #[error(transparent)]
     Own(#[from] OwnError),
+    /// A file of one's own that is no text.
+    #[error("is not UTF-8 text")]
+    NoText,
     /// No JSON from some place on.
     #[error("is no JSON at line {line}, column {column}; {what}")]
     Json {
@@ -178,6 +182,14 @@ pub struct Lists {
 }
 
 impl Lists {
+    /// Adds a file: one of one's own if its name ends in `.toml`.
+    pub fn add_file(&mut self, path: &Path, bytes: &[u8]) -> Result<(), ListError> {
+        if path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("toml")) {
+            return self.add_json(bytes);
+        }
+        self.add_own(std::str::from_utf8(bytes).map_err(|_| ListError::NoText)?)
+    }
+
     /// Adds a file of one's own. Limits of an account that a key of it shares are not told there.
     pub fn add_own(&mut self, text: &str) -> Result<(), ListError> {
         for entry in Own::parse(text)?.key {

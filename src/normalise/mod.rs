@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::decode::Formats;
 use crate::decode::draft::{Draft, Fault, Read};
 use crate::fault::{Mistake, planted};
+use crate::inventory::Register;
 use crate::json::Str;
 use crate::key::{KeyId, KeyNamer, leading_u64, may_be_secret, write_hint, write_tail};
 use crate::money::NanoUsd;
@@ -53,6 +54,8 @@ pub struct Rulebook {
     pub redactor: Redactor,
     /// Prices and canonical model names.
     pub prices: Prices,
+    /// Keys that are listed: their names, where records have none.
+    pub register: Option<Arc<Register>>,
     /// Key of the hash over request identifiers.
     pub hash_key: (u64, u64),
 }
@@ -128,7 +131,7 @@ impl Normaliser {
             time,
             key,
             key_hint,
-            key_alias: self.text(draft.key_alias, batch),
+            key_alias: self.alias(draft, key, key_hint, batch),
             model,
             tokens,
             requests: u32::try_from(requests.unwrap_or(0)).unwrap_or(u32::MAX),
@@ -149,6 +152,22 @@ impl Normaliser {
         // A counter starts long before it is told: how far time has come is told by where it ends.
         batch.push(record, if draft.cumulative { record.end() } else { time.at });
         Ok(())
+    }
+
+    /// What the record calls its key, else what a list does.
+    #[inline]
+    fn alias(&mut self, draft: &Draft<'_>, key: KeyId, hint: Text, batch: &mut Batch) -> Text {
+        match &self.rules.register {
+            Some(register) if draft.key_alias.is_empty() => {
+                let name = register.name(key, batch.text(hint));
+                if name.is_empty() {
+                    Text::NONE
+                } else {
+                    batch.store(|out| out.extend_from_slice(name.as_bytes()))
+                }
+            }
+            _ => self.text(draft.key_alias, batch),
+        }
     }
 
     fn key(&mut self, written: Str<'_>, batch: &mut Batch) -> Read<(KeyId, Text)> {

@@ -380,12 +380,13 @@ fn is_name(text: &str) -> bool {
 }
 
 /// The descriptions that come with the program.
-const BUILTIN: [&str; 12] = [
+const BUILTIN: [&str; 13] = [
     include_str!("../../config/providers/openai_usage.toml"),
     include_str!("../../config/providers/openai_costs.toml"),
     include_str!("../../config/providers/openai_audit.toml"),
     include_str!("../../config/providers/anthropic_usage.toml"),
     include_str!("../../config/providers/anthropic_cost.toml"),
+    include_str!("../../config/providers/anthropic_activity.toml"),
     include_str!("../../config/providers/openrouter_activity.toml"),
     include_str!("../../config/providers/litellm_spend.toml"),
     include_str!("../../config/providers/litellm_activity.toml"),

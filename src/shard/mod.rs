@@ -27,6 +27,7 @@ pub use witness::Witnessed;
 use crate::baseline::BaselineSettings;
 use crate::detect::{Alert, KeyProfile, Ruleset};
 use crate::incident::{Fleet, IncidentSettings, Observer};
+use crate::inventory::Register;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::networks::Networks;
@@ -74,6 +75,8 @@ pub struct ShardSettings {
 #[derive(Clone, Debug)]
 pub struct KeyRules {
     list: Vec<KeyRule>,
+    /// Keys that are listed, if any are.
+    register: Option<Arc<Register>>,
     /// What the other keys have: one for all of them.
     no_alias: Arc<str>,
     no_amounts: Arc<[NanoUsd]>,
@@ -82,7 +85,13 @@ pub struct KeyRules {
 impl KeyRules {
     /// These settings, for the keys that have some.
     pub fn new(list: Vec<KeyRule>) -> Self {
-        Self { list, no_alias: Arc::from(""), no_amounts: Arc::from([]) }
+        Self { list, register: None, no_alias: Arc::from(""), no_amounts: Arc::from([]) }
+    }
+
+    /// The same, where it is known which keys there are.
+    #[must_use]
+    pub fn with(self, register: Option<Arc<Register>>) -> Self {
+        Self { register, ..self }
     }
 
     /// What is known of a key besides its use.
@@ -97,6 +106,7 @@ impl KeyRules {
             alias: if alias.is_empty() { Arc::clone(&self.no_alias) } else { alias.into() },
             zone: rule.map_or(0, |rule| rule.zone),
             is_canary: rule.is_some_and(|rule| rule.is_canary),
+            is_unlisted: self.register.as_ref().is_some_and(|register| register.misses(id, hint)),
             amounts: Arc::clone(rule.map_or(&self.no_amounts, |rule| &rule.amounts)),
             budget: rule.map_or(NanoUsd::ZERO, |rule| rule.budget),
         }

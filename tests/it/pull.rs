@@ -81,6 +81,7 @@ fn what_each_provider_answers_is_read() {
         ("openai_audit", &[]),
         ("anthropic_usage", &[]),
         ("anthropic_cost", &[]),
+        ("anthropic_activity", &[]),
         ("openrouter_activity", &["--since", "2d", "--until", "1d"]),
         ("litellm_spend", &[]),
         ("litellm_activity", &[]),

@@ -118,8 +118,27 @@ fn numbers(shot: &Shot) -> Line {
         .and(Look::Plain, format!("  records {}  ", count(input.processed)))
         .and(rejects, format!("rejects {}", count(input.rejected)))
         .and(Look::Plain, format!("  lag {}", input.lag_seconds.map_or_else(|| "-".to_owned(), lasting)))
+        .and(sources(shot).0, sources(shot).1)
         .and(Look::Plain, format!("  keys {}  day {}", count(status.state.keys), usd(spend.all.day_cost_usd)))
         .and(sinks(shot).0, sinks(shot).1)
+}
+
+/// The source that is farthest behind, or those that fail.
+fn sources(shot: &Shot) -> (Look, String) {
+    let sources = &shot.status.sources;
+    let bad: Vec<String> =
+        sources.iter().filter(|source| source.failing).map(|source| clean(&source.name)).collect();
+    if !bad.is_empty() {
+        return (Look::Bad, format!("  pull fails {}", bad.join(" ")));
+    }
+    #[allow(clippy::cast_precision_loss, reason = "seconds")]
+    match sources.iter().max_by_key(|source| source.lag_seconds.unwrap_or(u64::MAX)) {
+        Some(source) => {
+            let lag = source.lag_seconds.map_or_else(|| "-".to_owned(), |lag| lasting(lag as f64));
+            (Look::Plain, format!("  {} {lag}", clean(&source.name)))
+        }
+        None => (Look::Plain, String::new()),
+    }
 }
 
 fn sinks(shot: &Shot) -> (Look, String) {

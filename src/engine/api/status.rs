@@ -5,6 +5,7 @@ use crate::engine::clock;
 use crate::engine::memory;
 use crate::engine::outbox::{Attempt, Traffic};
 use crate::engine::totals::Totals;
+use crate::pull::{EndpointHealth, Health};
 use crate::record::Reason;
 use crate::time::{SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Status {
     pub alerts_open: BySeverity,
     /// Each sink.
     pub sinks: Vec<SinkRow>,
+    /// Each API that is asked for usage.
+    #[serde(default)]
+    pub sources: Vec<SourceRow>,
     /// The last checkpoint, with `--state`.
     pub checkpoint: Option<CheckpointRow>,
     /// With `--kafka`.
@@ -113,6 +117,21 @@ pub struct SinkRow {
     pub failed: u64,
 }
 
+/// An API that is asked for usage.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SourceRow {
+    /// Its name.
+    pub name: String,
+    /// An endpoint of it could not be read when it was asked last.
+    pub failing: bool,
+    /// How far the endpoint is behind now that is farthest, in seconds; `None` before anything was read.
+    pub lag_seconds: Option<u64>,
+    /// Rows that were taken.
+    pub rows: u64,
+    /// Rows of them that are no records.
+    pub rejected: u64,
+}
+
 /// A checkpoint.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CheckpointRow {
@@ -177,6 +196,7 @@ impl Status {
             incidents_open: gauges.open.all_incidents(),
             alerts_open: BySeverity::alerts(&gauges.open),
             sinks: totals.sinks.iter().map(|(name, traffic)| SinkRow::of(name, traffic)).collect(),
+            sources: totals.pulled.iter().map(|source| SourceRow::of(source, now)).collect(),
             checkpoint: totals.checkpoints.as_ref().map(|(made, last)| CheckpointRow {
                 made: *made,
                 at: (*made > 0).then(|| last.at.to_string()),
@@ -217,6 +237,19 @@ impl Input {
             watermark: totals.watermark.filter(|at| *at > Timestamp::MIN).map(|at| at.to_string()),
             lag_seconds: totals.latest.map(|latest| (now.as_secs_f64() - latest.as_secs_f64()).round()),
             latency_p99_seconds: totals.latency.quantile(0.99),
+        }
+    }
+}
+
+impl SourceRow {
+    fn of(source: &Health, now: Timestamp) -> Self {
+        let oldest = source.endpoints.iter().map(EndpointHealth::reached).filter(|at| *at > 0).min();
+        Self {
+            name: source.name.to_string(),
+            failing: source.endpoints.iter().any(EndpointHealth::is_failing),
+            lag_seconds: oldest.map(|at| u64::try_from(now.0 / SECOND - at).unwrap_or(0)),
+            rows: source.endpoints.iter().map(|endpoint| endpoint.rows()[0]).sum(),
+            rejected: source.endpoints.iter().map(EndpointHealth::rejected).sum(),
         }
     }
 }
