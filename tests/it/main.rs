@@ -33,6 +33,7 @@ mod listen;
 mod listen_kept;
 mod live;
 mod mail;
+mod manual;
 mod metrics;
 mod notify;
 mod odd_places;
