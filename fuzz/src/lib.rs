@@ -6,7 +6,9 @@
 pub mod config;
 pub mod decode;
 pub mod frame;
+pub mod inventory;
 pub mod json;
+pub mod protobuf;
 pub mod secrets;
 pub mod time;
 
