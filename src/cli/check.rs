@@ -80,7 +80,7 @@ fn sources(sources: &[Arc<SourcePlan>]) -> String {
 fn contain(plan: Option<&ContainPlan>) -> String {
     let Some(plan) = plan else { return "none".to_owned() };
     let rules: Vec<String> = plan.rules.iter().map(|rule| rule.summary()).collect();
-    let told = format!("{}; at most {} keys in 24 hours", rules.join(", then "), plan.per_day);
+    let told = format!("{}; at most {} actions in 24 hours", rules.join(", then "), plan.per_day);
     Visible(&clean(&told)).to_string()
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContainmentConfig {
-    /// How many keys something is done about within 24 hours, whatever the rules.
+    /// How much is done within 24 hours, whatever the rules: each rule for each incident counts.
     pub actions_per_day_max: u32,
     /// How old the last record of an incident may be, by the clock, in minutes.
     pub recent_minutes: u32,
@@ -146,7 +146,7 @@ pub struct NamedKey {
 /// The policy, checked.
 #[derive(Debug)]
 pub struct ContainPlan {
-    /// How many keys something is done about within 24 hours.
+    /// How much is done within 24 hours: each rule for each incident counts.
     pub per_day: usize,
     /// How old the last record of an incident may be, in nanoseconds.
     pub recent: i64,

@@ -104,7 +104,7 @@ impl Book {
         self.days.get(id).is_some_and(|(at, _)| now.0.saturating_sub(at.0) < DAY)
     }
 
-    /// About how many keys something was done within 24 hours, or would have been.
+    /// How much was done within 24 hours, or would have been: each rule for each incident counts.
     pub fn spent(&self, now: Timestamp, is_dry: bool) -> usize {
         let is_recent = |at: Timestamp| now.0.saturating_sub(at.0) < DAY;
         self.days.values().filter(|(at, dry)| *dry == is_dry && is_recent(*at)).count()

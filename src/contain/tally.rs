@@ -84,7 +84,7 @@ impl Tally {
         }
     }
 
-    /// How many more keys something may be done about within these 24 hours.
+    /// How much more may be done within these 24 hours.
     pub fn set_left(&self, left: usize) {
         self.left.store(left as u64, Ordering::Relaxed);
     }

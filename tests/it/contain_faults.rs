@@ -73,8 +73,8 @@ fn what_may_pass_is_tried_again_and_what_may_not_is_told() {
         let said = words(dir.path(), status);
         assert!(told == "done" || said.contains(told), "{name}: {said}");
         let failing = format!("keyhound_contain_failing{{rule=\"block\"}} {}", u8::from(told != "done"));
-        let page = run.get("/metrics").body;
-        assert!(page.contains(&failing), "{name}: {page}");
+        // It is written down before it is counted.
+        until(&format!("{name}: {failing}"), || run.get("/metrics").body.contains(&failing));
         run.stop();
         assert_eq!(writes(&proxy.asked()).len(), attempts, "{name}");
         let intents = steps(dir.path()).iter().filter(|(status, _)| status == "intended").count();

@@ -26,7 +26,7 @@ impl Page {
         for (name, help, value) in [
             (
                 "keyhound_contain_budget_actions",
-                "About how many more keys something may be done within these 24 hours (containment.actions_per_day_max).",
+                "How much more may be done within these 24 hours (containment.actions_per_day_max).",
                 tally.left(),
             ),
             (
