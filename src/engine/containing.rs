@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 /// What the journal is called among the outboxes that a checkpoint knows; no sink can be called so.
@@ -34,6 +35,8 @@ pub(super) struct Containing {
     incidents: Option<mpsc::Sender<About>>,
     work: Option<JoinHandle<Result<(), JournalError>>>,
     news: Arc<Notify>,
+    /// When the journal is looked at anyway.
+    looks: Interval,
     tail: Tail,
     lost: u64,
 }
@@ -78,6 +81,7 @@ impl Containing {
             incidents: Some(incidents),
             work: Some(tokio::spawn(worker.run())),
             news,
+            looks: looks(),
             tail,
             lost: 0,
         }))
@@ -120,7 +124,7 @@ impl Containing {
                 done.map_err(|_| EgressError::Died)??;
             }
             () = self.news.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = self.looks.tick() => {}
         }
         Ok(())
     }
@@ -153,6 +157,12 @@ impl Containing {
             None => Ok(()),
         }
     }
+}
+
+fn looks() -> Interval {
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
 }
 
 impl From<JournalError> for EgressError {

@@ -409,6 +409,15 @@ fn what_lies_there_and_what_is_not_remembered_is_not_acted_upon() {
     assert!(ran.stdout.contains("\"incident\""), "{}", ran.stdout);
     let ran = run_in(dir.path(), &["run", "-c", "k.toml"], b"");
     assert!(ran.code == Some(78) && ran.stderr.contains("there is no --state"), "{}", ran.stderr);
+    #[cfg(feature = "kafka")]
+    {
+        let ran = run_in(dir.path(), &["run", "--kafka", "-c", "k.toml"], b"");
+        assert!(
+            ran.code == Some(78) && ran.stderr.contains("with --kafka nothing is contained"),
+            "{}",
+            ran.stderr
+        );
+    }
     let ran = run_in(dir.path(), &["backtest", "-c", "k.toml", "log"], b"");
     assert!(proxy.asked().is_empty() && !dir.path().join("state/contain").exists(), "{}", ran.stderr);
 }
