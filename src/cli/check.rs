@@ -1,7 +1,7 @@
 //! `keyhound check`: is this configuration sound?
 
 use super::{Failure, clean, exit, print, send_test};
-use crate::config::{self, Config, Plan, SinkPlan, SourcePlan};
+use crate::config::{self, Config, ContainPlan, Plan, SinkPlan, SourcePlan};
 use crate::encode::Visible;
 use crate::networks::{Loaded, Networks};
 use clap::Args;
@@ -34,6 +34,9 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     for source in &plan.sources {
         crate::net::trust::config(&source.trust()).map_err(|error| Failure::new(exit::CONFIG, error))?;
     }
+    for rule in plan.contain.iter().flat_map(|contain| &contain.rules) {
+        crate::net::trust::config(&rule.trust()).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    }
     for sink in &plan.sinks {
         (sink.kind.open)(sink, None).map_err(|error| {
             let name = format!("sink `{}`", sink.name);
@@ -48,7 +51,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let name = clean(&name);
     let name = Visible(&name);
     print(&format!(
-        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sources: {}\n  sinks: {}\n",
+        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sources: {}\n  sinks: {}\n  containment: {}\n",
         detectors.join(", "),
         plan.rulebook.prices.len(),
         config.key.len(),
@@ -56,6 +59,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
         Visible(&clean(&networks(&plan.networks))),
         sources(&plan.sources),
         sinks(&plan.sinks),
+        contain(plan.contain.as_deref()),
     ))
 }
 
@@ -70,6 +74,14 @@ fn sources(sources: &[Arc<SourcePlan>]) -> String {
         format!("{} ({kind}, {}, every {every} s: {endpoints})", source.name, source.shown())
     };
     Visible(&clean(&sources.iter().map(told).collect::<Vec<_>>().join(", "))).to_string()
+}
+
+/// What is done about keys by itself.
+fn contain(plan: Option<&ContainPlan>) -> String {
+    let Some(plan) = plan else { return "none".to_owned() };
+    let rules: Vec<String> = plan.rules.iter().map(|rule| rule.summary()).collect();
+    let told = format!("{}; at most {} actions in 24 hours", rules.join(", then "), plan.per_day);
+    Visible(&clean(&told)).to_string()
 }
 
 /// Where events go besides the usual output.

@@ -3,6 +3,7 @@
 mod backtest;
 mod check;
 mod colour;
+mod contain;
 mod detect;
 mod discreet;
 mod explain;
@@ -96,6 +97,8 @@ enum Command {
     Revoke(say::RevokeArgs),
     /// Say what became of a stolen key: who used it, what was done, what it cost, whether it is over
     Investigate(Box<investigate::InvestigateArgs>),
+    /// List and undo what was done about stolen keys by itself
+    Contain(contain::ContainArgs),
     /// Say what to do about a stolen key, step by step, and keep the proof of what was done when
     Respond(respond::RespondArgs),
     /// Say how good a configuration would have been on labelled records
@@ -178,6 +181,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Annotate(args) => say::annotate(&args),
         Command::Suppress(args) => say::suppress(&args),
         Command::Revoke(args) => say::revoke(&args),
+        Command::Contain(args) => contain::main(&args),
         Command::Respond(args) => respond::main(&args),
         Command::Backtest(args) => backtest::main(&args),
         Command::Explain(args) => explain::main(&args),

@@ -156,6 +156,7 @@ pub(super) fn replay(
         reload: Reload::default(),
         look: None,
         shadow: None,
+        contain: None,
     };
     let outcome = run::block_on(async {
         let listening = async {

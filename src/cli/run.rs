@@ -1,5 +1,6 @@
 //! `keyhound run`: read usage records and give alerts.
 
+mod contained;
 mod inputs;
 mod needs;
 
@@ -284,6 +285,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         let inputs = describe(&inputs);
         tracing::info!("learning from {} history files, then reading {}", history.len(), Visible(&inputs));
     }
+    let contain = contained::of(&args, &plan, &inputs)?;
     needs::enter(&args, &plan, Some(&inputs));
     let progress = progress(&args, &history, &inputs);
     let threads = match args.threads {
@@ -310,6 +312,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         reload,
         look: None,
         shadow,
+        contain,
     };
     let outcome = block_on(engine::run(options))?;
     finish(&args, &outcome)
@@ -341,6 +344,7 @@ fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Fai
         );
         return Err(Failure::new(exit::CONFIG, anyhow!(message)));
     }
+    contained::none(&plan)?;
     let Some(kafka) = plan.kafka.take() else {
         let message =
             "`kafka.bootstrap_servers` is not set: the configuration says nothing of Kafka (docs/kafka.md)";
@@ -404,7 +408,11 @@ fn failure(error: RunError) -> Failure {
         RunError::Open { .. } | RunError::Egress(_) | RunError::Drain | RunError::Undelivered { .. } => {
             exit::IO
         }
-        RunError::Source { .. } | RunError::Sink { .. } | RunError::OtherForm { .. } => exit::CONFIG,
+        RunError::Journal(_) => exit::IO,
+        RunError::Source { .. }
+        | RunError::Containment(_)
+        | RunError::Sink { .. }
+        | RunError::OtherForm { .. } => exit::CONFIG,
         RunError::Killed => exit::KILLED,
         #[cfg(feature = "kafka")]
         RunError::Kafka(engine::kafka::KafkaError::Setting(_)) => exit::CONFIG,

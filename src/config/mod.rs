@@ -2,6 +2,7 @@
 
 mod api;
 mod changed;
+mod contain;
 mod error;
 mod formats;
 mod kafka;
@@ -16,6 +17,7 @@ mod sources;
 
 pub use api::{ApiConfig, ApiPlan, Token};
 pub use changed::{changed, is_in};
+pub use contain::{ContainConfig, ContainPlan, ContainmentConfig, NamedKey, RulePlan};
 pub use error::ConfigError;
 pub use formats::FormatConfig;
 pub use kafka::{Guarantee, KafkaConfig, KafkaPlan, Secret, Start};
@@ -83,6 +85,10 @@ pub struct Config {
     pub api: ApiConfig,
     /// Other places that alerts and incidents go to, by names of one's own.
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// What is done about keys by itself.
+    pub contain: Vec<ContainConfig>,
+    /// What holds for all of that.
+    pub containment: ContainmentConfig,
     /// Limits of memory and processors.
     pub limits: Limits,
     /// Detectors by name.
@@ -111,6 +117,8 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             api: ApiConfig::default(),
             sinks: BTreeMap::new(),
+            contain: Vec::new(),
+            containment: ContainmentConfig::default(),
             limits: Limits::default(),
             detectors: toml::Table::new(),
         }
@@ -270,7 +278,9 @@ impl Config {
         let (key, format) = (vec![KeyConfig::default()], vec![FormatConfig::example()]);
         let sinks = BTreeMap::from([(locate::ANY.to_owned(), SinkConfig::default())]);
         let sources = BTreeMap::from([(locate::ANY.to_owned(), SourceConfig::default())]);
-        let example = Self { key, format, sources, sinks, ..Self::default() };
+        let contain = vec![ContainConfig::default()];
+        let containment = ContainmentConfig::example();
+        let example = Self { key, format, sources, sinks, contain, containment, ..Self::default() };
         let mut schema = toml::Table::try_from(example).unwrap_or_default();
         let mut detectors = toml::Table::new();
         for detector in detect::ALL {
@@ -293,9 +303,10 @@ mod tests {
         let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
         let mut schema = Config::schema();
         // The examples of these stand in the file as comments.
-        for list in ["key", "format", "sinks", "sources"] {
+        for list in ["key", "format", "sinks", "sources", "contain"] {
             schema.remove(list);
         }
+        schema.get_mut("containment").and_then(toml::Value::as_table_mut).unwrap().remove("key");
         assert_eq!(shown, schema);
         let parsed = Config::parse("config/keyhound.toml", DEFAULTS).unwrap();
         let without_detectors = Config { detectors: toml::Table::new(), ..parsed };
@@ -309,6 +320,7 @@ mod tests {
         let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
         assert_eq!((config.key.len(), config.format.len(), config.sinks.len()), (2, 1, 3));
         assert_eq!(config.sources.len(), 2);
+        assert_eq!((config.contain.len(), config.containment.key.len()), (1, 1));
         Plan::new(&config, "config/keyhound.toml", &uncommented).map_err(|error| error.to_string()).unwrap();
     }
 

@@ -1,6 +1,8 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
-use super::{Config, ConfigError, KafkaPlan, KeyConfig, ListenConfig, ListenPlan, SinkPlan, SourcePlan};
+use super::{
+    Config, ConfigError, ContainPlan, KafkaPlan, KeyConfig, ListenConfig, ListenPlan, SinkPlan, SourcePlan,
+};
 use super::{kafka, locate, sinks, sources};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
@@ -48,6 +50,8 @@ pub struct Plan {
     pub api: Option<super::ApiPlan>,
     /// Where events go besides the usual output.
     pub sinks: Vec<Arc<SinkPlan>>,
+    /// What is done about keys by itself, if anything is.
+    pub contain: Option<Arc<ContainPlan>>,
 }
 
 impl Plan {
@@ -134,6 +138,7 @@ impl Plan {
             metrics: config.metrics.clone(),
             api: config.api.plan()?,
             sinks: all_sinks(config)?,
+            contain: ContainPlan::new(&config.containment, &config.contain)?,
         })
     }
 }

@@ -19,7 +19,7 @@ pub struct SinkConfig {
     pub kind: String,
     /// How events are encoded; empty for what is usual for the type.
     pub encoding: String,
-    /// Which events go there: `alert`, `incident`.
+    /// Which events go there: `alert`, `incident`, `containment`.
     pub events: Vec<String>,
     /// Of which classes; empty for all.
     pub classes: Vec<String>,
@@ -95,7 +95,7 @@ impl Default for SinkConfig {
         Self {
             kind: String::new(),
             encoding: String::new(),
-            events: texts(&["alert", "incident"]),
+            events: texts(&["alert", "incident", "containment"]),
             classes: Vec::new(),
             statuses: Vec::new(),
             severity_min: "low".to_owned(),

@@ -1,6 +1,9 @@
 //! `statement`: what an operator says of a key: that an incident is a theft or none, that somebody new is expected, that
 //! something is not to be told for a while. Statements are records like others, so that they are in order with them,
 //! reach the one who has the key, and are said again when records are read again.
+//!
+//! The journal of containment has them, too: a step by which a key works no more says that it was revoked. Its other steps are
+//! passed over.
 
 use super::bucket::plain;
 use super::carries::Counts;
@@ -20,6 +23,7 @@ const INCIDENT: usize = 2;
 const CHANGE: usize = 3;
 const WHAT: usize = 4;
 const REASON: usize = 5;
+const EVENT: usize = 6;
 
 pub(super) fn format() -> Format {
     let places = [
@@ -36,6 +40,8 @@ pub(super) fn format() -> Format {
         at("/change", Field::Extra(3)),
         at("/what", Field::Extra(4)),
         at("/reason", Field::Extra(5)),
+        at("/timestamp", Field::Time),
+        at("/event", Field::Extra(6)),
     ];
     let summary = "keyhound's own: what operators say of keys (`keyhound confirm`, `dismiss`, `annotate`, `suppress`, `revoke`)";
     Format::new("statement", summary, sniff, How::Map(Map::new(&places, finish)))
@@ -44,11 +50,16 @@ pub(super) fn format() -> Format {
 }
 
 fn sniff(shape: &Shape<'_>) -> bool {
-    shape.has("statement") && shape.has("at")
+    let is_of_containment = || ["event", "rule", "dry_run"].iter().all(|name| shape.has(name));
+    shape.has("at") && (shape.has("statement") || is_of_containment())
 }
 
 fn finish<'a>(draft: &mut Draft<'a>, extras: &Extras<'a>) -> Read<()> {
     let says = plain(extras[SAYS]);
+    if says.is_empty() && plain(extras[EVENT]) == b"containment" {
+        draft.foreign = true;
+        return Ok(());
+    }
     let found = Statement::ALL.iter().find(|statement| statement.label().as_bytes() == says);
     let Some(&statement) = found else {
         let message = "is no statement; confirm, dismiss, annotate, suppress and revoke are";

@@ -21,6 +21,7 @@ pub fn write_event(event: &Event, out: &mut Vec<u8>) {
     match event {
         Event::Alert(alert) => write_alert(alert, out),
         Event::Incident(incident) => write_line(&Line::from(incident), out),
+        Event::Containment(deed) => out.extend_from_slice(&deed.event()),
         Event::Use(_) => {}
     }
 }

@@ -43,6 +43,28 @@ pub fn find(name: &str) -> Option<&'static Encoding> {
 mod tests {
     use super::*;
 
+    /// What is done about a key is told in every form; in ours, and in no other, with all that is known.
+    #[test]
+    fn steps_of_containment_are_told_in_every_form() {
+        let about = crate::contain::About::from(&crate::encode::examples::incident());
+        let step = crate::contain::Step::Done;
+        let deed = crate::contain::Deed::new(
+            &about,
+            ("block", "litellm_block"),
+            step,
+            about.at,
+            "it was done".to_owned(),
+        );
+        let event = Event::Containment(Box::new(deed));
+        for encoding in ALL {
+            let mut out = Vec::new();
+            (encoding.write)(&event, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.ends_with('\n') && text.contains("it was done"), "{}: {text}", encoding.name);
+            assert!(!encoding.is_json || serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+        }
+    }
+
     #[test]
     fn names_are_names_and_told_once() {
         for (number, encoding) in ALL.iter().enumerate() {

@@ -83,7 +83,7 @@ impl Terminal {
                     self.write_alerts(alerts.drain(..), out);
                     self.write_incident(incident, out);
                 }
-                Event::Use(_) => {}
+                Event::Use(_) | Event::Containment(_) => {}
             }
         }
         self.write_alerts(alerts.into_iter(), out);

@@ -1,7 +1,8 @@
-//! One look at what is told, alert or incident: what every encoding but our own is made from.
+//! One look at what is told, alert, incident or containment: what every encoding but our own is made from.
 
 use super::techniques::{self, Catalogue, Technique};
 use super::visible::Visible;
+use crate::contain::Deed;
 use crate::detect::{self, Class, Fact, Severity, Status};
 use crate::incident::{Incident, Phase, Term};
 use crate::shard::Event;
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 
 /// What is told, alert or incident.
 pub struct View<'a> {
-    /// `alert` or `incident`.
+    /// `alert`, `incident` or `containment`.
     pub event: &'static str,
     /// The same for all revisions.
     pub id: String,
@@ -83,6 +84,7 @@ impl<'a> View<'a> {
         match event {
             Event::Alert(alert) => Some(Self::of_alert(alert)),
             Event::Incident(incident) => Some(Self::of_incident(incident)),
+            Event::Containment(deed) => Some(Self::of_deed(deed)),
             Event::Use(_) => None,
         }
     }
@@ -161,6 +163,41 @@ impl<'a> View<'a> {
             theft: &incident.theft,
             techniques: of_ledger(incident),
             next_steps: incident.next_steps,
+        }
+    }
+
+    fn of_deed(deed: &'a Deed) -> Self {
+        let at = Stamp::utc(deed.at);
+        Self {
+            event: "containment",
+            id: deed.id.clone(),
+            revision: deed.revision,
+            status: deed.step.label(),
+            is_over: deed.is_over(),
+            is_taken_back: false,
+            rule: "containment",
+            class: deed.about.class,
+            severity: deed.severity(),
+            title: "something is done about an API key",
+            description: &deed.description,
+            reason: "",
+            first: at,
+            detected: at,
+            updated: at,
+            key_hint: &deed.about.hint,
+            key_alias: &deed.about.alias,
+            key_id: deed.about.key.to_string(),
+            requests: None,
+            cost_usd: 0.0,
+            score: None,
+            ledger: &[],
+            evidence: &[],
+            source_ips: Vec::new(),
+            request_ids: &[],
+            models: Vec::new(),
+            theft: "",
+            techniques: Vec::new(),
+            next_steps: deed.next_steps(),
         }
     }
 

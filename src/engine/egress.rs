@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::checkpoint::{Checkpoint, Keeper, Kept, Unkept, Written, length};
 use super::clock;
+use super::containing::{self, Containing};
 use super::outbox::Outbox;
 use super::progress::Progress;
 use super::roster::Roster;
@@ -15,7 +16,7 @@ use crate::detect::Severity;
 use crate::encode::{Encoding, RejectAt, Terminal, write_reject};
 use crate::fault::{scatter, step};
 use crate::record::Reason;
-use crate::shard::{Census, Gauges, Output, Wanted};
+use crate::shard::{Census, Event, Gauges, Output, Wanted};
 use crate::sink::{AnySink, Sink};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -110,6 +111,8 @@ pub struct Egress {
     pub board: Option<Board>,
     /// What is tried beside, if anything is.
     pub shadow: Option<Shadow>,
+    /// What is done about keys by itself, if anything is.
+    pub contain: Option<Containing>,
 }
 
 impl Egress {
@@ -167,6 +170,9 @@ impl Egress {
             board.hurry();
             board.show();
         }
+        if let Err(error) = self.end_containment().await {
+            return Err((self, error));
+        }
         match self.settle().await {
             Ok(()) => Ok(self),
             Err(error) => Err((self, error)),
@@ -195,6 +201,11 @@ impl Egress {
             tokio::select! {
                 kept = made(&mut self.keeper) => {
                     self.note(Some(kept?));
+                    self.publish();
+                }
+                news = news(&mut self.contain) => {
+                    news?;
+                    self.tell_contained().await?;
                     self.publish();
                 }
                 moved = queue.recv() => break moved,
@@ -245,6 +256,7 @@ impl Egress {
             outboxes.extend(count.map(|count| (outbox.plan().name.clone(), count)));
             outputs.extend(files);
         }
+        outboxes.extend(self.contain.iter().map(|contain| (containing::NAME.to_owned(), contain.told())));
         let (mut counts, mut unpriced) = (*self.totals.earlier).clone();
         counts.add(&self.totals.records);
         unpriced.add(&self.totals.unpriced);
@@ -317,13 +329,28 @@ impl Egress {
     }
 
     async fn post(&mut self, told: &[Output]) -> Result<(), EgressError> {
-        for outbox in &mut self.outboxes {
+        put(&mut self.outboxes, told.iter().map(|told| &told.event)).await?;
+        if let Some(contain) = &mut self.contain {
             for Output { event, .. } in told {
-                let put = outbox.put(event).await;
-                put.map_err(|error| failed(&format!("sink `{}`", outbox.plan().name), error))?;
+                contain.hear(event).await?;
             }
         }
         Ok(())
+    }
+
+    /// Brings what is new of containment to the sinks. It goes by the clock, so it is no part of the usual output.
+    async fn tell_contained(&mut self) -> Result<(), EgressError> {
+        let Some(contain) = &mut self.contain else { return Ok(()) };
+        let events = contain.untold().await?;
+        put(&mut self.outboxes, events.iter()).await
+    }
+
+    /// Waits until all is done about keys that was begun.
+    async fn end_containment(&mut self) -> Result<(), EgressError> {
+        if let Some(contain) = &mut self.contain {
+            contain.end().await?;
+        }
+        self.tell_contained().await
     }
 
     async fn loaded(&mut self, loaded: &Loaded) -> Result<(), EgressError> {
@@ -390,6 +417,28 @@ fn tell(at: RejectAt<'_>, told: u64) {
     }
     let last = if told == REJECTS_TOLD_MAX { " (further ones of this kind are only counted)" } else { "" };
     tracing::warn!("rejected {at}{last}");
+}
+
+/// Puts events into all outboxes.
+async fn put(
+    outboxes: &mut [Outbox],
+    events: impl Iterator<Item = &Event> + Clone,
+) -> Result<(), EgressError> {
+    for outbox in outboxes {
+        for event in events.clone() {
+            let put = outbox.put(event).await;
+            put.map_err(|error| failed(&format!("sink `{}`", outbox.plan().name), error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for news of containment; for ever, if there is none.
+async fn news(contain: &mut Option<Containing>) -> Result<(), EgressError> {
+    match contain {
+        Some(contain) => contain.news().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for a checkpoint that is being written; for ever, if there is none.

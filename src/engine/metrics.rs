@@ -1,6 +1,7 @@
 //! `/metrics`: the totals in Prometheus' text format. No label takes its values from the input, but for those of single
 //! keys, where the configuration asks for them.
 
+mod contain;
 mod keys;
 mod listen;
 mod own;
@@ -43,6 +44,9 @@ pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
     }
     if !totals.pulled.is_empty() {
         page.pulled(&totals.pulled, now)?;
+    }
+    if let Some(contain) = &totals.contain {
+        page.contained(contain)?;
     }
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;

@@ -4,6 +4,7 @@ pub mod api;
 mod between;
 pub mod board;
 mod checkpoint;
+mod containing;
 pub mod clock;
 mod egress;
 mod feed;

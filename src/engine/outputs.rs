@@ -1,6 +1,7 @@
 //! Opens what a run writes to.
 
 use super::checkpoint::{Keeper, Length};
+use super::containing::{self, Containing};
 use super::egress::{Egress, Rendering};
 use super::feed::Inputs;
 use super::outbox::{self, Disk, Forms, Found, Outbox, Sender};
@@ -93,6 +94,7 @@ pub(super) async fn egress(
     let next = written.as_ref().map(|written| written.outboxes.clone()).unwrap_or_default();
     let known = Known { next, repeats: repeats && written.is_some() };
     let (outboxes, senders) = outboxes(options, &state, &known, &mut totals, stop)?;
+    let contain = Containing::start(options, &mut totals, known.next.get(containing::NAME).copied(), stop)?;
     totals.earlier = Arc::new(written.map(|written| (written.counts, written.unpriced)).unwrap_or_default());
     totals.checkpoints = state.store.is_some().then(Default::default);
     let keeper = state.store.map(|store| Keeper::new(store, state.origin, state.pace, totals.rooms.place()));
@@ -117,6 +119,7 @@ pub(super) async fn egress(
         roster: None,
         board: None,
         shadow: None,
+        contain,
     };
     Ok((egress, senders))
 }

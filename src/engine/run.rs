@@ -23,7 +23,8 @@ use super::shards::{Fanout, Move};
 use super::state::State;
 use super::stream::reception;
 use super::totals::{Bounds, Reloads, Totals};
-use crate::config::{Plan, SourcePlan};
+use crate::config::{ContainPlan, Plan, SourcePlan};
+use crate::contain::JournalError;
 use crate::decode::Settings;
 use crate::detect::Severity;
 use crate::incident::Epochs;
@@ -118,6 +119,8 @@ pub struct Options {
     pub look: Option<oneshot::Sender<Inside>>,
     /// What is tried beside, if anything is.
     pub shadow: Option<ShadowOptions>,
+    /// What is done about keys by itself, if anything is; it needs the state.
+    pub contain: Option<Arc<ContainPlan>>,
 }
 
 /// How a run went.
@@ -172,6 +175,12 @@ pub enum RunError {
         /// Why not.
         error: TrustError,
     },
+    /// Whom to believe that is to contain is not known.
+    #[error(transparent)]
+    Containment(TrustError),
+    /// What was done cannot be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Nobody can ask for another configuration.
     #[error(transparent)]
     Control(#[from] ControlError),

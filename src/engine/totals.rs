@@ -8,6 +8,7 @@ use super::outbox::Traffic;
 use super::roster::Shown;
 use super::shadow::ShadowTotals;
 use crate::config::Plan;
+use crate::contain::Tally;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
 use crate::join::Joined;
@@ -90,6 +91,8 @@ pub struct Totals {
     pub shadow: Option<ShadowTotals>,
     /// How sources get on that are asked for usage.
     pub pulled: Vec<Arc<Health>>,
+    /// What is done about keys by itself, where anything is.
+    pub contain: Option<Arc<Tally>>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -150,6 +153,7 @@ impl Totals {
             listen: None,
             shadow: None,
             pulled: Vec::new(),
+            contain: None,
             kafka: None,
         }
     }
@@ -176,7 +180,7 @@ impl Totals {
                 self.phases[incident.phase as usize] += 1;
                 self.incidents[incident.severity as usize][usize::from(incident.revision > 0)] += 1;
             }
-            Event::Use(_) => {}
+            Event::Use(_) | Event::Containment(_) => {}
         }
     }
 

@@ -189,7 +189,7 @@ fn authorization(scheme: &str, token: &str) -> Option<String> {
 }
 
 /// `t=SECONDS,v1=HEX`: HMAC-SHA256 of `SECONDS.BODY`, so that whoever has heard a request cannot send it tomorrow.
-fn signature(secret: &str, now: Timestamp, body: &[u8]) -> String {
+pub fn signature(secret: &str, now: Timestamp, body: &[u8]) -> String {
     let seconds = now.0.div_euclid(crate::time::SECOND);
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
     context.update(format!("{seconds}.").as_bytes());

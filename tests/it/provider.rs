@@ -1,15 +1,17 @@
 //! A provider of usage on this machine: it answers what a test says, and tells what it was asked.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// A request: its address, and its headers as they came.
+/// A request: its method, its address, its headers as they came, and its body.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    pub method: String,
     pub target: String,
     pub head: String,
+    pub body: String,
 }
 
 impl Asked {
@@ -17,6 +19,11 @@ impl Asked {
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
     /// The path.
@@ -77,14 +84,20 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let (mut line, mut head) = (String::new(), String::new());
     reader.read_line(&mut line).ok()?;
-    let target = line.split(' ').nth(1)?.to_owned();
+    let (method, target) = (line.split(' ').next()?.to_owned(), line.split(' ').nth(1)?.to_owned());
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 || line == "\r\n" {
-            return Some(Asked { target, head });
+            break;
         }
         head.push_str(&line);
     }
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    Some(Asked { method, target, head, body: String::from_utf8(body).ok()? })
 }
 
 fn say(mut stream: TcpStream, said: &Said) -> std::io::Result<()> {

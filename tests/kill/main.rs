@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a test")]
 
+mod contain;
 mod faults;
 mod full;
 mod outbox;

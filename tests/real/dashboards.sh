@@ -42,6 +42,11 @@ type = "litellm_spend"
 url = "http://127.0.0.1:$(free_port)"
 key_file = "$work/source.key"
 every_seconds = 5
+[[contain]]
+name = "dry"
+action = "litellm_block"
+url = "http://127.0.0.1:$(free_port)"
+key_file = "$work/source.key"
 CONFIG
 start "$work/listen.log" "$keyhound" run --config "$work/sources.toml" --listen "${posted#http://}" --metrics "127.0.0.1:$other" --state "$work/posted" --output "$work/told"
 eventually 10 curl -sf "http://127.0.0.1:$other/healthz"
@@ -85,6 +90,7 @@ same "another one" "$(post "$(record 2)")" 200
 same "and again" "$(post "$(record 2)" brotli)" 415
 eventually 30 some 'keyhound:listen_refused:ratio15m > 0.4'
 eventually 30 some 'keyhound_pull_failing == 1'
+eventually 30 some 'keyhound_contain_failing == 0'
 
 curl -sf "$page/metrics" >"$work/page"
 told="$(promtool check metrics <"$work/page" 2>&1)" || fail "promtool: $told"

@@ -88,7 +88,7 @@ curl -sf "http://$page/metrics" >said/metrics
 stop "$follow" || fail "keyhound --follow"
 
 # What keyhound asks of its API: the proxy finds neither path (404) nor key nor the form of a parameter (422) wrong, only that it
-# has no database. For that it needs PostgreSQL, and an engine that is on no registry of packages.
+# has no database: `contain.sh` has one with a database.
 printf '%s\n' "$viewer" >viewer
 printf '[sources.litellm_%s]\ntype = "litellm_%s"\nkey_file = "viewer"\nurl = "http://127.0.0.1:%s"\nretry_max_ms = 1\n' \
   spend spend "$port" activity activity "$port" >sources.toml

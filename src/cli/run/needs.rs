@@ -55,14 +55,22 @@ fn needs(args: &RunArgs, plan: &Plan, inputs: Option<&Inputs>) -> Needs {
         },
         _ => None,
     };
+    let is_program = |key: &KeyFrom| matches!(key, KeyFrom::Command(_));
+    let contain = plan.contain.iter().flat_map(|contain| &contain.rules);
     let api = plan.api.as_ref().and_then(|api| api.listen);
     Needs {
         folders,
         executes: matches!(inputs, Some(Inputs::Journal(_)))
-            || plan.sources.iter().any(|source| matches!(source.key, KeyFrom::Command(_))),
+            || plan
+                .sources
+                .iter()
+                .map(|source| &source.key)
+                .chain(contain.clone().map(|rule| &rule.key))
+                .any(is_program),
         ports: [args.metrics, api, posted].into_iter().flatten().map(|address| address.port()).collect(),
         connects: inputs.is_none()
             || !plan.sources.is_empty()
+            || contain.clone().next().is_some()
             || plan.sinks.iter().any(|sink| !is_file(sink.kind.name)),
     }
 }

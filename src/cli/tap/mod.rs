@@ -121,7 +121,7 @@ impl Tap<'_> {
         match event {
             Event::Alert(alert) => self.is_meant(&alert.key_hint, &alert.key_alias, alert.key),
             Event::Incident(one) => self.is_meant(&one.key_hint, &one.key_alias, one.key),
-            Event::Use(_) => false,
+            Event::Use(_) | Event::Containment(_) => false,
         }
     }
 

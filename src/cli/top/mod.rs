@@ -174,6 +174,7 @@ fn options(
         reload: Reload::default(),
         look: Some(look),
         shadow: None,
+        contain: None,
     })
 }
 

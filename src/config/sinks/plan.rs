@@ -17,8 +17,7 @@ use std::time::Duration;
 /// Which events go to a sink.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Route {
-    alerts: bool,
-    incidents: bool,
+    events: Vec<&'static str>,
     classes: Vec<Class>,
     statuses: Vec<&'static str>,
     severity_min: Severity,
@@ -26,17 +25,29 @@ pub struct Route {
     lasts: bool,
 }
 
+/// What may go there.
+const EVENTS: [&str; 3] = ["alert", "incident", "containment"];
+
 impl Route {
+    fn hears(&self, event: &str) -> bool {
+        self.events.contains(&event)
+    }
+
     /// Whether this one does.
     pub fn takes(&self, event: &Event) -> bool {
         let (is_wanted, class, status, severity, is_over) = match event {
             Event::Alert(alert) => {
                 let is_over = alert.status != Status::Open;
-                (self.alerts, alert.class, alert.status.label(), alert.severity, is_over)
+                (self.hears("alert"), alert.class, alert.status.label(), alert.severity, is_over)
             }
             Event::Incident(incident) => {
                 let is_over = matches!(incident.phase, Phase::Resolved | Phase::Dismissed);
-                (self.incidents, incident.class, incident.phase.label(), incident.severity, is_over)
+                (self.hears("incident"), incident.class, incident.phase.label(), incident.severity, is_over)
+            }
+            Event::Containment(deed) => {
+                // What has a life there would never be ended: each step is told once.
+                let is_wanted = self.hears("containment") && !self.lasts;
+                (is_wanted, deed.about.class, deed.step.label(), deed.severity(), deed.is_over())
             }
             Event::Use(_) => return false,
         };
@@ -342,12 +353,13 @@ impl Check<'_> {
             all.extend(phases.filter(|phase| *phase != Status::Open.label()));
             all
         };
+        let mut events = Vec::new();
         for name in &self.config.events {
-            one_of("events", name, vec!["alert", "incident"])?;
+            events.push(EVENTS[one_of("events", name, EVENTS.to_vec())?]);
         }
-        let has = |name: &str| self.config.events.iter().any(|known| known == name);
-        if !has("alert") && !has("incident") {
-            return Err(self.refuse("events", "nothing goes there; alert, incident or both are expected"));
+        if events.is_empty() {
+            let told = "nothing goes there; alert, incident, containment or several are expected";
+            return Err(self.refuse("events", told));
         }
         let labels = Class::ALL.iter().map(|class| class.label()).collect::<Vec<_>>();
         let classes = self.config.classes.iter().map(|name| one_of("classes", name, labels.clone()));
@@ -355,8 +367,7 @@ impl Check<'_> {
         let severities = Severity::ALL.iter().map(|severity| severity.label()).collect();
         let severity = one_of("severity_min", &self.config.severity_min, severities)?;
         Ok(Route {
-            alerts: has("alert"),
-            incidents: has("incident"),
+            events,
             classes: classes.map(|at| at.map(|at| Class::ALL[at])).collect::<Result<_, _>>()?,
             statuses: wanted.map(|at| at.map(|at| statuses()[at])).collect::<Result<_, _>>()?,
             severity_min: Severity::ALL[severity],

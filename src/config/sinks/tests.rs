@@ -37,7 +37,7 @@ fn mistakes_are_told_with_place_and_remedy() {
         ("type = \"file\"\npath = \"a\"\nevents = []", "`sinks.x.events`: nothing goes there"),
         (
             "type = \"file\"\npath = \"a\"\nevents = [\"alerts\"]",
-            "`alerts` is none; alert, incident is expected",
+            "`alerts` is none; alert, incident, containment is expected",
         ),
         (
             "type = \"file\"\npath = \"a\"\nclasses = [\"theft\"]",

@@ -128,7 +128,7 @@ impl Entry {
                 moments: Vec::new(),
                 json,
             },
-            Event::Use(_) => return None,
+            Event::Use(_) | Event::Containment(_) => return None,
         };
         let at = if entry.revision == 0 { entry.detected } else { entry.updated };
         let Self { revision, status, severity, requests, cost_usd, .. } = entry;

@@ -63,6 +63,7 @@ fn left(dir: &Path) -> Checkpoint {
         reload: crate::engine::reload::Reload::default(),
         look: None,
         shadow: None,
+        contain: None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(run(options)).unwrap();
