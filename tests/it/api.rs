@@ -201,9 +201,41 @@ fn the_description_is_what_is_answered() {
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         for property in schema["properties"].as_object().unwrap().keys() {
             let property = format!("{name}.{property}");
-            let is_absent = absent.contains(&property.as_str()) || name == "Kafka" || name == "Lag";
+            // The others have runs of their own.
+            let is_absent = absent.contains(&property.as_str())
+                || property == "Status.sources"
+                || ["Kafka", "Lag", "Source"].contains(&name.as_str());
             assert!(is_absent || seen.contains(&property), "{property} was never answered");
         }
+    }
+    looked.stop();
+}
+
+#[test]
+fn sources_say_how_far_they_were_read() {
+    let dir = crate::pull::folder();
+    let provider = crate::provider::Provider::start(|asked| match asked.path() {
+        "/v1/organization/usage/completions" => crate::pull::page(&[], None),
+        _ => crate::provider::Said::Status(403, "", "{}".to_owned()),
+    });
+    let source = "type = \"openai_usage\"\nkey_file = \"key\"\nevery_seconds = 1\nbackfill_days = 0";
+    let url = &provider.url;
+    let config = format!(
+        "[api]\nrefresh_ms = 200\n[sources.good]\n{source}\nurl = \"{url}\"\nendpoints = [\"completions\"]\n\
+         [sources.bad]\n{source}\nurl = \"{url}\"\nendpoints = [\"embeddings\"]\n"
+    );
+    fs::write(dir.path().join("c.toml"), config).unwrap();
+    let looked = Looked::start_in(dir.path(), &["-c", "c.toml"]);
+    let told = |status: &Value| -> Option<bool> {
+        let [bad, good] = status["sources"].as_array()?.as_slice() else { return None };
+        Some(bad["failing"] == true && bad["lag_seconds"].is_null() && good["lag_seconds"].is_number())
+    };
+    looked.until("/api/v1/status", |status| told(status) == Some(true));
+    let document = looked.get("/api/v1/openapi.json").json();
+    let mut seen = BTreeSet::new();
+    hold(&looked, &document, "/api/v1/status", "/api/v1/status", &mut seen);
+    for property in document["components"]["schemas"]["Source"]["properties"].as_object().unwrap().keys() {
+        assert!(seen.contains(&format!("Source.{property}")), "{property} was never answered");
     }
     looked.stop();
 }
