@@ -37,6 +37,7 @@ pub mod net;
 pub mod sink;
 pub mod source;
 pub mod pull;
+pub mod probe;
 pub mod engine;
 pub mod backtest;
 pub mod explain;

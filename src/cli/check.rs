@@ -1,7 +1,7 @@
 //! `keyhound check`: is this configuration sound?
 
 use super::{Failure, clean, exit, print, send_test};
-use crate::config::{self, Config, Plan, SinkPlan, SourcePlan};
+use crate::config::{self, Config, Plan, ProbePlan, SinkPlan, SourcePlan};
 use crate::encode::Visible;
 use crate::networks::{Loaded, Networks};
 use clap::Args;
@@ -34,6 +34,9 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     for source in &plan.sources {
         crate::net::trust::config(&source.trust()).map_err(|error| Failure::new(exit::CONFIG, error))?;
     }
+    for probe in &plan.probes {
+        crate::net::trust::config(&probe.trust()).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    }
     for sink in &plan.sinks {
         (sink.kind.open)(sink, None).map_err(|error| {
             let name = format!("sink `{}`", sink.name);
@@ -48,13 +51,14 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let name = clean(&name);
     let name = Visible(&name);
     print(&format!(
-        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sources: {}\n  sinks: {}\n",
+        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sources: {}\n  probes: {}\n  sinks: {}\n",
         detectors.join(", "),
         plan.rulebook.prices.len(),
         config.key.len(),
         config.timezone,
         Visible(&clean(&networks(&plan.networks))),
         sources(&plan.sources),
+        probes(&plan.probes),
         sinks(&plan.sinks),
     ))
 }
@@ -70,6 +74,18 @@ fn sources(sources: &[Arc<SourcePlan>]) -> String {
         format!("{} ({kind}, {}, every {every} s: {endpoints})", source.name, source.shown())
     };
     Visible(&clean(&sources.iter().map(told).collect::<Vec<_>>().join(", "))).to_string()
+}
+
+/// Who is sent canary prompts.
+fn probes(probes: &[Arc<ProbePlan>]) -> String {
+    if probes.is_empty() {
+        return "none".to_owned();
+    }
+    let told = |probe: &Arc<ProbePlan>| {
+        let (kind, every) = (probe.dialect.name, probe.every.as_secs());
+        format!("{} ({kind}, {}, every {every} s: {})", probe.name, probe.shown(), probe.model)
+    };
+    Visible(&clean(&probes.iter().map(told).collect::<Vec<_>>().join(", "))).to_string()
 }
 
 /// Where events go besides the usual output.

@@ -16,7 +16,8 @@ const SAME: &[&str] = &[
     "prices",
 ];
 /// Settings of what a shadow does not do: it opens nothing, sends nothing and shows nothing of its own.
-const IDLE: &[&str] = &["api", "checkpoint", "kafka", "listen", "metrics", "post", "sinks", "sources"];
+const IDLE: &[&str] =
+    &["api", "checkpoint", "kafka", "listen", "metrics", "post", "sinks", "sources", "probes"];
 
 /// Settings of the second configuration that are not tried, although they differ.
 pub type Untried = Vec<String>;

@@ -9,7 +9,7 @@ use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
-use super::listen::ListenError;
+use super::listen::{ListenError, ProbingError};
 use super::memory;
 use super::notify::Manager;
 use super::outbox::{Left, Sending};
@@ -23,7 +23,7 @@ use super::shards::{Fanout, Move};
 use super::state::State;
 use super::stream::reception;
 use super::totals::{Bounds, Reloads, Totals};
-use crate::config::{Plan, SourcePlan};
+use crate::config::{Plan, ProbePlan, SourcePlan};
 use crate::decode::Settings;
 use crate::detect::Severity;
 use crate::incident::Epochs;
@@ -93,6 +93,8 @@ pub struct Options {
     pub inputs: Inputs,
     /// Who is asked for usage beside them.
     pub sources: Vec<Arc<SourcePlan>>,
+    /// Canary prompts that are sent beside them.
+    pub probes: Vec<Arc<ProbePlan>>,
     /// The place of the format of all records, if it is named.
     pub format: Option<usize>,
     /// Where alerts go.
@@ -172,6 +174,9 @@ pub enum RunError {
         /// Why not.
         error: TrustError,
     },
+    /// Canary prompts cannot be sent.
+    #[error(transparent)]
+    Probing(#[from] ProbingError),
     /// Nobody can ask for another configuration.
     #[error(transparent)]
     Control(#[from] ControlError),

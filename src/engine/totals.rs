@@ -11,6 +11,7 @@ use crate::config::Plan;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
 use crate::join::Joined;
+use crate::probe;
 use crate::pull::Health;
 use crate::record::Reason;
 use crate::shard::{Counts, Event, Gauges, Unpriced};
@@ -90,6 +91,8 @@ pub struct Totals {
     pub shadow: Option<ShadowTotals>,
     /// How sources get on that are asked for usage.
     pub pulled: Vec<Arc<Health>>,
+    /// How canary prompts get on, where any are sent.
+    pub probes: Option<Arc<probe::Health>>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -150,6 +153,7 @@ impl Totals {
             listen: None,
             shadow: None,
             pulled: Vec::new(),
+            probes: None,
             kafka: None,
         }
     }

@@ -44,6 +44,8 @@ mod provider;
 mod pull;
 mod pulled;
 mod prices;
+mod probe;
+mod probed;
 mod races;
 mod receiver;
 mod reconcile;

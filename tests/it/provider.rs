@@ -1,15 +1,16 @@
-//! A provider of usage on this machine: it answers what a test says, and tells what it was asked.
+//! A provider on this machine: it answers what a test says, and tells what it was asked.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// A request: its address, and its headers as they came.
+/// A request: its address, its headers as they came, and its body.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub target: String,
     pub head: String,
+    pub body: String,
 }
 
 impl Asked {
@@ -17,6 +18,12 @@ impl Asked {
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 
     /// The path.
@@ -40,6 +47,11 @@ pub enum Said {
     Cut(String),
     /// A byte now and then, for ever.
     Drip,
+    /// Events of a stream, with further lines of the head, cut into pieces of so many bytes. The end of the connection is
+    /// theirs.
+    Events(&'static str, String, usize),
+    /// The first so many of such events, and then a byte of white space now and then, for ever.
+    DripAfter(String),
 }
 
 pub struct Provider {
@@ -81,10 +93,14 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 || line == "\r\n" {
-            return Some(Asked { target, head });
+            break;
         }
         head.push_str(&line);
     }
+    let mut asked = Asked { target, head, body: String::new() };
+    let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
+    reader.take(length).read_to_string(&mut asked.body).ok()?;
+    Some(asked)
 }
 
 fn say(mut stream: TcpStream, said: &Said) -> std::io::Result<()> {
@@ -97,10 +113,26 @@ fn say(mut stream: TcpStream, said: &Said) -> std::io::Result<()> {
         Said::Cut(body) => write!(stream, "{}{body}", head(200, "", body.len() + 10)),
         Said::Drip => {
             write!(stream, "{}", head(200, "", 1_000_000))?;
-            loop {
-                stream.write_all(b" ")?;
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            drip(stream)
         }
+        Said::Events(more, text, size) => {
+            write!(stream, "{STREAM}{more}\r\n")?;
+            stream.set_nodelay(true)?;
+            text.as_bytes().chunks(*size).try_for_each(|piece| stream.write_all(piece))
+        }
+        Said::DripAfter(text) => {
+            write!(stream, "{STREAM}\r\n{text}")?;
+            drip(stream)
+        }
+    }
+}
+
+const STREAM: &str =
+    "HTTP/1.1 200 x\r\nconnection: close\r\ncontent-type: text/event-stream; charset=utf-8\r\n";
+
+fn drip(mut stream: TcpStream) -> std::io::Result<()> {
+    loop {
+        stream.write_all(b" ")?;
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

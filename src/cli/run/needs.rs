@@ -59,10 +59,12 @@ fn needs(args: &RunArgs, plan: &Plan, inputs: Option<&Inputs>) -> Needs {
     Needs {
         folders,
         executes: matches!(inputs, Some(Inputs::Journal(_)))
-            || plan.sources.iter().any(|source| matches!(source.key, KeyFrom::Command(_))),
+            || plan.sources.iter().any(|source| matches!(source.key, KeyFrom::Command(_)))
+            || plan.probes.iter().any(|probe| matches!(probe.key, KeyFrom::Command(_))),
         ports: [args.metrics, api, posted].into_iter().flatten().map(|address| address.port()).collect(),
         connects: inputs.is_none()
             || !plan.sources.is_empty()
+            || !plan.probes.is_empty()
             || plan.sinks.iter().any(|sink| !is_file(sink.kind.name)),
     }
 }
