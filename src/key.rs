@@ -137,10 +137,13 @@ fn kind(text: &[u8]) -> Kind {
             rest[0] == b'*' || rest.starts_with(b"...") || rest.starts_with("…".as_bytes())
         })
     };
-    // What names keys in the administration interfaces of OpenAI and Anthropic, and what stands for all keys of a
-    // project or a workspace.
-    let named =
-        || [&b"key_"[..], b"apikey_", b"proj_", b"wrkspc_"].iter().any(|start| text.starts_with(start));
+    // What names keys in the administration interfaces of OpenAI and Anthropic, what stands for all keys of a project or a
+    // workspace, and what canary prompts are called.
+    let named = || {
+        [&b"key_"[..], b"apikey_", b"proj_", b"wrkspc_", b"probe:"]
+            .iter()
+            .any(|start| text.starts_with(start))
+    };
     if text.len() < SHORTEST_SECRET
         || (text.len() <= IDENTIFIER_MAX && (masked() || named() || is_email(text)))
     {
@@ -193,6 +196,7 @@ mod tests {
             ("key_0000EXAMPLE0000", "key_0000EXAMPLE0000"),
             ("proj_0000EXAMPLE0000", "proj_0000EXAMPLE0000"),
             ("wrkspc_0000EXAMPLE0000", "wrkspc_0000EXAMPLE0000"),
+            ("probe:a-rather-long-name-of-one", "probe:a-rather-long-name-of-one"),
             ("ada.lovelace@example.com", "ada.lovelace@example.com"),
             ("ada:EXAMPLEEXAMPLE@example.com", "....com"),
             ("EXAMPLEEXAMPLEEXAMPLE@host", "...host"),

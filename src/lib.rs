@@ -38,6 +38,7 @@ pub mod sink;
 pub mod source;
 pub mod pull;
 pub mod contain;
+pub mod probe;
 pub mod engine;
 pub mod backtest;
 pub mod explain;

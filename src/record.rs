@@ -2,7 +2,7 @@
 
 mod acts;
 
-pub use acts::{Action, Statement};
+pub use acts::{Action, CANARY_CLIENT, Canary, Statement};
 
 use crate::address::Address;
 use crate::json::same;
@@ -156,6 +156,9 @@ pub enum Kind {
     /// No use: what an operator says of a key. `endpoint` holds what it is about (an incident's id, a kind of change, a
     /// detector), the name of `model` why, `address` and `user_agent` whom it is about, `width_s` how long it holds.
     Statement(Statement),
+    /// No use: what came of a canary prompt. Its time is that of a clock and moves no event time: what is told of everybody
+    /// else must not depend on when somebody looked.
+    Canary(Canary),
 }
 
 /// The model of a record: what it is for comparisons, and what to call it.
@@ -423,7 +426,9 @@ impl Batch {
     /// Appends a record that brings the time up to `progress`.
     #[inline]
     pub(crate) fn push(&mut self, record: UsageRecord, progress: Timestamp) {
-        self.reach(progress);
+        if !matches!(record.kind, Kind::Canary(_)) {
+            self.reach(progress);
+        }
         self.halves += u32::from(record.part != Part::Whole);
         self.records.push(record);
     }

@@ -1,7 +1,7 @@
 //! `keyhound check`: is this configuration sound?
 
 use super::{Failure, clean, exit, print, send_test};
-use crate::config::{self, Config, ContainPlan, Plan, SinkPlan, SourcePlan};
+use crate::config::{self, Config, ContainPlan, Plan, ProbePlan, SinkPlan, SourcePlan};
 use crate::encode::Visible;
 use crate::networks::{Loaded, Networks};
 use clap::Args;
@@ -37,6 +37,9 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     for rule in plan.contain.iter().flat_map(|contain| &contain.rules) {
         crate::net::trust::config(&rule.trust()).map_err(|error| Failure::new(exit::CONFIG, error))?;
     }
+    for probe in &plan.probes {
+        crate::net::trust::config(&probe.trust()).map_err(|error| Failure::new(exit::CONFIG, error))?;
+    }
     for sink in &plan.sinks {
         (sink.kind.open)(sink, None).map_err(|error| {
             let name = format!("sink `{}`", sink.name);
@@ -51,13 +54,14 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let name = clean(&name);
     let name = Visible(&name);
     print(&format!(
-        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sources: {}\n  sinks: {}\n  containment: {}\n",
+        "{name}: sound\n  detectors: {}\n  prices: {} models\n  keys with settings of their own: {}\n  default zone: {}\n  networks: {}\n  sources: {}\n  probes: {}\n  sinks: {}\n  containment: {}\n",
         detectors.join(", "),
         plan.rulebook.prices.len(),
         config.key.len(),
         config.timezone,
         Visible(&clean(&networks(&plan.networks))),
         sources(&plan.sources),
+        probes(&plan.probes),
         sinks(&plan.sinks),
         contain(plan.contain.as_deref()),
     ))
@@ -82,6 +86,18 @@ fn contain(plan: Option<&ContainPlan>) -> String {
     let rules: Vec<String> = plan.rules.iter().map(|rule| rule.summary()).collect();
     let told = format!("{}; at most {} actions in 24 hours", rules.join(", then "), plan.per_day);
     Visible(&clean(&told)).to_string()
+}
+
+/// Who is sent canary prompts.
+fn probes(probes: &[Arc<ProbePlan>]) -> String {
+    if probes.is_empty() {
+        return "none".to_owned();
+    }
+    let told = |probe: &Arc<ProbePlan>| {
+        let (kind, every) = (probe.dialect.name, probe.every.as_secs());
+        format!("{} ({kind}, {}, every {every} s: {})", probe.name, probe.shown(), probe.model)
+    };
+    Visible(&clean(&probes.iter().map(told).collect::<Vec<_>>().join(", "))).to_string()
 }
 
 /// Where events go besides the usual output.

@@ -124,7 +124,7 @@ pub(super) fn one(record: &UsageRecord, batch: &Batch) -> String {
     if let Some(address) = record.address {
         let _ = write!(text, " from {}", Visible(&address.to_string()));
     }
-    let tells_cost = !matches!(record.kind, Kind::Audit(_) | Kind::Statement(_))
+    let tells_cost = !matches!(record.kind, Kind::Audit(_) | Kind::Statement(_) | Kind::Canary(_))
         && record.cost_source != CostSource::Elsewhere;
     match record.cost_source {
         _ if !tells_cost => {}

@@ -44,6 +44,9 @@ fn beside(args: &RunArgs, plan: &Plan) -> String {
     if !plan.sources.is_empty() && from(args, plan) != Reading::Pulled {
         let _ = write!(text, "\nsources: {}\n", wrapped(guarantee::sources(args.keeps_state()), "  "));
     }
+    if !plan.probes.is_empty() {
+        let _ = write!(text, "\nprobes: {}\n", wrapped(guarantee::probes(args.keeps_state()), "  "));
+    }
     if args.serves_metrics() {
         let _ = write!(text, "\nmetrics: {}\n", wrapped(guarantee::METRICS, "  "));
     }
@@ -88,8 +91,9 @@ pub(super) fn from(args: &RunArgs, plan: &Plan) -> Reading {
     if args.only_pulls(plan) {
         return Reading::Pulled;
     }
-    // What is pulled comes beside it in an order of its own.
-    if !plan.sources.is_empty() && (args.follows() || args.reads_journal()) {
+    // What is pulled, and what canary prompts say, comes beside it in an order of its own.
+    let beside = !plan.sources.is_empty() || !plan.probes.is_empty();
+    if beside && (args.follows() || args.reads_journal()) {
         return Reading::FollowedTogether;
     }
     if args.reads_journal() {

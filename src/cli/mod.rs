@@ -13,6 +13,7 @@ mod inventory;
 mod investigate;
 mod manual;
 mod pack;
+mod probe;
 mod pull;
 mod reconcile;
 mod reload;
@@ -113,6 +114,8 @@ enum Command {
     Pull(Box<pull::PullArgs>),
     /// Hold the keys that providers and files list against the keys that records use, and say what is wrong
     Inventory(Box<inventory::InventoryArgs>),
+    /// Send canary prompts, and say whether the answers are what they should be, in time and at their price
+    Probe(Box<probe::ProbeArgs>),
     /// Compare your own logs with the provider's usage and its invoice, and say why they differ
     Reconcile(Box<reconcile::ReconcileArgs>),
     /// Make packs of evidence, signed, and redacted so that the rest can still be proved
@@ -189,6 +192,7 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Simulate(args) => simulate::main(&args),
         Command::Pull(args) => pull::main(&args),
         Command::Inventory(args) => inventory::main(&args),
+        Command::Probe(args) => probe::main(&args),
         Command::Reconcile(args) => reconcile::main(&args),
         Command::Pack(args) => pack::main(&args),
         Command::Verify(args) => pack::verify(&args),

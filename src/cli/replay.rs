@@ -141,6 +141,7 @@ pub(super) fn replay(
     let (told, mut heard) = mpsc::channel(STEPS_MAX);
     let options = Options {
         sources: Vec::new(),
+        probes: Vec::new(),
         plan,
         history: Vec::new(),
         inputs: if reading.files.is_empty() { Inputs::Stdin } else { Inputs::Files(reading.files.to_vec()) },

@@ -12,7 +12,7 @@ use crate::config::{ApiConfig, Config, ListenConfig, Plan, PostConfig, SinkPlan,
 use crate::decode::Formats;
 use crate::detect::Severity;
 use crate::encode::{self, Palette, Terminal, Visible};
-use crate::engine::listen::ListenError;
+use crate::engine::listen::{ListenError, ProbingError};
 use crate::engine::reload::Reload;
 use crate::engine::{
     self, EgressError, Inputs, Options, Outcome, Output, Progress, Rendering, RunError, StoreError,
@@ -220,9 +220,10 @@ impl RunArgs {
         Ok(())
     }
 
-    /// Whether there is nothing but what is pulled.
+    /// Whether there is nothing but what is pulled, and what canary prompts say.
     pub(super) fn only_pulls(&self, plan: &Plan) -> bool {
-        !plan.sources.is_empty() && !self.names_input() && !self.listens(plan)
+        let has_some = !plan.sources.is_empty() || !plan.probes.is_empty() && inputs::is_device();
+        has_some && !self.names_input() && !self.listens(plan)
     }
 
     /// Whether what is read can be read only once.
@@ -296,6 +297,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     let named = args.format.as_deref().map(|name| format(name, &plan.rulebook.formats)).transpose()?;
     let options = Options {
         sources: plan.sources.clone(),
+        probes: inputs::probes(&inputs, &plan),
         plan,
         history,
         inputs,
@@ -345,6 +347,14 @@ fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Fai
         return Err(Failure::new(exit::CONFIG, anyhow!(message)));
     }
     contained::none(&plan)?;
+    if let Some(probe) = plan.probes.first() {
+        let message = format!(
+            "`{}` is set, but with --kafka records come from topics only: have `keyhound probe --format json` write to one \
+             (docs/probe.md)",
+            probe.place
+        );
+        return Err(Failure::new(exit::CONFIG, anyhow!(message)));
+    }
     let Some(kafka) = plan.kafka.take() else {
         let message =
             "`kafka.bootstrap_servers` is not set: the configuration says nothing of Kafka (docs/kafka.md)";
@@ -409,6 +419,7 @@ fn failure(error: RunError) -> Failure {
             exit::IO
         }
         RunError::Journal(_) => exit::IO,
+        RunError::Probing(error) => probing(error),
         RunError::Source { .. }
         | RunError::Containment(_)
         | RunError::Sink { .. }
@@ -422,6 +433,15 @@ fn failure(error: RunError) -> Failure {
         RunError::Kafka(_) => exit::UNAVAILABLE,
     };
     Failure::new(code, error)
+}
+
+/// What cannot be done about canary prompts.
+const fn probing(error: &ProbingError) -> u8 {
+    match error {
+        ProbingError::Trust(..) => exit::CONFIG,
+        ProbingError::Book(error) => super::probe::code(error),
+        ProbingError::Health(_) => exit::INTERNAL,
+    }
 }
 
 fn no_input(error: PathError) -> Failure {

@@ -95,6 +95,10 @@ pub fn detectors() -> String {
         if !settings.is_empty() {
             let _ = writeln!(text, "  settings: {}", settings.join(", "));
         }
+        if detector.attack.is_empty() && detector.atlas.is_empty() {
+            text.push('\n');
+            continue;
+        }
         let _ =
             writeln!(text, "  ATT&CK {}, ATLAS {}\n", detector.attack.join(" "), detector.atlas.join(" "));
     }

@@ -11,6 +11,8 @@ mod locate;
 mod metrics;
 mod plan;
 mod post;
+mod probes;
+mod remote;
 mod shadow;
 mod sinks;
 mod sources;
@@ -25,6 +27,7 @@ pub use listen::{Identity, ListenAt, ListenConfig, ListenPlan, is_open, tokens};
 pub use metrics::{KeySeries, MetricsConfig};
 pub use plan::{Plan, all_sinks, watch_list};
 pub use post::PostConfig;
+pub use probes::{ExpectConfig, ProbeConfig, ProbePlan};
 pub use shadow::{Untried, untried};
 pub use sinks::{Route, SinkConfig, SinkPlan};
 pub use sources::{KeyFrom, SourceConfig, SourcePlan};
@@ -75,6 +78,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// APIs that are asked for usage, by names of one's own.
     pub sources: BTreeMap<String, SourceConfig>,
+    /// Canary prompts, by names of one's own.
+    pub probes: BTreeMap<String, ProbeConfig>,
     /// Kafka as input and output.
     pub kafka: KafkaConfig,
     /// Alerts by HTTP.
@@ -112,6 +117,7 @@ impl Default for Config {
             incidents: IncidentConfig::default(),
             listen: ListenConfig::default(),
             sources: BTreeMap::new(),
+            probes: BTreeMap::new(),
             kafka: KafkaConfig::default(),
             post: PostConfig::default(),
             metrics: MetricsConfig::default(),
@@ -278,9 +284,10 @@ impl Config {
         let (key, format) = (vec![KeyConfig::default()], vec![FormatConfig::example()]);
         let sinks = BTreeMap::from([(locate::ANY.to_owned(), SinkConfig::default())]);
         let sources = BTreeMap::from([(locate::ANY.to_owned(), SourceConfig::default())]);
+        let probes = BTreeMap::from([(locate::ANY.to_owned(), ProbeConfig::default())]);
         let contain = vec![ContainConfig::default()];
         let containment = ContainmentConfig::example();
-        let example = Self { key, format, sources, sinks, contain, containment, ..Self::default() };
+        let example = Self { key, format, sources, probes, sinks, contain, containment, ..Self::default() };
         let mut schema = toml::Table::try_from(example).unwrap_or_default();
         let mut detectors = toml::Table::new();
         for detector in detect::ALL {
@@ -303,7 +310,7 @@ mod tests {
         let shown: toml::Table = toml::from_str(DEFAULTS).unwrap();
         let mut schema = Config::schema();
         // The examples of these stand in the file as comments.
-        for list in ["key", "format", "sinks", "sources", "contain"] {
+        for list in ["key", "format", "sinks", "sources", "probes", "contain"] {
             schema.remove(list);
         }
         schema.get_mut("containment").and_then(toml::Value::as_table_mut).unwrap().remove("key");
@@ -319,7 +326,7 @@ mod tests {
         assert_ne!(uncommented, DEFAULTS);
         let config = Config::parse("config/keyhound.toml", &uncommented).unwrap();
         assert_eq!((config.key.len(), config.format.len(), config.sinks.len()), (2, 1, 3));
-        assert_eq!(config.sources.len(), 2);
+        assert_eq!((config.sources.len(), config.probes.len()), (2, 2));
         assert_eq!((config.contain.len(), config.containment.key.len()), (1, 1));
         Plan::new(&config, "config/keyhound.toml", &uncommented).map_err(|error| error.to_string()).unwrap();
     }

@@ -1,9 +1,10 @@
 //! A configuration with everything it names looked up: what a run needs, checked, nothing started.
 
 use super::{
-    Config, ConfigError, ContainPlan, KafkaPlan, KeyConfig, ListenConfig, ListenPlan, SinkPlan, SourcePlan,
+    Config, ConfigError, ContainPlan, KafkaPlan, KeyConfig, ListenConfig, ListenPlan, ProbePlan, SinkPlan,
+    SourcePlan,
 };
-use super::{kafka, locate, sinks, sources};
+use super::{kafka, locate, probes, sinks, sources};
 use crate::decode::Formats;
 use crate::detect::Ruleset;
 use crate::incident::{IncidentConfig, IncidentSettings};
@@ -42,6 +43,8 @@ pub struct Plan {
     pub reception: ListenConfig,
     /// APIs that are asked for usage.
     pub sources: Vec<Arc<SourcePlan>>,
+    /// Canary prompts.
+    pub probes: Vec<Arc<ProbePlan>>,
     /// Kafka, if brokers are named.
     pub kafka: Option<KafkaPlan>,
     /// Which series there are in `/metrics`.
@@ -95,6 +98,7 @@ impl Plan {
         let keys = keys.with(register.clone());
         let (hash_key, prices) = (hash_key(&salt), prices(config)?);
         let rulebook = Rulebook { formats, namer, redactor, prices, register, hash_key };
+        let probes = probes::all_probes(&config.probes, &rulebook.prices)?;
         let networks = Arc::new(networks(config)?);
         let incidents = IncidentSettings {
             threshold_nats: config.incidents.threshold_nats,
@@ -134,6 +138,7 @@ impl Plan {
             listen: config.listen.plan()?,
             reception: config.listen.clone(),
             sources: pulled(config)?,
+            probes,
             kafka: kafka::plan(&config.kafka)?,
             metrics: config.metrics.clone(),
             api: config.api.plan()?,

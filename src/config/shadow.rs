@@ -25,6 +25,7 @@ const IDLE: &[&str] = &[
     "listen",
     "metrics",
     "post",
+    "probes",
     "sinks",
     "sources",
 ];

@@ -1,7 +1,8 @@
 //! `[sources.NAME]`: APIs of providers that are asked for usage, with everything they name checked and read.
 
-use super::{ConfigError, credential, read_text};
-use crate::net::address::{address, is_encrypted, is_here};
+use super::ConfigError;
+use super::remote::{Remote, shown};
+use crate::net::address::is_encrypted;
 use crate::net::trust::Trust;
 use crate::pull::{Description, Tells, Times, Width, builtin};
 use crate::time::DAY;
@@ -156,7 +157,7 @@ impl SourcePlan {
             endpoints: check.endpoints(&description)?,
             width,
             times,
-            trusted: check.certificates(&base)?,
+            trusted: check.remote().certificates(&config.ca_file, &base)?,
             base,
             key,
             description,
@@ -179,8 +180,7 @@ impl SourcePlan {
 
     /// Where it is, without a path.
     pub fn shown(&self) -> String {
-        let authority = self.base.authority().map_or("", |authority| authority.as_str());
-        format!("{}://{authority}", self.base.scheme_str().unwrap_or_default())
+        shown(&self.base)
     }
 
     /// The names of what is asked.
@@ -194,13 +194,16 @@ impl SourcePlan {
 
 impl Check<'_> {
     fn refuse(&self, setting: &str, message: impl fmt::Display) -> ConfigError {
-        let path: Vec<&str> = self.path.iter().copied().chain([setting]).collect();
-        ConfigError::setting(&path, format!("`{}`: {message}", path.join(".")))
+        self.remote().refuse(setting, message)
+    }
+
+    fn remote(&self) -> Remote<'_> {
+        Remote { path: self.path }
     }
 
     fn numbers(&self) -> Result<(), ConfigError> {
         let config = self.config;
-        for (name, value, min, max) in [
+        self.remote().numbers(&[
             ("every_seconds", config.every_seconds, 1, 86_400),
             ("backfill_days", config.backfill_days, 0, 366),
             ("overlap_minutes", config.overlap_minutes, 0, 31 * 24 * 60),
@@ -210,12 +213,7 @@ impl Check<'_> {
             ("attempts_ms", config.attempts_ms, 1, 3_600_000),
             ("answer_bytes_max", config.answer_bytes_max, 1024, 1 << 28),
             ("requests_per_hour_max", config.requests_per_hour_max, 0, 100_000),
-        ] {
-            if !(min..=max).contains(&value) {
-                return Err(self.refuse(name, format!("is {value}; {min} to {max} is expected")));
-            }
-        }
-        Ok(())
+        ])
     }
 
     fn description(&self) -> Result<Description, ConfigError> {
@@ -301,53 +299,20 @@ impl Check<'_> {
         if url.is_empty() {
             return Err(self.refuse("url", "is missing: everybody has this API somewhere else"));
         }
-        let base = address(url, &[]).map_err(|what| self.refuse("url", what))?;
-        if base.query().is_some() {
-            return Err(self.refuse("url", "has a question mark; parameters stand in the description"));
-        }
-        Ok(base)
+        self.remote().base(url, "parameters stand in the description")
     }
 
     fn key(&self, base: &Uri) -> Result<KeyFrom, ConfigError> {
-        let (file, command) = (&self.config.key_file, &self.config.key_command);
-        let key = match (file.as_os_str().is_empty(), command.is_empty()) {
-            (false, false) => {
-                return Err(self.refuse("key_command", "is given, and so is a file; one of them has to go"));
-            }
-            (true, true) if self.config.kind == JSON => return Ok(KeyFrom::Nowhere),
-            (true, true) => {
-                return Err(
-                    self.refuse("key_file", "is missing, and so is `key_command`; whose usage is it?")
-                );
-            }
-            (false, true) => {
-                let path = credential(file).map_err(|what| self.refuse("key_file", what))?;
-                if self.read("key_file", &path)?.trim().is_empty() {
-                    return Err(self.refuse("key_file", format!("`{}`: is empty", path.display())));
-                }
-                KeyFrom::File(path)
-            }
-            (true, false) => KeyFrom::Command(command.clone()),
-        };
-        if !is_encrypted(base) && !is_here(base) {
-            let told = "over http:// everybody on the way can read the key; the address has to be https://";
-            return Err(self.refuse("url", told));
+        let key = self.remote().key(&self.config.key_file, &self.config.key_command, base)?;
+        match key {
+            Some(key) => Ok(key),
+            None if self.config.kind == JSON => Ok(KeyFrom::Nowhere),
+            None => Err(self.refuse("key_file", "is missing, and so is `key_command`; whose usage is it?")),
         }
-        Ok(key)
-    }
-
-    fn certificates(&self, base: &Uri) -> Result<Option<String>, ConfigError> {
-        if self.config.ca_file.as_os_str().is_empty() {
-            return Ok(None);
-        }
-        if !is_encrypted(base) {
-            return Err(self.refuse("ca_file", "is given, but the address is not https://"));
-        }
-        self.read("ca_file", &self.config.ca_file).map(Some)
     }
 
     fn read(&self, setting: &str, path: &Path) -> Result<String, ConfigError> {
-        read_text(path).map_err(|error| self.refuse(setting, format!("`{}`: {error}", path.display())))
+        self.remote().read(setting, path)
     }
 }
 

@@ -79,6 +79,8 @@ pub enum Counts {
     Audits,
     /// What operators say.
     Statements,
+    /// What canary prompts come to.
+    Canaries,
 }
 
 impl Counts {
@@ -93,6 +95,7 @@ impl Counts {
             Self::Bills => "daily bills",
             Self::Audits => "audit events",
             Self::Statements => "statements",
+            Self::Canaries => "canary prompts",
         }
     }
 }

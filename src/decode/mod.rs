@@ -45,6 +45,7 @@ mod openrouter_activity;
 mod otel;
 mod otel_metrics;
 mod portkey;
+mod probe;
 mod reject;
 mod settings;
 mod statement;

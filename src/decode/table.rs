@@ -9,7 +9,7 @@ use super::{
     Frame, access_log, anthropic_activity, anthropic_cost, anthropic_usage, apim, azure_openai, bedrock,
     canonical, cloudflare, cloudtrail, csv, envoy_ai, gcp_audit, helicone, kong, langfuse, litellm_activity,
     litellm_daily, litellm_payload, litellm_spend, map, openai_audit, openai_costs, openai_usage, openrouter,
-    openrouter_activity, otel, otel_metrics, portkey, statement, vertex_log,
+    openrouter_activity, otel, otel_metrics, portkey, probe, statement, vertex_log,
 };
 use crate::frame::shape::Shape;
 use std::borrow::Cow;
@@ -207,6 +207,7 @@ impl Formats {
             gcp_audit::format(),
             vertex_log::format(),
             statement::format(),
+            probe::format(),
             csv::format(),
         ];
         let mut all = own;

@@ -15,6 +15,7 @@ mod defense_evasion;
 mod dormant_key;
 mod error_storm;
 mod off_hours_usage;
+mod probe_failing;
 mod repeated_request;
 mod revoked_key;
 mod silence;
@@ -26,6 +27,7 @@ mod watch_list;
 mod young_key;
 
 pub use alert::{Alert, AlertId, Class, Fact, Severity, Status};
+pub use probe_failing::{Failing, Heard};
 pub use raise::{Raised, close, evaluate, restate};
 pub use rule::{Explanation, Finding, KeyProfile, KeyView, Rule};
 pub use silence::Silence;
@@ -82,6 +84,7 @@ pub const ALL: &[Detector] = &[
     young_key::DETECTOR,
     silence::DETECTOR,
     unlisted_key::DETECTOR,
+    probe_failing::DETECTOR,
 ];
 
 /// Whether a person is called where this detector speaks up.
@@ -175,6 +178,11 @@ impl Ruleset {
     /// How long a silence must be to be told, if it is.
     pub fn patience(&self) -> Option<Patience> {
         self.iter().find_map(|(_, rule)| rule.patience())
+    }
+
+    /// How many canary prompts in a row have to fail to be told of, if they are.
+    pub fn fail_after(&self) -> Option<u32> {
+        self.iter().find_map(|(_, rule)| rule.fail_after())
     }
 
     /// Number of loaded detectors.

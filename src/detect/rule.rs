@@ -30,6 +30,11 @@ pub trait Rule: Send + Sync {
     fn patience(&self) -> Option<Patience> {
         None
     }
+
+    /// How many canary prompts in a row have to fail to be told of, of the detector that tells of them.
+    fn fail_after(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// A detector that holds.

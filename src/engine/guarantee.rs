@@ -215,6 +215,17 @@ pub fn sources(is_kept: bool) -> &'static str {
     }
 }
 
+/// What is promised of what canary prompts say.
+pub fn probes(is_kept: bool) -> &'static str {
+    if is_kept {
+        "what a probe says is on disk before anything follows from it: over a crash nothing of it is lost or counts twice; in which \
+         order it comes beside other records is not known before; what they took and cost is kept, too; a prompt under way is \
+         broken off and not told of"
+    } else {
+        "nothing is kept between runs: what was open stays open for whoever was told, and another run knows neither past nor cost of today"
+    }
+}
+
 /// What is promised of `/metrics`.
 pub const METRICS: &str = "counters start anew with the process; `keyhound_cost_usd` and `keyhound_requests` go on from \
                            the checkpoint where there is one";

@@ -5,6 +5,7 @@ mod contain;
 mod keys;
 mod listen;
 mod own;
+mod probe;
 mod pull;
 mod shadow;
 
@@ -47,6 +48,9 @@ pub fn render(totals: &Totals, now: f64) -> Result<String, prometheus::Error> {
     }
     if let Some(contain) = &totals.contain {
         page.contained(contain)?;
+    }
+    if let Some(probes) = &totals.probes {
+        page.probes(probes)?;
     }
     if let Some(kafka) = &totals.kafka {
         page.kafka(kafka)?;
@@ -154,6 +158,9 @@ impl Page {
         self.counter("keyhound_request_id_conflicts_total", conflicts, totals.records.conflicting)?;
         let untracked = "Records of new keys for which there was no memory left.";
         self.counter("keyhound_records_untracked_total", untracked, totals.records.untracked)?;
+        let own =
+            "Requests of canary prompts of keyhound's own that were found in the input: they are not judged.";
+        self.counter("keyhound_probe_requests_recognised_total", own, totals.records.own)?;
         let foreign = "Events of something else than the use of a model, passed over.";
         self.counter("keyhound_events_passed_over_total", foreign, totals.foreign)?;
         let opts = Opts::new(

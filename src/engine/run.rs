@@ -9,7 +9,7 @@ use super::egress::{Egress, EgressError, Rendering};
 use super::feed::{End, Feed, Inputs};
 use super::http;
 use super::intake::Decoders;
-use super::listen::ListenError;
+use super::listen::{ListenError, ProbingError};
 use super::memory;
 use super::notify::Manager;
 use super::outbox::{Left, Sending};
@@ -23,7 +23,7 @@ use super::shards::{Fanout, Move};
 use super::state::State;
 use super::stream::reception;
 use super::totals::{Bounds, Reloads, Totals};
-use crate::config::{ContainPlan, Plan, SourcePlan};
+use crate::config::{ContainPlan, Plan, ProbePlan, SourcePlan};
 use crate::contain::JournalError;
 use crate::decode::Settings;
 use crate::detect::Severity;
@@ -94,6 +94,8 @@ pub struct Options {
     pub inputs: Inputs,
     /// Who is asked for usage beside them.
     pub sources: Vec<Arc<SourcePlan>>,
+    /// Canary prompts that are sent beside them.
+    pub probes: Vec<Arc<ProbePlan>>,
     /// The place of the format of all records, if it is named.
     pub format: Option<usize>,
     /// Where alerts go.
@@ -181,6 +183,9 @@ pub enum RunError {
     /// What was done cannot be written down.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Canary prompts cannot be sent.
+    #[error(transparent)]
+    Probing(#[from] ProbingError),
     /// Nobody can ask for another configuration.
     #[error(transparent)]
     Control(#[from] ControlError),

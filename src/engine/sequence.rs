@@ -363,7 +363,10 @@ impl Live {
         let mut step = Step { loaded: vec![loaded], ..Step::default() };
         if !batch.records.is_empty() {
             let branch = &mut self.branches[input];
-            branch.heard = now;
+            // What moves no event time says nothing of how far its input has come.
+            if !batch.minutes.is_empty() {
+                branch.heard = now;
+            }
             let range = 0..batch.records.len();
             self.passage.add(&mut step, Run { batch, range }, &mut branch.latest, floor);
         }

@@ -4,7 +4,7 @@
 use super::clock;
 use super::feed::{End, Feed, Inputs, TICK, drained};
 use super::intake::{Appetite, Decoded, Delivery, Tracking};
-use super::listen::{Listener, Reception};
+use super::listen::{Listener, PROBED, Reception};
 use super::open::{Open, followed};
 use super::run::{Options, RunError};
 use super::sequence::Live;
@@ -35,7 +35,7 @@ pub(super) fn input_of(stream: usize, decoded: &Decoded, lanes: &[usize]) -> usi
 pub(super) fn reception(options: &Options, totals: &mut Totals) -> Result<Option<Reception>, RunError> {
     let listener = match &options.inputs {
         Inputs::Posted(plan) => Some(Listener::bind(plan)?),
-        _ if options.sources.is_empty() => return Ok(None),
+        _ if options.sources.is_empty() && options.probes.is_empty() => return Ok(None),
         _ => None,
     };
     let limits = match &options.inputs {
@@ -46,9 +46,11 @@ pub(super) fn reception(options: &Options, totals: &mut Totals) -> Result<Option
     let reception = Reception::new(limits, folder, totals.rooms.place())
         .with_listener(listener)
         .with_sources(&options.sources)
-        .map_err(|(name, error)| RunError::Source { name, error })?;
+        .map_err(|(name, error)| RunError::Source { name, error })?
+        .with_probes(&options.probes, &options.plan.rulebook, options.state.as_deref())?;
     totals.listen = Some(Arc::clone(reception.traffic()));
     totals.pulled = reception.healths();
+    totals.probes = reception.probe_health();
     Ok(Some(reception))
 }
 
@@ -61,10 +63,13 @@ impl Feed {
             live.resume(passage);
         }
         let (mut open, mut streams) = (Vec::new(), Streams::new());
+        let only_probes = self.reception.as_ref().is_some_and(Reception::only_probes);
+        let mut may_end = false;
         let lanes = self.receive_all(&mut live, &mut open, &mut streams)?;
         if let Some((one, deliveries, latest)) = self.streamed(inputs)? {
             streams.insert(live.add(clock::now(), latest), ReceiverStream::new(deliveries));
             open.push(one);
+            may_end = only_probes;
         }
         let mut tick = tokio::time::interval(TICK);
         let end = loop {
@@ -85,7 +90,13 @@ impl Feed {
                 }
                 // What came over the desk is handed on to its end, which comes soon after a stop.
                 () = drained(&self.stop), if !streams.contains_key(&DESK) => break End::Stopped,
-                _ = tick.tick() => live.tick(clock::now()),
+                // Canary prompts alone are no reason to go on.
+                _ = tick.tick() => {
+                    if may_end && streams.keys().all(|stream| *stream == DESK) {
+                        break self.end();
+                    }
+                    live.tick(clock::now())
+                }
             };
             if !step.is_empty() && self.tell(step, live.passage()).await.is_none()
                 || self.checkpoint_live(false, &live, &open, open.len()).await.is_none()
@@ -109,7 +120,8 @@ impl Feed {
         let is_kept = self.checkpoints.is_some();
         let taken = if is_kept { self.standing.posted() } else { 0 };
         let pulled = reception.sources().map(|name| Arc::from(format!("pulled:{name}")));
-        let all: Vec<Arc<str>> = [POSTED.into()].into_iter().chain(pulled).collect();
+        let probed = reception.probes().then(|| Arc::from(PROBED));
+        let all: Vec<Arc<str>> = [POSTED.into()].into_iter().chain(pulled).chain(probed.clone()).collect();
         let mut lanes = Vec::new();
         for name in all {
             let path = Path::new(&*name).to_owned();
@@ -124,6 +136,10 @@ impl Feed {
         if !reception.listens() {
             // It never brings anything, and holds nobody back.
             live.end(lanes[0]);
+        }
+        if let (Some(_), Some(lane)) = (probed, lanes.last()) {
+            // What is told there moves no event time.
+            live.end(*lane);
         }
         let (backlog, deliveries) = reception.start(&self.decoders, taken, &self.stop)?;
         self.backlog = is_kept.then_some(backlog);

@@ -42,7 +42,7 @@ pub struct Way {
 }
 
 /// What records are called, in the order of [`Way::records`]: one, and several.
-pub const KINDS: [(&str, &str); 7] = [
+pub const KINDS: [(&str, &str); 8] = [
     ("request", "requests"),
     ("half (who)", "halves (who)"),
     ("half (cost)", "halves (cost)"),
@@ -50,6 +50,7 @@ pub const KINDS: [(&str, &str); 7] = [
     ("bill", "bills"),
     ("audit event", "audit events"),
     ("statement", "statements"),
+    ("canary prompt", "canary prompts"),
 ];
 
 /// A rejected frame that stands for all with its message.
@@ -107,6 +108,7 @@ pub fn kind(record: &UsageRecord) -> usize {
         (Kind::Invoice, _) => 4,
         (Kind::Audit(_), _) => 5,
         (Kind::Statement(_), _) => 6,
+        (Kind::Canary(_), _) => 7,
     }
 }
 
@@ -118,7 +120,7 @@ fn has_tokens(record: &UsageRecord) -> bool {
 fn signals(record: &UsageRecord) -> Signals {
     let has_tokens = has_tokens(record);
     match record.kind {
-        Kind::Audit(_) | Kind::Statement(_) => Signals::NONE,
+        Kind::Audit(_) | Kind::Statement(_) | Kind::Canary(_) => Signals::NONE,
         Kind::Invoice => Signals::COST,
         // That something refused cost nothing says nothing of what else would cost.
         Kind::Request | Kind::Bucket if record.cost == NanoUsd::ZERO && !has_tokens => {
@@ -196,7 +198,9 @@ impl Survey {
     }
 
     fn note_key(&mut self, record: &UsageRecord, batch: &Batch) {
-        if record.part != Part::Whole || matches!(record.kind, Kind::Audit(_) | Kind::Statement(_)) {
+        if record.part != Part::Whole
+            || matches!(record.kind, Kind::Audit(_) | Kind::Statement(_) | Kind::Canary(_))
+        {
             return;
         }
         if self.keys.len() >= KEYS_MAX && !self.keys.contains_key(&record.key) {

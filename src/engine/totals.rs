@@ -12,6 +12,7 @@ use crate::contain::Tally;
 use crate::detect::{self, Alert, Severity, Status};
 use crate::incident::Phase;
 use crate::join::Joined;
+use crate::probe;
 use crate::pull::Health;
 use crate::record::Reason;
 use crate::shard::{Counts, Event, Gauges, Unpriced};
@@ -93,6 +94,8 @@ pub struct Totals {
     pub pulled: Vec<Arc<Health>>,
     /// What is done about keys by itself, where anything is.
     pub contain: Option<Arc<Tally>>,
+    /// How canary prompts get on, where any are sent.
+    pub probes: Option<Arc<probe::Health>>,
     /// What there is to say of Kafka, where that is the input.
     pub kafka: Option<Box<KafkaTotals>>,
 }
@@ -154,6 +157,7 @@ impl Totals {
             shadow: None,
             pulled: Vec::new(),
             contain: None,
+            probes: None,
             kafka: None,
         }
     }

@@ -249,6 +249,7 @@ impl Gather {
             Kind::Bucket | Kind::Invoice => self.bucket(record),
             Kind::Audit(action) => self.deed(DeedKind::Audit(action), record, batch, source),
             Kind::Statement(statement) => self.deed(DeedKind::Statement(statement), record, batch, source),
+            Kind::Canary(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use hyper::Uri;
 use hyper::http::uri::Scheme;
+use std::fmt::Write;
 use std::net::IpAddr;
 
 /// An address by HTTP, of one of these hosts; of none of them, any. What is wrong with it is told without it: it may be a
@@ -41,4 +42,16 @@ pub fn is_here(url: &Uri) -> bool {
 pub fn is_local(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// Percent-encoding of everything that is not unreserved (RFC 3986).
+pub fn escape(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
 }

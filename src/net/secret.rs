@@ -1,5 +1,6 @@
 //! Secrets from files, read again with each attempt: whoever renews them tells nobody.
 
+use crate::config::KeyFrom;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,6 +11,23 @@ const BYTES_MAX: u64 = 16 << 10;
 
 /// How long a program may take to tell a secret.
 const COMMAND_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a key is now: whoever renews it tells nobody. `None` where nobody asks for one.
+pub async fn key(from: &KeyFrom) -> Result<Option<String>, String> {
+    match from {
+        KeyFrom::Nowhere => Ok(None),
+        KeyFrom::File(path) => read(path).await.map(Some),
+        KeyFrom::Command(command) => ask(command).await.map(Some),
+    }
+}
+
+/// A text of somebody else without the key, which he may have repeated.
+pub fn without(text: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) if !key.is_empty() => text.replace(key, "[the key]"),
+        _ => text.to_owned(),
+    }
+}
 
 /// What a file holds now, without what surrounds it; else why there is no secret in it, and never the secret.
 pub async fn read(path: &Path) -> Result<String, String> {

@@ -107,7 +107,9 @@ impl Normaliser {
         let (mut key, key_hint) = self.key(draft.key, batch)?;
         key = draft.key_id.unwrap_or(key);
         let (model, priced) = match draft.kind {
-            Kind::Statement(_) => (Model { id: 0, name: self.text(draft.model, batch) }, None),
+            Kind::Statement(_) | Kind::Canary(_) => {
+                (Model { id: 0, name: self.text(draft.model, batch) }, None)
+            }
             _ => self.model(draft.model, batch),
         };
         let tokens = tokens(draft);
@@ -125,7 +127,7 @@ impl Normaliser {
         let requests = match kind {
             Kind::Request => Some(draft.requests.get().unwrap_or(1)),
             Kind::Bucket => draft.requests.get(),
-            Kind::Invoice | Kind::Audit(_) | Kind::Statement(_) => None,
+            Kind::Invoice | Kind::Audit(_) | Kind::Statement(_) | Kind::Canary(_) => None,
         };
         let record = UsageRecord {
             time,
@@ -254,7 +256,9 @@ impl Normaliser {
     ) -> (NanoUsd, CostSource) {
         match (draft.kind, draft.cost) {
             (Kind::Invoice, cost) => return (cost.unwrap_or(NanoUsd::ZERO), CostSource::Invoiced),
-            (Kind::Audit(_) | Kind::Statement(_), _) => return (NanoUsd::ZERO, CostSource::Reported),
+            (Kind::Audit(_) | Kind::Statement(_) | Kind::Canary(_), _) => {
+                return (NanoUsd::ZERO, CostSource::Reported);
+            }
             (_, Some(cost)) if cost > NanoUsd::ZERO || cost == NanoUsd::ZERO && draft.zero_is_meant => {
                 return (cost, CostSource::Reported);
             }

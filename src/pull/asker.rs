@@ -1,7 +1,8 @@
 //! One request and the answer to it, bounded in bytes and in time.
 
 use super::fault::Fault;
-use crate::config::{KeyFrom, SourcePlan};
+use crate::config::SourcePlan;
+use crate::net::secret::without;
 use crate::net::trust::TrustError;
 use crate::net::{Connections, connections, secret, told};
 use crate::sink::carrier::{short, words};
@@ -40,11 +41,7 @@ impl Asker {
 
     /// The key as it is now: whoever renews it tells nobody.
     pub async fn key(&self) -> Result<Option<String>, Fault> {
-        match &self.plan.key {
-            KeyFrom::Nowhere => Ok(None),
-            KeyFrom::File(path) => secret::read(path).await.map(Some).map_err(Fault::NoKey),
-            KeyFrom::Command(command) => secret::ask(command).await.map(Some).map_err(Fault::NoKey),
-        }
+        secret::key(&self.plan.key).await.map_err(Fault::NoKey)
     }
 
     /// Asks once. What is told of a failure does not hold the key.
@@ -129,14 +126,6 @@ impl Asker {
 
     fn unreachable(&self, error: &dyn std::error::Error, key: Option<&str>) -> Fault {
         Fault::Unreachable(without(&told(error, &self.plan.place), key))
-    }
-}
-
-/// A text of somebody else without the key, which he may have repeated.
-fn without(text: &str, key: Option<&str>) -> String {
-    match key {
-        Some(key) if !key.is_empty() => text.replace(key, "[the key]"),
-        _ => text.to_owned(),
     }
 }
 

@@ -3,10 +3,10 @@
 use super::describe::{By, Description, Endpoint, Texts, TimeFormat};
 use super::fault::Fault;
 use super::window::Span;
+use crate::net::address::escape;
 use crate::time::{SECOND, Timestamp};
 use hyper::Uri;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// Which page is next.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -124,18 +124,6 @@ fn written(at: Timestamp, format: TimeFormat) -> String {
         TimeFormat::UnixMs => (at.0 / 1_000_000).to_string(),
         TimeFormat::Date => text.chars().take(10).collect(),
         TimeFormat::DateTime => text.trim_end_matches('Z').replace('T', " "),
-    }
-}
-
-/// Percent-encoding of everything that is not unreserved (RFC 3986).
-fn escape(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a text cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
     }
 }
 

@@ -133,7 +133,7 @@ impl Book {
         match record.kind {
             Kind::Request | Kind::Bucket | Kind::Invoice if is_bill == (role == Role::Invoice) => {}
             // They tell of no use, whoever tells them.
-            Kind::Audit(_) | Kind::Statement(_) => return,
+            Kind::Audit(_) | Kind::Statement(_) | Kind::Canary(_) => return,
             _ => return extent.other_kind += 1,
         }
         let start = record.time.at;

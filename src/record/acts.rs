@@ -1,4 +1,5 @@
-//! What records tell besides use: what was done to keys and rules, and what operators say.
+//! What records tell besides use: what was done to keys and rules, what operators say, and what keyhound's own canary prompts
+//! came to.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,34 @@ impl Statement {
             Self::Annotate => "annotate",
             Self::Suppress => "suppress",
             Self::Revoke => "revoke",
+        }
+    }
+}
+
+/// What announces the client of a canary prompt, before its version and, in round brackets, its marker.
+pub const CANARY_CLIENT: &str = "keyhound-probe/";
+
+/// What a canary prompt of keyhound's own tells.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Canary {
+    /// It is going to be sent, and `request_id` is the marker that it carries; `user_agent` as well.
+    Asked,
+    /// It was answered, and whoever answered calls it by `request_id`.
+    Answered,
+    /// The answer was as it was expected.
+    Well,
+    /// It was not, or there was none: `endpoint` says why, and `user_agent` what came of it in one word.
+    Failed,
+}
+
+impl Canary {
+    /// Its name in tables.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Answered => "answered",
+            Self::Well => "well",
+            Self::Failed => "failed",
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Counts {
     pub statements: [u64; Statement::ALL.len()],
     /// Alerts that were not told because an operator had said so.
     pub suppressed: u64,
+    /// Processed, but not judged: requests of canary prompts of keyhound's own.
+    pub own: u64,
 }
 
 impl Counts {
@@ -48,7 +50,7 @@ impl Counts {
     /// Adds what another shard or step counted.
     pub fn add(&mut self, other: &Self) {
         let Self { processed, learned, duplicate, late, conflicting, untracked, .. } = other;
-        let Self { requests, cost, audits, statements, suppressed, .. } = other;
+        let Self { requests, cost, audits, statements, suppressed, own, .. } = other;
         self.processed += processed;
         self.learned += learned;
         self.duplicate += duplicate;
@@ -60,6 +62,7 @@ impl Counts {
         self.audits.iter_mut().zip(audits).for_each(|(sum, count)| *sum += count);
         self.statements.iter_mut().zip(statements).for_each(|(sum, count)| *sum += count);
         self.suppressed += suppressed;
+        self.own += own;
     }
 }
 

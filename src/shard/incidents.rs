@@ -5,13 +5,14 @@ use super::{Event, Order, Output, Shard};
 use crate::detect::{Alert, Class, Severity, pages};
 use crate::incident::Incident;
 use crate::key::KeyId;
-use crate::record::{Action, Batch, Statement, Text, UsageRecord};
+use crate::record::{Action, Batch, Canary, Statement, Text, UsageRecord};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 
 /// Told apart from requests by their identifiers: an event and a request may have one.
 const EVENTS: u64 = 0x5851_f42d_4c95_7f2d;
 const STATEMENTS: u64 = 0x1405_7b7e_f767_814f;
+const CANARIES: [u64; 2] = [0x2545_f491_4f6c_dd1d, 0x9e6c_63d0_876a_3f6b];
 
 impl Shard {
     /// Tells of an incident, and remembers when it may be over.
@@ -119,6 +120,36 @@ impl Shard {
         }
         if let Some(incident) = incident {
             self.tell((index, true, Timestamp::MIN, record.key), incident);
+        }
+    }
+
+    /// Takes what a canary prompt came to.
+    #[cold]
+    pub(super) fn canary(&mut self, index: u32, record: &UsageRecord, canary: Canary, batch: &Batch) {
+        let is_result = matches!(canary, Canary::Well | Canary::Failed);
+        let mark = CANARIES[usize::from(is_result)];
+        let is_named = record.request_hash != 0 && canary != Canary::Answered;
+        if is_named && self.is_duplicate(record.request_hash ^ mark, record) {
+            self.counts.duplicate += 1;
+            return;
+        }
+        self.counts.processed += 1;
+        self.counts.learned += u64::from(self.learning);
+        // What failed in the past is no news.
+        if !is_result || self.learning {
+            return;
+        }
+        let Self { settings, keys, zones, counts, alerts, .. } = self;
+        let unnamed = UsageRecord { key_alias: Text::NONE, ..*record };
+        let Some(slot) = keys.slot(&unnamed, batch, settings) else {
+            counts.untracked += 1;
+            return;
+        };
+        let Some(key) = keys.state(slot) else { return };
+        alerts.extend(key.hear_canary(record, canary == Canary::Well, batch, (&settings.rules, zones)));
+        keys.settle(slot);
+        if !self.alerts.is_empty() {
+            self.give((index, true, Timestamp::MIN, record.key));
         }
     }
 

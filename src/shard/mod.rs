@@ -4,11 +4,13 @@
 
 mod buckets;
 mod census;
+mod content;
 mod counts;
 mod event;
 mod incidents;
 mod keys;
 mod open;
+mod own;
 mod pieces;
 mod portrait;
 mod saved;
@@ -16,6 +18,7 @@ mod state;
 mod witness;
 
 pub use census::{Census, Standing, Sums, Wanted};
+pub(crate) use content::content;
 pub use counts::{Counts, Gauges, Unpriced};
 pub use event::Event;
 pub use keys::Limits;
@@ -36,11 +39,10 @@ use crate::time::{Day, Timestamp, Zones};
 use crate::watch_list::WatchList;
 use crate::window::{Dedup, Restated, Sighting};
 use keys::Keys;
-use siphasher::sip::SipHasher13;
+use own::Own;
 use state::{KeyState, Surroundings};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hash::Hasher;
 use std::sync::Arc;
 
 /// What the shards of a run agree on.
@@ -171,6 +173,8 @@ pub struct Shard {
     dedup: Dedup,
     restated: Restated,
     observer: Option<Observer>,
+    /// What is known of canary prompts: each shard knows all of it, for their keys are not known.
+    own: Own,
     watch_list: Arc<WatchList>,
     /// Ends of open days, soonest first.
     closings: BinaryHeap<Reverse<(Timestamp, KeyId, Day)>>,
@@ -203,6 +207,7 @@ impl Shard {
             dedup: Dedup::new(settings.limits.dedup_entries_max / of),
             restated: Restated::new(settings.limits.bucket_entries_max / of, settings.restate_within),
             observer: settings.incidents.as_ref().map(Observer::new),
+            own: Own::default(),
             watch_list: Arc::clone(&settings.watch_list),
             closings: BinaryHeap::new(),
             settlements: BinaryHeap::new(),
@@ -248,7 +253,10 @@ impl Shard {
     pub fn gauges(&self) -> Gauges {
         Gauges {
             keys: self.keys.len() as u64,
-            state_bytes: (self.keys.bytes() + self.dedup.heap_bytes() + self.restated.heap_bytes()) as u64,
+            state_bytes: (self.keys.bytes()
+                + self.dedup.heap_bytes()
+                + self.restated.heap_bytes()
+                + self.own.heap_bytes()) as u64,
             keys_evicted: self.keys.evicted,
             dedup_forgotten: self.dedup.forgotten,
             bucket_entries: self.restated.len() as u64,
@@ -270,6 +278,9 @@ impl Shard {
                 if record.key.shard(self.of) == self.number {
                     self.record(index, record, batch);
                 }
+                if let Kind::Canary(canary) = record.kind {
+                    self.own.note(record, canary, batch);
+                }
                 index += 1;
             }
         }
@@ -288,6 +299,7 @@ impl Shard {
             Kind::Bucket | Kind::Invoice => self.bucket(index, record, batch),
             Kind::Audit(action) => self.audit(index, record, action, batch),
             Kind::Statement(statement) => self.statement(index, record, statement, batch),
+            Kind::Canary(canary) => self.canary(index, record, canary, batch),
         }
     }
 
@@ -302,6 +314,12 @@ impl Shard {
             if record.cost_source == CostSource::Unknown {
                 self.unpriced.count(batch.text(record.model.name), i64::from(record.requests.max(1)));
             }
+        }
+        if self.own.takes(record, batch) {
+            self.counts.processed += 1;
+            self.counts.learned += u64::from(self.learning);
+            self.counts.own += 1;
+            return;
         }
         let Self {
             settings,
@@ -423,6 +441,7 @@ impl Shard {
         self.watermark = self.watermark.max(watermark);
         self.dedup.advance(watermark);
         self.forget_buckets(watermark);
+        self.own.advance(watermark);
         self.settle(index, watermark);
         self.close_days(index, watermark);
         self.listen(index, watermark);
@@ -455,37 +474,6 @@ impl Shard {
         self.restated.clear();
         self.keys.forgotten = Timestamp::MIN;
         self.keys.each(|key| key.end_of_history(self.settings.baseline));
-    }
-}
-
-/// A hash of what makes a record what it is, to tell a second delivery from an identifier used twice.
-pub(crate) fn content(record: &UsageRecord) -> u64 {
-    let mut hasher = SipHasher13::new();
-    let tokens = &record.tokens;
-    hasher.write_i64(record.time.at.0);
-    hasher.write_u64(record.model.id);
-    for count in [tokens.input(), tokens.output.or_zero(), tokens.reasoning.or_zero()] {
-        hasher.write_u64(count);
-    }
-    hasher.write_i64(record.cost.0);
-    hasher.write_u32(u32::from(record.status));
-    if record.kind != Kind::Request {
-        write_kind(record, &mut hasher);
-    }
-    hasher.finish()
-}
-
-#[cold]
-fn write_kind(record: &UsageRecord, hasher: &mut SipHasher13) {
-    match record.kind {
-        Kind::Request => {}
-        Kind::Bucket | Kind::Invoice => {
-            hasher.write_u32(record.width_s);
-            hasher.write_u32(record.requests);
-            hasher.write_u8(record.cost_source as u8);
-        }
-        Kind::Audit(action) => hasher.write_u8(action as u8),
-        Kind::Statement(statement) => hasher.write_u8(statement as u8),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is open at this moment: alerts of days that are not over, and incidents.
 
 use super::state::KeyState;
-use crate::detect::{AlertId, Class, Severity};
+use crate::detect::{AlertId, Class, Failing, Severity};
 use crate::incident::id_of_alert;
 
 /// Counts by class and severity, in the order of [`Class::ALL`] and [`Severity::ALL`].
@@ -64,6 +64,11 @@ impl KeyState {
                 let is_wanted = self.watch.wants(&id_of_alert(id), raised.updated_at());
                 open.incidents[class][severity as usize] += u32::from(is_wanted);
             }
+        }
+        if let Some((severity, at)) = self.failing.as_ref().and_then(|failing| failing.open())
+            && !self.watch.is_quiet(Failing::DETECTOR.name, at)
+        {
+            open.alerts[Failing::DETECTOR.class as usize][severity as usize] += 1;
         }
         for severity in self.watch.open() {
             open.incidents[Class::Compromise as usize][severity as usize] += 1;

@@ -1,5 +1,6 @@
 //! The state of a shard as bytes, and back: exactly, however many shards there were and will be.
 
+use super::own::Own;
 use super::state::KeyState;
 use super::{Shard, ShardSettings};
 use crate::detect;
@@ -9,6 +10,7 @@ use crate::key::{KeyId, shard_of_mark};
 use crate::save::{Reader, Unreadable, Writer};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub(super) struct Rest<'a> {
     /// All detectors: what is saved names them by their place.
     #[serde(borrow)]
     pub(super) detectors: Vec<&'a str>,
+    /// What is known of canary prompts.
+    own: Cow<'a, Own>,
 }
 
 impl Shard {
@@ -45,7 +49,7 @@ impl Shard {
     }
 
     /// What is remembered besides keys, requests and buckets.
-    pub(super) fn rest(&self) -> Rest<'static> {
+    pub(super) fn rest(&self) -> Rest<'_> {
         Rest {
             watermark: self.watermark,
             learning: self.learning,
@@ -54,6 +58,7 @@ impl Shard {
             requests_forgotten: self.dedup.forgotten,
             buckets_forgotten: self.restated.forgotten,
             detectors: detect::ALL.iter().map(|detector| detector.name).collect(),
+            own: Cow::Borrowed(&self.own),
         }
     }
 
@@ -97,6 +102,7 @@ impl Shard {
     pub(super) fn take_rest(&mut self, rest: &Rest<'_>) {
         self.watermark = self.watermark.max(rest.watermark);
         self.learning = rest.learning;
+        self.own.take_over(&rest.own);
         self.keys.forgotten = self.keys.forgotten.max(rest.forgotten);
         if self.number == 0 {
             // Sums over all shards: whose they are does not matter.

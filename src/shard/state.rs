@@ -1,5 +1,6 @@
 //! Everything that is known of one key.
 
+mod canary;
 mod remarks;
 mod silence;
 pub(super) mod spread;
@@ -9,7 +10,7 @@ use super::keys::Part;
 use super::{KeyRules, ShardSettings};
 use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
-use crate::detect::{Alert, KeyProfile, KeyView, close, evaluate};
+use crate::detect::{Alert, Failing, KeyProfile, KeyView, close, evaluate};
 use crate::heap;
 use crate::incident::{Gain, Incident, Observer, Phase, Watched};
 use crate::key::KeyId;
@@ -80,6 +81,8 @@ pub(super) struct KeyState {
     revoked: Option<Timestamp>,
     /// Who uses it, where incidents are looked for.
     pub(super) watch: Watched,
+    /// That it is a canary prompt which fails, or did.
+    pub(super) failing: Option<Box<Failing>>,
     /// What it last added to the sums over all keys.
     #[serde(skip)]
     pub(super) part: Part,
@@ -128,6 +131,7 @@ impl KeyState {
             foul: Vec::new(),
             revoked: None,
             watch: Watched::default(),
+            failing: None,
             part: Part::default(),
             changed: false,
             pace: None,
@@ -151,7 +155,10 @@ impl KeyState {
 
     /// True for a key that must not give way to new keys: it has a baseline, or has been used in earnest.
     pub(super) fn is_established(&self) -> bool {
-        !self.baselines.is_empty() || self.requests >= 20 || self.cost >= NanoUsd(1_000_000_000)
+        !self.baselines.is_empty()
+            || self.failing.is_some()
+            || self.requests >= 20
+            || self.cost >= NanoUsd(1_000_000_000)
     }
 
     /// Counts a record for the baseline only.
@@ -379,6 +386,7 @@ impl KeyState {
             + self.recent.heap_bytes()
             + self.watch.heap_bytes()
             + self.pace.as_ref().map_or(0, |_| heap::vector::<Pace>(1))
+            + self.failing.as_ref().map_or(0, |_| Failing::bytes())
     }
 
     /// Shows a record to whoever looks for incidents.

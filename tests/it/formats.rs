@@ -40,6 +40,10 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
             put("statement", json!(statement.label()));
             put("key_id", json!(record.key.to_string()));
         }
+        Kind::Canary(canary) => {
+            put("canary", json!(canary.label()));
+            put("status", json!(record.status));
+        }
         Kind::Bucket | Kind::Invoice => put("kind", json!(format!("{:?}", record.kind).to_lowercase())),
     }
     if record.width_s > 0 {
@@ -54,7 +58,7 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
     if matches!(record.kind, Kind::Request | Kind::Bucket) {
         put("status", json!(record.status));
     }
-    if !matches!(record.kind, Kind::Audit(_) | Kind::Statement(_)) {
+    if !matches!(record.kind, Kind::Audit(_) | Kind::Statement(_) | Kind::Canary(_)) {
         put("cost_usd", json!(record.cost.usd()));
         put("cost", json!(format!("{:?}", record.cost_source).to_lowercase()));
     }
@@ -62,12 +66,22 @@ fn show(record: &UsageRecord, batch: &Batch) -> Value {
     put("endpoint", json!(batch.text(record.endpoint)));
     put("user_agent", json!(batch.text(record.user_agent)));
     put("request_id", json!(batch.text(record.request_id)));
-    if let Kind::Statement(_) = record.kind {
+    let meanings: &[(&str, &str)] = match record.kind {
         // In a statement these are what it is about, and why.
-        for (name, meaning) in [("endpoint", "about"), ("model", "reason")] {
-            if let Some(text) = shown.remove(name) {
-                shown.insert(meaning.to_owned(), text);
-            }
+        Kind::Statement(_) => &[("endpoint", "about"), ("model", "reason")],
+        // What may be asked for, and what came of it.
+        Kind::Canary(_) => &[
+            ("key", "probe"),
+            ("input_uncached", "input_max"),
+            ("output", "output_max"),
+            ("user_agent", "word"),
+            ("endpoint", "failure"),
+        ],
+        _ => &[],
+    };
+    for (name, meaning) in meanings {
+        if let Some(text) = shown.remove(*name) {
+            shown.insert((*meaning).to_owned(), text);
         }
     }
     Value::Object(shown)

@@ -47,6 +47,8 @@ mod provider;
 mod pull;
 mod pulled;
 mod prices;
+mod probe;
+mod probed;
 mod races;
 mod receiver;
 mod reconcile;

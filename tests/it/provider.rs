@@ -1,4 +1,4 @@
-//! A provider of usage on this machine: it answers what a test says, and tells what it was asked.
+//! A provider on this machine: it answers what a test says, and tells what it was asked.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -26,6 +26,12 @@ impl Asked {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+
     /// The path.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
@@ -47,6 +53,11 @@ pub enum Said {
     Cut(String),
     /// A byte now and then, for ever.
     Drip,
+    /// Events of a stream, with further lines of the head, cut into pieces of so many bytes. The end of the connection is
+    /// theirs.
+    Events(&'static str, String, usize),
+    /// The first so many of such events, and then a byte of white space now and then, for ever.
+    DripAfter(String),
 }
 
 pub struct Provider {
@@ -92,12 +103,10 @@ fn read(stream: &TcpStream) -> Option<Asked> {
         }
         head.push_str(&line);
     }
-    let length = head
-        .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).ok()?;
-    Some(Asked { method, target, head, body: String::from_utf8(body).ok()? })
+    let mut asked = Asked { method, target, head, body: String::new() };
+    let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
+    reader.take(length).read_to_string(&mut asked.body).ok()?;
+    Some(asked)
 }
 
 fn say(mut stream: TcpStream, said: &Said) -> std::io::Result<()> {
@@ -110,10 +119,26 @@ fn say(mut stream: TcpStream, said: &Said) -> std::io::Result<()> {
         Said::Cut(body) => write!(stream, "{}{body}", head(200, "", body.len() + 10)),
         Said::Drip => {
             write!(stream, "{}", head(200, "", 1_000_000))?;
-            loop {
-                stream.write_all(b" ")?;
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            drip(stream)
         }
+        Said::Events(more, text, size) => {
+            write!(stream, "{STREAM}{more}\r\n")?;
+            stream.set_nodelay(true)?;
+            text.as_bytes().chunks(*size).try_for_each(|piece| stream.write_all(piece))
+        }
+        Said::DripAfter(text) => {
+            write!(stream, "{STREAM}\r\n{text}")?;
+            drip(stream)
+        }
+    }
+}
+
+const STREAM: &str =
+    "HTTP/1.1 200 x\r\nconnection: close\r\ncontent-type: text/event-stream; charset=utf-8\r\n";
+
+fn drip(mut stream: TcpStream) -> std::io::Result<()> {
+    loop {
+        stream.write_all(b" ")?;
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -12,6 +12,7 @@ mod full;
 mod outbox;
 mod post;
 mod power;
+mod probe;
 mod pull;
 mod records;
 mod short;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The rules and dashboards of deploy/: unit tests of the rules, and every query against a Prometheus that scrapes a keyhound.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-need promtool prometheus curl jq
+need promtool prometheus curl jq python3
 
 rules="$root/deploy/prometheus"
 boards=("$root"/deploy/grafana/dashboards/*.json)
@@ -32,10 +32,23 @@ start "$work/keyhound.log" "$keyhound" run --config "$work/keyhound.toml" --metr
   --output "$work/alerts" --post "http://127.0.0.1:$(free_port)/" --shadow "$work/shadow.toml" <"$work/pipe" 8>&-
 exec 9>"$work/pipe" 8>&-
 eventually 10 curl -sf "$page/healthz"
-# Another one that records are posted to, and that asks a source which does not answer.
+# Another one that records are posted to, and that asks a source which does not answer and a model which does.
 other="$(free_port)"
 posted="http://127.0.0.1:$(free_port)"
 (umask 077 && echo nothing >"$work/source.key")
+model="$(free_port)"
+start "$work/model.log" python3 - "$model" <<'PYTHON'
+import http.server, sys
+class Model(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = b'{"choices":[{"message":{"content":"pong"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":1}}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Model).serve_forever()
+PYTHON
 cat >"$work/sources.toml" <<CONFIG
 [sources.gone]
 type = "litellm_spend"
@@ -47,6 +60,12 @@ name = "dry"
 action = "litellm_block"
 url = "http://127.0.0.1:$(free_port)"
 key_file = "$work/source.key"
+[probes.pong]
+type = "openai"
+model = "gpt-4o-mini"
+url = "http://127.0.0.1:$model"
+every_seconds = 1
+cost_cap_usd_per_day = 1.0
 CONFIG
 start "$work/listen.log" "$keyhound" run --config "$work/sources.toml" --listen "${posted#http://}" --metrics "127.0.0.1:$other" --state "$work/posted" --output "$work/told"
 eventually 10 curl -sf "http://127.0.0.1:$other/healthz"
@@ -91,6 +110,7 @@ same "and again" "$(post "$(record 2)" brotli)" 415
 eventually 30 some 'keyhound:listen_refused:ratio15m > 0.4'
 eventually 30 some 'keyhound_pull_failing == 1'
 eventually 30 some 'keyhound_contain_failing == 0'
+eventually 30 some 'keyhound_probe_latency_seconds_count > 2'
 
 curl -sf "$page/metrics" >"$work/page"
 told="$(promtool check metrics <"$work/page" 2>&1)" || fail "promtool: $told"

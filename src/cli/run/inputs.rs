@@ -2,12 +2,14 @@
 
 use super::{RunArgs, files, no_input};
 use crate::cli::{Failure, exit};
-use crate::config::Plan;
+use crate::config::{Plan, ProbePlan};
 use crate::engine::Inputs;
 use crate::source::{self, expand};
 use anyhow::anyhow;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where records come from.
@@ -26,6 +28,8 @@ pub(super) fn inputs(args: &RunArgs, poll: Duration, plan: &Plan) -> Result<Inpu
             Ok(Inputs::Follow { names: names.to_vec(), poll })
         }
         (false, []) if !plan.sources.is_empty() => Ok(Inputs::Pulled),
+        // A terminal, or nothing: there is something to do all the same.
+        (false, []) if !plan.probes.is_empty() && is_device() => Ok(Inputs::Pulled),
         (false, []) => {
             if io::stdin().is_terminal() {
                 return usage("nothing to read: name files, or pipe records in (`keyhound run --help`)");
@@ -42,9 +46,25 @@ pub(super) fn inputs(args: &RunArgs, poll: Duration, plan: &Plan) -> Result<Inpu
     }
 }
 
+/// Whether standard input is no pipe and no file.
+pub(super) fn is_device() -> bool {
+    std::fs::metadata(STDIN).is_ok_and(|found| found.file_type().is_char_device())
+}
+
+/// The canary prompts that are sent beside the inputs: none beside files, which are read once and come to an end.
+pub(super) fn probes(inputs: &Inputs, plan: &Plan) -> Vec<Arc<ProbePlan>> {
+    if let (Inputs::Files(_), false) = (inputs, plan.probes.is_empty()) {
+        tracing::info!("`[probes]` rest while files are read once");
+        return Vec::new();
+    }
+    plan.probes.clone()
+}
+
+/// Where standard input is found.
+const STDIN: &str = "/dev/stdin";
+
 /// Standard input. A file that was put there can be read again, which a pipe cannot.
 pub(super) fn standard_input(args: &RunArgs) -> Inputs {
-    const STDIN: &str = "/dev/stdin";
     match std::fs::metadata(STDIN) {
         Ok(found) if found.is_file() && args.state.is_some() => Inputs::Files(vec![PathBuf::from(STDIN)]),
         _ => Inputs::Stdin,

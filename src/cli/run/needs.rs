@@ -66,10 +66,12 @@ fn needs(args: &RunArgs, plan: &Plan, inputs: Option<&Inputs>) -> Needs {
                 .iter()
                 .map(|source| &source.key)
                 .chain(contain.clone().map(|rule| &rule.key))
+                .chain(plan.probes.iter().map(|probe| &probe.key))
                 .any(is_program),
         ports: [args.metrics, api, posted].into_iter().flatten().map(|address| address.port()).collect(),
         connects: inputs.is_none()
             || !plan.sources.is_empty()
+            || !plan.probes.is_empty()
             || contain.clone().next().is_some()
             || plan.sinks.iter().any(|sink| !is_file(sink.kind.name)),
     }

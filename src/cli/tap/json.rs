@@ -143,6 +143,7 @@ impl<'a> RecordIs<'a> {
             action: match record.kind {
                 Kind::Audit(action) => Some(action.label()),
                 Kind::Statement(statement) => Some(statement.label()),
+                Kind::Canary(canary) => Some(canary.label()),
                 Kind::Request | Kind::Bucket | Kind::Invoice => None,
             },
             timestamp: record.time.to_string(),

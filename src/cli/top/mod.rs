@@ -159,6 +159,7 @@ fn options(
     let threads = available_parallelism().map_or(1, usize::from);
     Ok(Options {
         sources: Vec::new(),
+        probes: Vec::new(),
         plan,
         history: Vec::new(),
         inputs: if files.is_empty() { Inputs::Stdin } else { Inputs::Files(files) },

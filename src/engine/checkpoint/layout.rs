@@ -48,6 +48,7 @@ fn left(dir: &Path) -> Checkpoint {
     fs::write(dir.join("log"), log()).unwrap();
     let options = Options {
         sources: Vec::new(),
+        probes: Vec::new(),
         plan: plan(),
         history: Vec::new(),
         inputs: Inputs::Files(vec![dir.join("log")]),

@@ -348,7 +348,11 @@ impl Desk {
 
 /// What a body is called.
 fn what(source: &str) -> &'static str {
-    if source.is_empty() { "request" } else { "page" }
+    match source {
+        "" => "request",
+        super::PROBED => "line",
+        _ => "page",
+    }
 }
 
 /// What became of a body.

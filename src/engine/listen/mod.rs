@@ -12,6 +12,7 @@
 mod answer;
 mod body;
 mod desk;
+mod probing;
 mod pulling;
 mod reception;
 mod server;
@@ -19,8 +20,10 @@ mod socket;
 mod spool;
 mod token;
 mod traffic;
+mod way;
 
 pub use desk::Backlog;
+pub use probing::{PROBED, ProbingError};
 pub use reception::Reception;
 pub use socket::ListenError;
 pub use traffic::{Outcome, Traffic};

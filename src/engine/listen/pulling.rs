@@ -1,16 +1,16 @@
 //! Asks a source at its cadence, and brings what it tells to the desk: a page is asked for when the one before is on disk.
 
-use super::desk::{Body, Verdict, Work};
-use super::traffic::Traffic;
+use super::desk::Verdict;
+use super::way::{Lines, Way};
 use crate::config::SourcePlan;
 use crate::encode::Visible;
 use crate::engine::clock::{Arrival, now};
 use crate::net::trust::TrustError;
-use crate::pull::{Cursor, Health, Over, Parcel, Round};
+use crate::pull::{Cursor, Health, Parcel, Round};
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// A source that is to be asked.
@@ -38,16 +38,8 @@ impl Pulling {
 }
 
 /// Begins to ask, on a thread of its own, as soon as it is known how far an earlier run came.
-pub fn start(
-    source: Pulling,
-    cursor: oneshot::Receiver<Cursor>,
-    desk: mpsc::Sender<Work>,
-    traffic: Arc<Traffic>,
-    room_max: u32,
-    stop: &CancellationToken,
-) -> io::Result<()> {
+pub fn start(source: Pulling, cursor: oneshot::Receiver<Cursor>, way: Way) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let way = Way { desk, traffic, room_max, stop: stop.clone() };
     thread::Builder::new().name("pull".to_owned()).spawn(move || {
         runtime.block_on(async move {
             if let Ok(cursor) = cursor.await {
@@ -56,14 +48,6 @@ pub fn start(
         });
     })?;
     Ok(())
-}
-
-/// How pages come to the desk.
-struct Way {
-    desk: mpsc::Sender<Work>,
-    traffic: Arc<Traffic>,
-    room_max: u32,
-    stop: CancellationToken,
 }
 
 /// Asks, round after round, until a stop.
@@ -79,7 +63,9 @@ async fn ask(source: Pulling, cursor: Cursor, way: &Way) {
     );
     let mut take = async |parcel: Parcel| {
         let endpoint = parcel.endpoint.clone();
-        let verdict = way.bring(&plan, parcel).await?;
+        let Parcel { lines, steps, .. } = parcel;
+        let name = format!("of {}/{endpoint}", plan.name);
+        let verdict = way.bring(Lines { bytes: lines, name, lane: plan.name.to_string(), steps }).await?;
         complain(&plan, &health, &endpoint, &verdict);
         Ok(())
     };
@@ -97,29 +83,6 @@ async fn ask(source: Pulling, cursor: Cursor, way: &Way) {
             () = tokio::time::sleep(plan.every.saturating_sub(started.elapsed())) => {}
             () = way.stop.cancelled() => return,
         }
-    }
-}
-
-impl Way {
-    /// Brings a page to the desk; when it is answered, the page is on disk.
-    async fn bring(&self, plan: &SourcePlan, parcel: Parcel) -> Result<Verdict, Over> {
-        let bytes = u32::try_from(parcel.lines.len().max(1)).unwrap_or(u32::MAX).min(self.room_max);
-        let room = tokio::select! {
-            room = Arc::clone(&self.traffic.queue).acquire_many_owned(bytes) => room.map_err(|_| Over)?,
-            () = self.stop.cancelled() => return Err(Over),
-        };
-        let (answer, verdict) = oneshot::channel();
-        let body = Body {
-            bytes: parcel.lines.into(),
-            name: format!("of {}/{}", plan.name, parcel.endpoint),
-            source: plan.name.to_string(),
-            steps: parcel.steps,
-            arrived: Arrival::now(),
-            room,
-            answer,
-        };
-        self.desk.send(Work::Body(Box::new(body))).await.map_err(|_| Over)?;
-        verdict.await.map_err(|_| Over)
     }
 }
 

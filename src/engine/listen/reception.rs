@@ -2,16 +2,20 @@
 //! into one spool, so that a checkpoint knows of all of it by one number.
 
 use super::desk::{Backlog, Desk};
+use super::probing::{self, PROBED, Probing, ProbingError};
 use super::pulling::{self, Pulling};
 use super::spool::Spool;
+use super::way::Way;
 use super::{Listener, Traffic};
-use crate::config::{ListenConfig, SourcePlan};
+use crate::config::{ListenConfig, ProbePlan, SourcePlan};
 use crate::engine::intake::{Decoders, Delivery};
 use crate::net::trust::TrustError;
+use crate::normalise::Rulebook;
+use crate::probe;
 use crate::pull::{Cursors, Health};
 use crate::sink::Room;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use tokio::sync::mpsc;
@@ -24,6 +28,7 @@ const AHEAD: usize = 4;
 pub struct Reception {
     listener: Option<Listener>,
     sources: Vec<Pulling>,
+    probing: Option<Probing>,
     limits: ListenConfig,
     /// Where the spool is, if there is one.
     folder: Option<PathBuf>,
@@ -35,7 +40,15 @@ impl Reception {
     /// Makes ready; nobody is answered or asked yet. With a folder for the spool, what has come is on disk.
     pub fn new(limits: &ListenConfig, folder: Option<PathBuf>, room: Room) -> Self {
         let traffic = Arc::new(Traffic::new(limits));
-        Self { listener: None, sources: Vec::new(), limits: limits.clone(), folder, room, traffic }
+        Self {
+            listener: None,
+            sources: Vec::new(),
+            probing: None,
+            limits: limits.clone(),
+            folder,
+            room,
+            traffic,
+        }
     }
 
     /// Takes what is posted there, too.
@@ -51,6 +64,34 @@ impl Reception {
             self.sources.push(source);
         }
         Ok(self)
+    }
+
+    /// Sends these canary prompts, too; what they remember is kept in the folder of the state, if there is one.
+    pub fn with_probes(
+        mut self,
+        plans: &[Arc<ProbePlan>],
+        rules: &Arc<Rulebook>,
+        dir: Option<&Path>,
+    ) -> Result<Self, ProbingError> {
+        if !plans.is_empty() {
+            self.probing = Some(Probing::new(plans, rules, dir)?);
+        }
+        Ok(self)
+    }
+
+    /// Whether canary prompts are sent.
+    pub fn probes(&self) -> bool {
+        self.probing.is_some()
+    }
+
+    /// Whether nothing comes but what canary prompts say, which is no input.
+    pub fn only_probes(&self) -> bool {
+        self.listener.is_none() && self.sources.is_empty()
+    }
+
+    /// How canary prompts get on, if any are sent.
+    pub fn probe_health(&self) -> Option<Arc<probe::Health>> {
+        self.probing.as_ref().map(|probing| Arc::clone(&probing.health))
     }
 
     /// Whether anybody posts.
@@ -84,13 +125,24 @@ impl Reception {
         let (desk, work) = mpsc::channel(self.limits.connections_max as usize + 1);
         let (queue, deliveries) = mpsc::channel(AHEAD);
         let backlog = Backlog::new(taken, desk.downgrade());
-        let lanes = self.sources.iter().map(|source| source.name().to_string()).collect();
+        let probed = self.probing.is_some().then(|| PROBED.to_owned());
+        let lanes = self.sources.iter().map(|source| source.name().to_string()).chain(probed).collect();
+        let way = Way {
+            desk: desk.clone(),
+            traffic: Arc::clone(&self.traffic),
+            room_max: self.limits.queue_bytes_max,
+            stop: stop.clone(),
+        };
         let mut ready = Vec::new();
         for source in self.sources {
             let (resume, cursor) = tokio::sync::oneshot::channel();
             ready.push((source.name().to_string(), resume));
-            let room = Arc::clone(&self.traffic);
-            pulling::start(source, cursor, desk.clone(), room, self.limits.queue_bytes_max, stop)?;
+            pulling::start(source, cursor, way.clone())?;
+        }
+        if let Some(probing) = self.probing {
+            let (resume, is_ready) = tokio::sync::oneshot::channel();
+            ready.push((PROBED.to_owned(), resume));
+            probing::start(probing, is_ready, way)?;
         }
         let clerk = Desk {
             work,
