@@ -3,7 +3,8 @@
 
 use super::clock::now;
 use super::egress::EgressError;
-use super::run::{Options, RunError};
+use super::failed::RunError;
+use super::run::Options;
 use super::totals::Totals;
 use crate::config::ContainPlan;
 use crate::contain::{About, Book, Deed, Journal, JournalError, Step, Tail, Tally, Tools, Worker, read};

@@ -3,10 +3,11 @@
 use super::checkpoint::{Keeper, Length};
 use super::containing::{self, Containing};
 use super::egress::{Egress, Rendering};
+use super::failed::RunError;
 use super::feed::Inputs;
 use super::outbox::{self, Disk, Forms, Found, Outbox, Sender};
 use super::progress::Progress;
-use super::run::{Options, Output, RunError};
+use super::run::{Options, Output};
 use super::shadow::{Past, Shadow, ShadowOptions};
 use super::shards::Fanout;
 use super::state::State;

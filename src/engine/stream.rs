@@ -2,11 +2,12 @@
 //! over the desk, posted or pulled.
 
 use super::clock;
+use super::failed::RunError;
 use super::feed::{End, Feed, Inputs, TICK, drained};
 use super::intake::{Appetite, Decoded, Delivery, Tracking};
 use super::listen::{Listener, PROBED, Reception};
 use super::open::{Open, followed};
-use super::run::{Options, RunError};
+use super::run::Options;
 use super::sequence::Live;
 use super::totals::Totals;
 use crate::source::{JournalSource, Source, StdinSource};

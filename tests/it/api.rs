@@ -237,6 +237,8 @@ fn sources_say_how_far_they_were_read() {
     for property in document["components"]["schemas"]["Source"]["properties"].as_object().unwrap().keys() {
         assert!(seen.contains(&format!("Source.{property}")), "{property} was never answered");
     }
+    // Sources never end by themselves.
+    looked.signal("TERM");
     looked.stop();
 }
 

@@ -10,8 +10,8 @@ pub mod status;
 pub use inside::Inside;
 
 use super::board::Glass;
+use super::failed::RunError;
 use super::http;
-use super::run::RunError;
 use super::totals::Totals;
 use crate::config::ApiPlan;
 use answer::Desk;
