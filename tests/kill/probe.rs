@@ -12,12 +12,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+const PROBES: [&str; 4] = ["a", "b", "c", "d"];
 const ANSWER: &str = r#"{"choices":[{"message":{"content":"pong"},"finish_reason":"stop"}]}"#;
 
-/// Five prompts fail, three are answered well, and so on.
-fn serve(stream: &TcpStream, asked: &AtomicU64) {
+/// Five prompts of a probe fail, three are answered well, and so on.
+fn serve(stream: &TcpStream, asked: &[AtomicU64; PROBES.len()]) {
     let mut reader = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
+    // Each asks under a path of its own.
+    let _ = reader.read_line(&mut line);
+    let Some(probe) = PROBES.iter().position(|name| line.contains(&format!(" /{name}/"))) else { return };
+    line.clear();
     while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
         if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
             length = value.trim().parse().unwrap();
@@ -25,7 +30,7 @@ fn serve(stream: &TcpStream, asked: &AtomicU64) {
         line.clear();
     }
     let _ = reader.take(length).read_to_end(&mut Vec::new());
-    let is_well = asked.fetch_add(1, Ordering::Relaxed) % 8 >= 5;
+    let is_well = asked[probe].fetch_add(1, Ordering::Relaxed) % 8 >= 5;
     let (status, body) = if is_well { (200, ANSWER) } else { (500, "") };
     let mut stream = stream;
     let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -51,16 +56,16 @@ fn what_probes_say_is_told_once_however_often_the_run_is_killed() {
     let wanted = setting("KEYHOUND_KILLS", 150) / 5;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::new(AtomicU64::new(0));
+    let asked: Arc<[AtomicU64; PROBES.len()]> = Arc::default();
     let count = Arc::clone(&asked);
     thread::spawn(move || {
         listener.incoming().map_while(Result::ok).for_each(|stream| serve(&stream, &count))
     });
     let dir = tempfile::tempdir().unwrap();
     let mut config = "[checkpoint]\ninterval_ms = 5\ntime_percent_max = 100\n".to_owned();
-    for name in ["a", "b", "c", "d"] {
+    for name in PROBES {
         config += &format!(
-            "[probes.{name}]\ntype = \"openai\"\nmodel = \"m\"\nurl = \"{url}\"\nevery_seconds = 1\nrecheck_seconds = 1\n"
+            "[probes.{name}]\ntype = \"openai\"\nmodel = \"m\"\nurl = \"{url}/{name}\"\nevery_seconds = 1\nrecheck_seconds = 1\n"
         );
     }
     fs::write(dir.path().join("keyhound.toml"), config).unwrap();
@@ -91,9 +96,9 @@ fn what_probes_say_is_told_once_however_often_the_run_is_killed() {
         }
     }
     let events = text.lines().count();
-    assert!(events > 5 && last.len() >= 4, "{text}");
+    assert!(events > 5 && last.len() == PROBES.len(), "{text}");
     println!(
         "probe: killed {wanted} times, {} prompts, {events} events, each once",
-        asked.load(Ordering::Relaxed)
+        asked.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>()
     );
 }
