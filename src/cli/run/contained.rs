@@ -29,6 +29,7 @@ pub(super) fn of(args: &RunArgs, plan: &Plan, inputs: &Inputs) -> Result<Option<
 }
 
 /// With topics nothing is done: several processes share the keys.
+#[cfg(feature = "kafka")]
 pub(super) fn none(plan: &Plan) -> Result<(), Failure> {
     if plan.contain.is_none() {
         return Ok(());
