@@ -6,10 +6,10 @@
 
 use crate::provider::{Provider, Said};
 use crate::pull::folder;
-use crate::support::{Ran, run_in};
+use crate::support::{Ran, hold_cases, run_in};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 fn inventory(dir: &Path, turned: bool, more: &[&str]) -> Ran {
     let mut names: Vec<String> =
@@ -30,34 +30,9 @@ fn inventory(dir: &Path, turned: bool, more: &[&str]) -> Ran {
     run_in(dir, &all, b"")
 }
 
-fn told(ran: &Ran) -> String {
-    let code = ran.code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
-    format!("{}exit {code}\n{}", ran.stdout, ran.stderr)
-}
-
 #[test]
 fn each_case_is_told_as_expected_in_any_order_of_files() {
-    let mut cases: Vec<PathBuf> =
-        fs::read_dir("tests/inventory").unwrap().map(|entry| entry.unwrap().path()).collect();
-    cases.sort();
-    assert!(cases.len() >= 11, "{} cases", cases.len());
-    let mut wrong = Vec::new();
-    for dir in cases {
-        let ran = inventory(&dir, false, &[]);
-        assert_eq!(ran.stdout, inventory(&dir, true, &[]).stdout, "{}", dir.display());
-        let is_narrow = ran.stdout.lines().all(|line| line.chars().count() <= 80);
-        assert!(ran.stdout.starts_with('{') || is_narrow, "{}: {}", dir.display(), ran.stdout);
-        assert!(!told(&ran).contains("EXAMPLEEXAMPLE"), "{}", told(&ran));
-        let expected = dir.join("expected");
-        if std::env::var_os("KEYHOUND_BLESS").is_some() {
-            fs::write(&expected, told(&ran)).unwrap();
-        }
-        let expected = fs::read_to_string(&expected).unwrap_or_default();
-        if told(&ran) != expected {
-            wrong.push(format!("{}\n--- expected\n{expected}--- told\n{}", dir.display(), told(&ran)));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    hold_cases("tests/inventory", 11, |dir, turned| inventory(dir, turned, &[]));
 }
 
 /// What is written for other subcommands is read by them, and by this one: with it, every key is listed.

@@ -4,11 +4,11 @@
 //! arguments, and `expected`, which is what is written to standard output, then the exit code, then what is written to
 //! standard error. `KEYHOUND_BLESS=1` writes it.
 
-use crate::support::{Ran, run_in};
+use crate::support::{Ran, hold_cases, run_in};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The arguments of a case; `turned` with the files of each role in the other order.
 fn arguments(dir: &Path, turned: bool) -> Vec<String> {
@@ -37,38 +37,9 @@ fn reconcile(dir: &Path, args: &[String]) -> Ran {
     run_in(dir, &args, b"")
 }
 
-fn told(ran: &Ran) -> String {
-    let code = ran.code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
-    format!("{}exit {code}\n{}", ran.stdout, ran.stderr)
-}
-
 #[test]
 fn each_case_is_told_as_expected_in_any_order_of_files() {
-    let mut cases: Vec<PathBuf> =
-        fs::read_dir("tests/reconcile").unwrap().map(|entry| entry.unwrap().path()).collect();
-    cases.sort();
-    assert!(cases.len() >= 20, "{} cases", cases.len());
-    let mut wrong = Vec::new();
-    for dir in cases {
-        let ran = reconcile(&dir, &arguments(&dir, false));
-        let other = reconcile(&dir, &arguments(&dir, true));
-        assert_eq!(ran.stdout, other.stdout, "{}: the order of files matters", dir.display());
-        assert!(
-            ran.stdout.starts_with('{') || ran.stdout.lines().all(|line| line.chars().count() <= 80),
-            "{}: {}",
-            dir.display(),
-            ran.stdout
-        );
-        let expected = dir.join("expected");
-        if std::env::var_os("KEYHOUND_BLESS").is_some() {
-            fs::write(&expected, told(&ran)).unwrap();
-        }
-        let expected = fs::read_to_string(&expected).unwrap_or_default();
-        if told(&ran) != expected {
-            wrong.push(format!("{}\n--- expected\n{expected}--- told\n{}", dir.display(), told(&ran)));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    hold_cases("tests/reconcile", 20, |dir, turned| reconcile(dir, &arguments(dir, turned)));
 }
 
 /// One day's use of a key and a model, as logs and as the provider tell it.

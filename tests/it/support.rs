@@ -7,8 +7,9 @@ use keyhound::normalise::Rulebook;
 use keyhound::record::Batch;
 use keyhound::time::Timestamp;
 use serde_json::Value;
+use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, LazyLock};
 
@@ -48,6 +49,12 @@ impl Ran {
         last
     }
 
+    /// Everything that it said, and how it ended.
+    pub fn told(&self) -> String {
+        let code = self.code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+        format!("{}exit {code}\n{}", self.stdout, self.stderr)
+    }
+
     /// The closing line `read N = …`.
     pub fn accounting(&self) -> &str {
         self.stderr
@@ -55,6 +62,32 @@ impl Ran {
             .find(|line| line.starts_with("read "))
             .unwrap_or_else(|| panic!("a summary: {}", self.stderr))
     }
+}
+
+/// Holds every case of a folder, at least so many, against what its file `expected` says: [`Ran::told`], the same in whatever
+/// order files are named (`turned`), in 80 columns, without a secret. `KEYHOUND_BLESS=1` writes the files.
+pub fn hold_cases(folder: &str, least: usize, ask: impl Fn(&Path, bool) -> Ran) {
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    assert!(cases.len() >= least, "{} cases", cases.len());
+    let mut wrong = Vec::new();
+    for dir in cases {
+        let (ran, other) = (ask(&dir, false), ask(&dir, true));
+        let told = ran.told();
+        assert_eq!(ran.stdout, other.stdout, "{}: the order of files matters", dir.display());
+        let is_narrow = ran.stdout.lines().all(|line| line.chars().count() <= 80);
+        assert!(ran.stdout.starts_with('{') || is_narrow, "{}: {told}", dir.display());
+        assert!(!told.contains("EXAMPLEEXAMPLE"), "{}: {told}", dir.display());
+        let file = dir.join("expected");
+        if std::env::var_os("KEYHOUND_BLESS").is_some() {
+            fs::write(&file, &told).unwrap();
+        }
+        let expected = fs::read_to_string(&file).unwrap_or_default();
+        if told != expected {
+            wrong.push(format!("{}\n--- expected\n{expected}--- told\n{told}", dir.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The first line of `text` in which something acts instead of being seen: controls, and formats such as those that
