@@ -368,10 +368,12 @@ fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Fai
 }
 
 #[cfg(not(feature = "kafka"))]
+pub(super) const WITHOUT_KAFKA: &str =
+    "this keyhound was built without Kafka: build it with the feature `kafka`, which is on by default";
+
+#[cfg(not(feature = "kafka"))]
 fn kafka(_: &RunArgs, _: Plan, _: Reload) -> Result<ExitCode, Failure> {
-    let message =
-        "this keyhound was built without Kafka: build it with the feature `kafka`, which is on by default";
-    Err(Failure::new(exit::UNAVAILABLE, anyhow!(message)))
+    Err(Failure::new(exit::UNAVAILABLE, anyhow!(WITHOUT_KAFKA)))
 }
 
 /// Runs something to its end.

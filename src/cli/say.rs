@@ -1,6 +1,9 @@
 //! `keyhound confirm`, `dismiss`, `annotate`, `suppress` and `revoke`: what an operator says of a key, as a record that a run reads
 //! like any other.
 
+#[cfg(feature = "kafka")]
+mod topics;
+
 use super::{Failure, exit, print};
 use crate::engine::clock::now;
 use crate::key::{KeyId, may_be_secret};
@@ -27,6 +30,21 @@ struct Common {
     /// When it is said; now, unless it is about records of the past
     #[arg(long, value_name = "TIME", value_parser = stamp)]
     at: Option<Stamp>,
+    #[command(flatten)]
+    whither: Whither,
+}
+
+/// Which topic it goes to.
+#[derive(Debug, Args)]
+struct Whither {
+    /// Send the statement to the topic that a run with this configuration reads, to the partition with the key's records, which
+    /// what was told of it before leads to
+    #[arg(long, value_name = "CONFIG", conflicts_with = "append")]
+    kafka: Option<PathBuf>,
+    /// The key that producers give to their messages of this API key, where nothing has been told of it yet; no full API
+    /// key
+    #[arg(long, value_name = "TEXT", requires = "kafka", value_parser = shown)]
+    message_key: Option<String>,
 }
 
 /// Which key it is about.
@@ -47,7 +65,7 @@ pub(super) struct VerdictArgs {
     #[arg(value_name = "INCIDENT")]
     incident: String,
     /// The output of the run that told of it, as JSON Lines; - is standard input
-    #[arg(long, value_name = "FILE", default_value = "-")]
+    #[arg(long, value_name = "FILE", default_value = "-", conflicts_with = "kafka")]
     alerts: PathBuf,
     /// Why
     #[arg(long, value_name = "TEXT")]
@@ -152,7 +170,7 @@ pub(super) fn verdict(statement: Statement, args: &VerdictArgs) -> Result<ExitCo
         let error = anyhow!("--reason is missing: whoever reads this later wants to know why it was none");
         return Err(Failure::new(exit::USAGE, error));
     }
-    let told = find(&args.incident, &args.alerts)?;
+    let (told, way) = incident(args)?;
     let line = Line {
         statement: statement.label(),
         api_key_prefix: Some(&told.api_key_prefix),
@@ -161,7 +179,7 @@ pub(super) fn verdict(statement: Statement, args: &VerdictArgs) -> Result<ExitCo
         reason: args.reason.as_deref(),
         ..Line::default()
     };
-    say(line, None, &args.common)
+    say(line, None, &args.common, way)
 }
 
 pub(super) fn annotate(args: &AnnotateArgs) -> Result<ExitCode, Failure> {
@@ -171,7 +189,8 @@ pub(super) fn annotate(args: &AnnotateArgs) -> Result<ExitCode, Failure> {
         user_agent: args.user_agent.as_deref(),
         ..Line::of(Statement::Annotate, &args.key, args.reason.as_deref())
     };
-    say(line, Some(args.span), &args.common)
+    let way = way(&args.key, &args.common.whither)?;
+    say(line, Some(args.span), &args.common, way)
 }
 
 pub(super) fn suppress(args: &SuppressArgs) -> Result<ExitCode, Failure> {
@@ -183,15 +202,22 @@ pub(super) fn suppress(args: &SuppressArgs) -> Result<ExitCode, Failure> {
     }
     let line =
         Line { what: Some(&args.what), ..Line::of(Statement::Suppress, &args.key, args.reason.as_deref()) };
-    say(line, Some(args.span), &args.common)
+    let way = way(&args.key, &args.common.whither)?;
+    say(line, Some(args.span), &args.common, way)
 }
 
 pub(super) fn revoke(args: &RevokeArgs) -> Result<ExitCode, Failure> {
-    say(Line::of(Statement::Revoke, &args.key, args.reason.as_deref()), None, &args.common)
+    let way = way(&args.key, &args.common.whither)?;
+    say(Line::of(Statement::Revoke, &args.key, args.reason.as_deref()), None, &args.common, way)
 }
 
 /// Writes a statement that holds for `span` nanoseconds.
-fn say(mut line: Line<'_>, span: Option<i64>, common: &Common) -> Result<ExitCode, Failure> {
+fn say(
+    mut line: Line<'_>,
+    span: Option<i64>,
+    common: &Common,
+    way: Option<Bearer>,
+) -> Result<ExitCode, Failure> {
     let internal = |error: serde_json::Error| Failure::new(exit::INTERNAL, error);
     let at = common.at.unwrap_or_else(|| Stamp::utc(now()));
     line.at = at.to_string();
@@ -200,6 +226,10 @@ fn say(mut line: Line<'_>, span: Option<i64>, common: &Common) -> Result<ExitCod
     let content = serde_json::to_vec(&line).map_err(internal)?;
     line.id = Some(format!("statement-{}", &blake3::hash(&content).to_hex()[..16]));
     let mut text = serde_json::to_string(&line).map_err(internal)?;
+    if let Some(bearer) = way {
+        bearer(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     text.push('\n');
     let Some(path) = &common.append else { return print(&text) };
     let failed = |error: std::io::Error| {
@@ -209,6 +239,45 @@ fn say(mut line: Line<'_>, span: Option<i64>, common: &Common) -> Result<ExitCod
     let mut file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Brings a statement to a topic.
+type Bearer = Box<dyn FnOnce(&str) -> Result<(), Failure>>;
+
+/// The incident that is meant, and who brings what is said of it to its topic, if it goes to one.
+fn incident(args: &VerdictArgs) -> Result<(Facts, Option<Bearer>), Failure> {
+    let Some(config) = &args.common.whither.kafka else {
+        return find(&args.incident, &args.alerts).map(|told| (told, None));
+    };
+    #[cfg(feature = "kafka")]
+    {
+        let topics = topics::Topics::open(config)?;
+        let (told, found) = topics.incident(&args.incident)?;
+        let key =
+            Key { key: Some(told.api_key_prefix.clone()), key_id: KeyId::parse(told.key_id.as_bytes()) };
+        let way = found.map_or_else(|| topics.key(&key, &args.common.whither), Ok)?;
+        Ok((told, Some(Box::new(move |line| topics.say(&way, line)))))
+    }
+    #[cfg(not(feature = "kafka"))]
+    Err(without_kafka(config))
+}
+
+/// Who brings what is said of a key to its topic, if it goes to one.
+fn way(key: &Key, whither: &Whither) -> Result<Option<Bearer>, Failure> {
+    let Some(config) = &whither.kafka else { return Ok(None) };
+    #[cfg(feature = "kafka")]
+    {
+        let topics = topics::Topics::open(config)?;
+        let way = topics.key(key, whither)?;
+        Ok(Some(Box::new(move |line| topics.say(&way, line))))
+    }
+    #[cfg(not(feature = "kafka"))]
+    Err(without_kafka(config))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn without_kafka(_: &Path) -> Failure {
+    Failure::new(exit::UNAVAILABLE, anyhow!(super::run::WITHOUT_KAFKA))
 }
 
 /// The incident whose id begins like this.

@@ -32,8 +32,9 @@ struct Line<'a> {
     event: &'static str,
     id: &'a str,
     incident_id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
     theft_id: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    on_other_keys: bool,
     revision: u32,
     status: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -89,6 +90,7 @@ impl<'a> From<&'a Incident> for Line<'a> {
             id: &incident.id,
             incident_id: &incident.id,
             theft_id: &incident.theft,
+            on_other_keys: incident.is_shared,
             revision: incident.revision,
             status: incident.phase.label(),
             reason: &incident.reason,

@@ -48,6 +48,7 @@ pub fn incident() -> Incident {
     Incident {
         id: "0123456789abcdef0123456789abcdef".to_owned(),
         theft: "fedcba9876543210fedcba9876543210".to_owned(),
+        is_shared: true,
         revision: 0,
         phase: Phase::Open,
         reason: String::new(),

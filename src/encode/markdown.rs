@@ -43,6 +43,9 @@ pub fn facts(view: &View<'_>) -> Vec<(&'static str, String)> {
     if view.source_ips.len() > ADDRESSES_MAX {
         addresses.push("…");
     }
+    let theft = view.theft.get(..8).unwrap_or_default();
+    let others =
+        if view.is_shared { format!("he is new at some, too (theft {theft})") } else { String::new() };
     let facts = [
         ("key", view.key()),
         ("cost", format!("${:.2}", view.cost_usd)),
@@ -50,6 +53,7 @@ pub fn facts(view: &View<'_>) -> Vec<(&'static str, String)> {
         ("from", addresses.join(", ")),
         ("since", view.first.to_string()),
         ("reason", view.reason.to_owned()),
+        ("other keys", others),
         ("id", format!("{} ({})", view.id, view.rule)),
     ];
     facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()

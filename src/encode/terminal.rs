@@ -110,7 +110,8 @@ impl Terminal {
         let time = incident.updated_at.to_string();
         let _ = writeln!(text, "\nkey {name}  {word}  {}", self.palette.dim(&time));
         let _ = writeln!(text, "  {}", Visible(&incident.description));
-        if let Some(theft) = incident.theft.get(..8) {
+        if incident.is_shared {
+            let theft = incident.theft.get(..8).unwrap_or_default();
             let _ =
                 writeln!(text, "  somebody from an address of his is new at other keys, too: theft {theft}");
         }

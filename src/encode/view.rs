@@ -63,8 +63,10 @@ pub struct View<'a> {
     pub request_ids: &'a [Box<str>],
     /// Models that are new to the key.
     pub models: Vec<&'a str>,
-    /// The same for all keys that one stranger uses.
+    /// The same for all keys that one stranger uses; empty where it is no incident.
     pub theft: &'a str,
+    /// Whether he is known to come to other keys, too.
+    pub is_shared: bool,
     /// ATT&CK and ATLAS.
     pub techniques: Vec<&'static Technique>,
     /// What to do.
@@ -127,6 +129,7 @@ impl<'a> View<'a> {
             request_ids: &[],
             models: named(&MODELS),
             theft: "",
+            is_shared: false,
             techniques: techniques::named(alert.attack.iter().chain(alert.atlas).copied()),
             next_steps: alert.next_steps,
         }
@@ -161,6 +164,7 @@ impl<'a> View<'a> {
             request_ids: &incident.request_ids,
             models: Vec::new(),
             theft: &incident.theft,
+            is_shared: incident.is_shared,
             techniques: of_ledger(incident),
             next_steps: incident.next_steps,
         }
@@ -196,6 +200,7 @@ impl<'a> View<'a> {
             request_ids: &[],
             models: Vec::new(),
             theft: "",
+            is_shared: false,
             techniques: Vec::new(),
             next_steps: deed.next_steps(),
         }

@@ -2,7 +2,7 @@
 
 use super::budget::Highest;
 use super::event::{ADDRESSES_MAX, Consumer, Phase, Told};
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Theft};
 use super::habits::{Everybody, Habits, Last, Of};
 use super::identity::{Identity, Place};
 use super::known::Known;
@@ -67,6 +67,8 @@ pub struct Cohort {
     pub endpoints: Known<u64>,
     /// The first of its addresses that was found to be new to another key, too.
     pub shared_address: Option<Address>,
+    /// What the theft is named by, from when it was told.
+    pub theft: Option<Address>,
     shape: Shape,
     /// What it did last.
     pub last_act: Last,
@@ -176,6 +178,7 @@ impl Cohort {
             models: Known::default(),
             endpoints: Known::default(),
             shared_address: None,
+            theft: None,
             shape: Shape::default(),
             last_act: Last::new(time),
             typical: 0.0,
@@ -321,12 +324,27 @@ impl Cohort {
         }
     }
 
-    /// Finds an address of its that is new to another key, too. The first that is found stays: what is told of a theft is
-    /// to have one name.
+    /// Finds an address of its that is new to another key, too.
     pub fn look_elsewhere(&mut self, key: KeyId, fleet: &Fleet) {
         if self.shared_address.is_none() {
             let mut addresses = self.addresses.values();
             self.shared_address = addresses.find(|address| fleet.is_met_elsewhere(*address, key, self.last));
+        }
+    }
+
+    /// Gives the theft its name, which stays: that of a theft which one of its addresses was part of, or else the address it
+    /// came from first. So who comes to several keys from one address is one thief from the first word on, whoever judges
+    /// these keys, and who comes from several is once that has been heard of.
+    pub fn name_theft(&mut self, fleet: &Fleet) {
+        let heard = fleet.theft_of(self.addresses.values(), self.last);
+        self.theft = heard.or(self.identity.place.map(|place| place.address));
+    }
+
+    /// Tells that its addresses are new to the key, and of which theft they are.
+    pub fn report(&self, key: KeyId, news: &mut Fleet) {
+        let theft = self.incident.zip(self.theft).map(|(told, by)| Theft { told: told.detected, by });
+        for address in self.addresses.values() {
+            news.meet(address, key, self.last, theft);
         }
     }
 
@@ -348,8 +366,9 @@ impl Cohort {
     pub fn consumer(&self) -> Consumer {
         let Self { number, first, last, records, spent, .. } = *self;
         let addresses = self.addresses.values().take(ADDRESSES_MAX).collect();
-        let shared = self.shared_address;
-        Consumer { number, first, last, records, spent, place: self.identity.place, addresses, shared }
+        let (is_shared, theft) = (self.shared_address.is_some(), self.theft);
+        let place = self.identity.place;
+        Consumer { number, first, last, records, spent, place, addresses, is_shared, theft }
     }
 
     /// Whether an incident is told of it that is not over.

@@ -52,8 +52,10 @@ impl Phase {
 pub struct Incident {
     /// Stable over revisions.
     pub id: String,
-    /// The same for all keys that one and the same stranger uses; empty as long as no other is known.
+    /// The same for all keys that one and the same stranger uses.
     pub theft: String,
+    /// An address of his is new to other keys, too.
+    pub is_shared: bool,
     /// Counts up from 0.
     pub revision: u32,
     /// Where it is in its life.
@@ -144,8 +146,10 @@ pub struct Consumer {
     /// Where its first record came from, if anybody knows, and all addresses.
     pub place: Option<Place>,
     pub addresses: Vec<Address>,
-    /// One that is new to other keys as well.
-    pub shared: Option<Address>,
+    /// Whether one of them is new to other keys as well.
+    pub is_shared: bool,
+    /// What the theft is named by, if anything is known that others may share.
+    pub theft: Option<Address>,
 }
 
 /// Everything that an incident is told from.
@@ -170,8 +174,9 @@ impl Incident {
         let id = incident_id(scene.key.id, consumer.first, consumer.number);
         Self {
             reason: scene.said.map_or_else(String::new, |said| said.reason(&id).to_owned()),
+            theft: consumer.theft.map_or_else(|| id.clone(), theft_id),
+            is_shared: consumer.is_shared,
             id,
-            theft: consumer.shared.map_or_else(String::new, theft_id),
             revision: told.revision,
             phase: told.phase,
             class: Class::Compromise,
@@ -210,9 +215,11 @@ impl Incident {
         let addresses = alert.evidence.iter().find(|(name, _)| *name == "source_ips");
         #[allow(clippy::cast_precision_loss, reason = "how often something was seen")]
         let observed = seen as f64;
+        let id = id_of_alert(alert.id);
         Self {
-            id: id_of_alert(alert.id),
-            theft: String::new(),
+            theft: id.clone(),
+            is_shared: false,
+            id,
             revision: alert.revision,
             phase: if alert.status == Status::Open { Phase::Open } else { Phase::Resolved },
             reason: String::new(),
@@ -260,7 +267,7 @@ pub fn id_of_alert(alert: AlertId) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-/// What all incidents of a stranger have in common, whichever key he uses: of an address that is new to several keys.
+/// What all incidents of a stranger have in common, whichever key he uses: of an address that he came from.
 fn theft_id(address: Address) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("keyhound 2026-11-29 theft id");
     hasher.update(&address.bytes());

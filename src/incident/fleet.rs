@@ -53,6 +53,17 @@ struct Stranger {
     is_shared: bool,
     /// When it was there last, in seconds.
     last: i64,
+    /// The first theft that it was part of.
+    theft: Option<Theft>,
+}
+
+/// A theft that was told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Theft {
+    /// When, in nanoseconds.
+    pub told: i64,
+    /// What it is named by.
+    pub by: Address,
 }
 
 impl Stranger {
@@ -60,6 +71,7 @@ impl Stranger {
         self.is_shared |= other.is_shared || other.key != self.key;
         self.key = self.key.min(other.key);
         self.last = self.last.max(other.last);
+        self.theft = self.theft.into_iter().chain(other.theft).min();
     }
 }
 
@@ -84,9 +96,9 @@ impl Fleet {
         }
     }
 
-    /// Notes that an address is new to a key.
-    pub fn meet(&mut self, address: Address, key: KeyId, at: i64) {
-        let stranger = Stranger { key, is_shared: false, last: at };
+    /// Notes that an address is new to a key, and of which theft it is part, if it is of any.
+    pub fn meet(&mut self, address: Address, key: KeyId, at: i64, theft: Option<Theft>) {
+        let stranger = Stranger { key, is_shared: false, last: at, theft };
         let is_full = self.strangers.len() >= STRANGERS_MAX;
         match self.strangers.get_mut(&address) {
             Some(known) => known.add(&stranger),
@@ -100,6 +112,13 @@ impl Fleet {
         self.strangers
             .get(&address)
             .is_some_and(|known| (known.is_shared || known.key != key) && at - known.last <= STRANGER_SECONDS)
+    }
+
+    /// What the first theft is named by that any of these addresses was part of.
+    pub fn theft_of(&self, mut addresses: impl Iterator<Item = Address>, at: i64) -> Option<Address> {
+        let known = addresses.by_ref().filter_map(|address| self.strangers.get(&address));
+        let recent = known.filter(|known| at - known.last <= STRANGER_SECONDS);
+        recent.filter_map(|known| known.theft).min().map(|theft| theft.by)
     }
 
     /// The part of the keys that use this network.
@@ -249,8 +268,8 @@ mod tests {
     #[test]
     fn an_address_is_met_elsewhere_when_another_key_has_met_it_of_late() {
         let (address, mut one, mut other) = (Address::text("a"), Fleet::default(), Fleet::default());
-        one.meet(address, key(1), 100);
-        other.meet(address, key(2), 200);
+        one.meet(address, key(1), 100, None);
+        other.meet(address, key(2), 200, None);
         assert!(!one.is_met_elsewhere(address, key(1), 100) && one.is_met_elsewhere(address, key(2), 100));
         let mut all = one.clone();
         all.add_all(&other);
@@ -262,16 +281,35 @@ mod tests {
         assert_eq!(all, Fleet::default());
     }
 
+    #[test]
+    fn the_first_theft_that_was_told_names_what_comes_from_its_addresses() {
+        let [a, b, c] = ["a", "b", "c"].map(Address::text);
+        let theft = |told, by| Some(Theft { told, by });
+        let (mut one, mut other) = (Fleet::default(), Fleet::default());
+        one.meet(a, key(1), 100, None);
+        one.meet(a, key(1), 100, theft(7, a));
+        other.meet(b, key(2), 200, theft(5, b));
+        other.meet(a, key(2), 200, theft(5, b));
+        let mut all = one.clone();
+        all.add_all(&other);
+        other.add_all(&one);
+        assert_eq!(all, other, "in any order");
+        assert_eq!(one.theft_of([a].into_iter(), 300), Some(a));
+        assert_eq!(all.theft_of([c, a].into_iter(), 300), Some(b), "what was told first");
+        assert_eq!(all.theft_of([c].into_iter(), 300), None);
+        assert_eq!(all.theft_of([a, b].into_iter(), 201 + STRANGER_SECONDS), None, "long ago");
+    }
+
     #[cfg(feature = "kafka")]
     #[test]
     fn what_was_added_is_what_is_missing() {
         let mut before = Fleet::default();
         before.add_key();
-        before.meet(Address::text("a"), key(1), 100);
+        before.meet(Address::text("a"), key(1), 100, None);
         count(&mut before.networks, 7, 2, 10);
         let mut news = Fleet::default();
         news.add_key();
-        news.meet(Address::text("b"), key(2), 100);
+        news.meet(Address::text("b"), key(2), 100, None);
         news.shape.add(super::super::shape::Size::of(100, 10));
         count(&mut news.networks, 7, 1, 10);
         count(&mut news.networks, 8, 1, 10);
@@ -288,7 +326,7 @@ mod tests {
             let mut news = Fleet::default();
             for number in 0..max {
                 let at = part * max + number;
-                news.meet(Address::text(&at.to_string()), key(1), at);
+                news.meet(Address::text(&at.to_string()), key(1), at, None);
             }
             all.add_all(&news);
         }

@@ -234,9 +234,7 @@ impl Watch {
         if cohort.records > EVERY.0 && !cohort.records.is_multiple_of(EVERY.1) {
             return None;
         }
-        for address in cohort.addresses.values() {
-            fleet.news.meet(address, seat.key.id, cohort.last);
-        }
+        cohort.report(seat.key.id, fleet.news);
         cohort.look_elsewhere(seat.key.id, fleet.known);
         let ledger = self.weigh(&self.cohorts[place], fleet.known, seat.load_tools);
         let (score, dollars) = (ledger.score(), self.owner.daily_spend());
@@ -249,6 +247,7 @@ impl Watch {
         let told = match cohort.incident {
             None if score >= seat.bar.of(dollars) => {
                 fleet.news.tally.tell(Way::Consumer, &mut cohort.highest, seat.bar.nats);
+                cohort.name_theft(fleet.known);
                 Told::first(worth, seat.time.at, seat.bar.of(dollars))
             }
             Some(told) if seat.bar.is_heard() && is_news(cohort.requests.len(), worth.0, worth.1, told) => {
@@ -263,7 +262,9 @@ impl Watch {
             self.adopt(place, seconds(seat.time.at), fleet);
             return None;
         }
-        Some(self.tell(place, seat, &ledger, seat.time, Told { phase: seat.phase(&id), ..told }))
+        let incident = self.tell(place, seat, &ledger, seat.time, Told { phase: seat.phase(&id), ..told });
+        self.cohorts[place].report(seat.key.id, fleet.news);
+        Some(incident)
     }
 
     fn id(&self, place: usize, seat: &Seat<'_>) -> String {

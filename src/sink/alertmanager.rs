@@ -4,8 +4,8 @@
 //! four such times ahead: if nobody tells it any more, it is over there by itself. Labels are what an alert is known by, so
 //! only what stays the same is one; what changes is an annotation. Where the severity rises, what it was before is ended.
 
+use super::active::Active;
 use super::carrier::{Answer, Batch, Carrier, Carrying, SinkError};
-use super::file::replace;
 use super::http::{Draft, HttpClient, Reply};
 use super::kind::{Kind, WEB, acknowledges};
 use crate::config::SinkPlan;
@@ -16,9 +16,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +43,7 @@ pub(super) const KIND: Kind = Kind {
 const TIMES: i64 = 4;
 /// Alerts of one request when they are told again.
 const AT_ONCE: usize = 500;
+const LOST: &str = "what was open at Alertmanager is not told again and ends there by itself";
 
 /// An alert as it waits: with what it is known by among ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,7 +56,7 @@ struct Told {
 fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
     let Some(view) = View::of(event) else { return };
     let shown = |text: &str| Visible(text).to_string();
-    let labels = json!({
+    let mut labels = json!({
         "alertname": format!("keyhound_{}", view.rule.trim_start_matches("keyhound_")),
         "event": view.event,
         "event_id": view.id,
@@ -66,6 +65,8 @@ fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
         "key_id": view.key_id,
         "key": shown(view.key_hint),
     });
+    // Alertmanager takes an empty label for none.
+    labels["theft_id"] = json!(view.theft);
     let steps = (1..).zip(view.next_steps).map(|(number, step)| format!("{number}. {step}"));
     let texts = [
         ("summary", format!("{}: {}", shown(&view.key()), view.title)),
@@ -95,9 +96,7 @@ struct Alertmanager {
     resend: Duration,
     active_max: usize,
     /// What is open, by our ids.
-    active: BTreeMap<String, Map<String, Value>>,
-    /// Where that is kept.
-    path: Option<PathBuf>,
+    active: Active<Map<String, Value>>,
     /// When all of it was told last, and whether that went well.
     told: Option<Timestamp>,
     /// It was said that there are too many.
@@ -106,14 +105,11 @@ struct Alertmanager {
 
 impl Alertmanager {
     fn open(plan: &Arc<SinkPlan>, folder: Option<&Path>) -> Result<Self, SinkError> {
-        let path = folder.map(|folder| folder.join("active"));
-        let active = path.as_deref().map(read).transpose()?.unwrap_or_default();
         Ok(Self {
             client: HttpClient::new(plan)?,
             resend: Duration::from_millis(plan.config.resend_ms.into()),
             active_max: plan.config.active_max as usize,
-            active,
-            path,
+            active: Active::read(folder, LOST)?,
             told: None,
             is_full: false,
         })
@@ -140,7 +136,8 @@ impl Alertmanager {
         for parcel in &batch.parcels {
             // Nobody but us has written it.
             let Ok(told) = serde_json::from_slice::<Told>(&parcel.bytes) else { continue };
-            let before = changes.get(&told.id).cloned().unwrap_or_else(|| self.active.get(&told.id).cloned());
+            let before =
+                changes.get(&told.id).cloned().unwrap_or_else(|| self.active.open.get(&told.id).cloned());
             if let Some(before) = before.filter(|before| before.get("labels") != told.alert.get("labels")) {
                 alerts.push(ending(&before, now));
             }
@@ -149,7 +146,7 @@ impl Alertmanager {
         }
         let answer = self.post(alerts, &batch.key, now).await.unwrap_or_else(|answer| answer);
         if answer == Answer::Taken {
-            if self.active.is_empty() {
+            if self.active.open.is_empty() {
                 self.told = Some(now);
             }
             self.change(changes);
@@ -160,9 +157,11 @@ impl Alertmanager {
     fn change(&mut self, changes: BTreeMap<String, Option<Map<String, Value>>>) {
         for (id, alert) in changes {
             match alert {
-                None => drop(self.active.remove(&id)),
-                Some(alert) if self.active.len() < self.active_max || self.active.contains_key(&id) => {
-                    self.active.insert(id, alert);
+                None => drop(self.active.open.remove(&id)),
+                Some(alert)
+                    if self.active.open.len() < self.active_max || self.active.open.contains_key(&id) =>
+                {
+                    self.active.open.insert(id, alert);
                 }
                 Some(_) if self.is_full => {}
                 Some(_) => {
@@ -174,22 +173,12 @@ impl Alertmanager {
                 }
             }
         }
-        self.is_full &= self.active.len() >= self.active_max;
-        self.keep();
-    }
-
-    /// Should it not be kept, what is open ends there by itself after a restart.
-    fn keep(&self) {
-        let Some(path) = &self.path else { return };
-        let bytes = serde_json::to_vec(&self.active).map_err(io::Error::from);
-        if let Err(error) = bytes.and_then(|bytes| replace(path, &bytes)) {
-            let name = path.display().to_string();
-            tracing::warn!("{}: what is open cannot be kept for the next run: {error}", Visible(&name));
-        }
+        self.is_full &= self.active.open.len() >= self.active_max;
+        self.active.keep();
     }
 
     async fn remind_all(&mut self, now: Timestamp) -> Answer {
-        let alerts: Vec<Value> = self.active.values().map(|alert| self.open_until(alert, now)).collect();
+        let alerts: Vec<Value> = self.active.open.values().map(|alert| self.open_until(alert, now)).collect();
         let mut answer = Answer::Taken;
         for some in alerts.chunks(AT_ONCE) {
             answer = self.post(some.to_vec(), "", now).await.unwrap_or_else(|answer| answer);
@@ -201,23 +190,6 @@ impl Alertmanager {
         }
         self.told = Some(now);
         answer
-    }
-}
-
-/// What an earlier run has left open. Where that is damaged, it ends there by itself, which is no reason not to begin.
-fn read(path: &Path) -> Result<BTreeMap<String, Map<String, Value>>, SinkError> {
-    let told = |error| SinkError::Io { name: path.display().to_string(), error };
-    match fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-            let name = path.display().to_string();
-            tracing::error!(
-                "{}: damaged ({error}); what was open at Alertmanager is not told again and ends there by itself",
-                Visible(&name)
-            );
-            BTreeMap::new()
-        })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(told(error)),
     }
 }
 
@@ -238,7 +210,7 @@ impl Carrier for Alertmanager {
 
     fn remind(&mut self, now: Timestamp) -> Option<Carrying<'_>> {
         let is_due = self.told.is_none_or(|told| now >= told.plus(self.resend_ns()));
-        (is_due && !self.active.is_empty()).then(|| -> Carrying<'_> { Box::pin(self.remind_all(now)) })
+        (is_due && !self.active.open.is_empty()).then(|| -> Carrying<'_> { Box::pin(self.remind_all(now)) })
     }
 
     fn reminds_every(&self) -> Option<Duration> {
@@ -246,6 +218,6 @@ impl Carrier for Alertmanager {
     }
 
     fn reminded(&self) -> usize {
-        self.active.len()
+        self.active.open.len()
     }
 }

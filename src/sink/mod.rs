@@ -3,6 +3,7 @@
 //! The usual output is written to as it comes ([`Sink`]). All others stand in a table ([`kind::ALL`]) and are carried to from
 //! an outbox, as often as it takes ([`carrier::Carrier`]).
 
+mod active;
 mod alertmanager;
 pub mod carrier;
 mod discord;

@@ -1,14 +1,23 @@
-//! `pagerduty`: a trigger for what begins or goes on, a resolve for what is over, of one incident each (Events API v2).
+//! `pagerduty`: a trigger for what begins or goes on, a resolve for what is over (Events API v2).
+//!
+//! Who comes to forty keys is one incident there and wakes one person once: all incidents of a theft have one
+//! `dedup_key`, and it is resolved when the last of them is over.
 
-use super::carrier::short;
-use super::http::{Draft, Reply, Shape, Web};
+use super::active::Active;
+use super::carrier::{Answer, Batch, Carrier, Carrying, SinkError, short};
+use super::http::{Draft, HttpClient};
 use super::kind::{Kind, acknowledges};
 use super::message::{Message, only};
 use crate::config::SinkPlan;
 use crate::detect::Severity;
-use crate::encode::{View, Visible};
+use crate::encode::{View, Visible, write_value};
 use crate::shard::Event;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
 pub(super) const KIND: Kind = Kind {
     name: "pagerduty",
@@ -23,17 +32,71 @@ pub(super) const KIND: Kind = Kind {
     lasts: true,
     hears: acknowledges,
     write,
-    open: |plan, _| Web::open(plan, &SHAPE),
+    open: |plan, folder| Ok(Box::new(Pager::open(plan, folder)?)),
 };
 
-static SHAPE: Shape = Shape {
-    draft: |_, batch, token| {
-        let mut body: Value = serde_json::from_slice(&only(batch)).unwrap_or_default();
-        body["routing_key"] = json!(token);
-        Draft::new("application/json", body.to_string()).at("/v2/enqueue")
-    },
-    judge: Reply::judged,
-};
+/// An event as it waits: with what it is known by among ours.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Told {
+    id: String,
+    /// What it is known by there.
+    group: String,
+    over: bool,
+    body: Map<String, Value>,
+}
+
+/// Thefts of which more than one incident is open that are remembered; of one beyond them the first that is over
+/// resolves all.
+const GROUPS_MAX: usize = 10_000;
+/// Open incidents of one theft that are remembered.
+const MEMBERS_MAX: usize = 1_000;
+const LOST: &str = "the first incident of a theft that is over resolves all of it at PagerDuty";
+
+struct Pager {
+    client: HttpClient,
+    /// The open incidents of each theft.
+    active: Active<BTreeSet<String>>,
+}
+
+impl Pager {
+    fn open(plan: &Arc<SinkPlan>, folder: Option<&Path>) -> Result<Self, SinkError> {
+        Ok(Self { client: HttpClient::new(plan)?, active: Active::read(folder, LOST)? })
+    }
+
+    async fn attempt(&mut self, batch: &Batch, now: Timestamp) -> Result<Answer, Answer> {
+        // Nobody but us has written it.
+        let Ok(told) = serde_json::from_slice::<Told>(&only(batch)) else { return Ok(Answer::Taken) };
+        let mut members = self.active.open.get(&told.group).cloned().unwrap_or_default();
+        if told.over {
+            members.remove(&told.id);
+        } else if members.len() < MEMBERS_MAX {
+            members.insert(told.id);
+        }
+        if !told.over || members.is_empty() {
+            let token = self.client.token().await?;
+            let mut body = told.body;
+            body.insert("routing_key".to_owned(), json!(token));
+            let draft = Draft::new("application/json", Value::Object(body).to_string()).at("/v2/enqueue");
+            let answer = self.client.exchange(draft, token.as_deref(), &batch.key, now).await?.judged();
+            if answer != Answer::Taken {
+                return Ok(answer);
+            }
+        }
+        if members.is_empty() {
+            self.active.open.remove(&told.group);
+        } else if self.active.open.len() < GROUPS_MAX || self.active.open.contains_key(&told.group) {
+            self.active.open.insert(told.group, members);
+        }
+        self.active.keep();
+        Ok(Answer::Taken)
+    }
+}
+
+impl Carrier for Pager {
+    fn carry<'a>(&'a mut self, batch: &'a Batch, now: Timestamp) -> Carrying<'a> {
+        Box::pin(async move { self.attempt(batch, now).await.unwrap_or_else(|answer| answer) })
+    }
+}
 
 /// Characters of a summary, as PagerDuty allows.
 const SUMMARY_MAX: usize = 1024;
@@ -52,10 +115,11 @@ fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
         message.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     let mut details = Value::Object(details);
     details["what to do"] = json!(message.steps);
+    let group = if view.theft.is_empty() { &view.id } else { view.theft };
     let body = json!({
         "event_action": if view.is_over { "resolve" } else { "trigger" },
-        // All revisions are one incident.
-        "dedup_key": view.id,
+        // All revisions are one incident, and so are all keys of a theft.
+        "dedup_key": group,
         "client": "keyhound",
         "payload": {
             "summary": short(&format!("{key}: {}", message.text), SUMMARY_MAX),
@@ -68,5 +132,5 @@ fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
             "custom_details": details,
         },
     });
-    out.extend_from_slice(body.to_string().as_bytes());
+    write_value(json!({ "id": view.id, "group": group, "over": view.is_over, "body": body }), out);
 }

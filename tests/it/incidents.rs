@@ -124,11 +124,14 @@ fn shards_ways_in_and_restarts_do_not_matter_and_one_thief_is_known_with_another
     assert!(terms(last).contains(&"fleet".to_owned()), "{last:#}");
     let theft = &last["theft_id"];
     let of_first = of("...key0");
-    assert!(
-        theft.is_string() && of_first.first().unwrap()["theft_id"].is_null(),
-        "nobody knows of the second key yet"
+    assert!(theft.is_string() && of_first.iter().all(|one| &one["theft_id"] == theft), "one thief, two keys");
+    assert!(of_first[0]["on_other_keys"].is_null(), "nobody knows of the second key yet");
+    assert_eq!(of_first.last().unwrap()["on_other_keys"], true);
+    assert_eq!(
+        of("...bare0")[0]["theft_id"],
+        of("...bare0")[0]["id"],
+        "nothing that others could share is known of him"
     );
-    assert_eq!(&of_first.last().unwrap()["theft_id"], theft, "one thief, two keys");
     for threads in ["2", "5", "16"] {
         assert_eq!(events(dir, &["--threads", threads, "log"], b""), expected, "{threads} threads");
     }

@@ -1,10 +1,12 @@
-//! Alertmanager: what is open is told again until it is over, over a restart, too.
+//! What is open: Alertmanager is told it again until it is over, over a restart, too; PagerDuty has one incident for a theft.
 
+use crate::incidents;
 use crate::post::{Running, metric, value};
 use crate::receiver::{Receiver, Reply, Seen};
 use crate::sinks::place;
 use crate::support::record;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 fn sink(receiver: &Receiver, more: &str) -> String {
@@ -126,4 +128,55 @@ fn a_severity_that_rises_ends_what_was_before() {
             assert!(time(last, "endsAt") <= now(), "{severity} stays open: {last}");
         }
     }
+}
+
+/// One thief, two keys: one page, which is over when the last incident of it is.
+#[test]
+fn a_thief_of_two_keys_wakes_one_person_once() {
+    let receiver = Receiver::start(|_| Reply::Status(202));
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[incidents]\nenabled = true\n[sinks.pd]\ntype = \"pagerduty\"\nurl = \"{}\"\nhosts = [\"127.0.0.1\"]\n\
+         token_file = \"token\"\nevents = [\"incident\"]\n",
+        receiver.origin()
+    );
+    std::fs::write(dir.path().join("k.toml"), config).unwrap();
+    std::fs::write(dir.path().join("token"), "EXAMPLE-token\n").unwrap();
+    let text = incidents::text();
+    let of = |key: &str| -> String {
+        text.lines().filter(|line| line.contains(key)).map(|line| format!("{line}\n")).collect()
+    };
+    // The end of a file that is followed up closes nothing, so that what is open goes through a restart.
+    std::fs::write(dir.path().join("log"), of("...key0") + &of("...key1")).unwrap();
+    let ran = Running::with(dir.path(), &["--state", "state", "log"]).end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let bodies = || -> Vec<Value> {
+        receiver.seen().iter().map(|seen| serde_json::from_str(&seen.body).unwrap()).collect()
+    };
+    let action = |body: &Value| body["event_action"].as_str().unwrap().to_owned();
+    let mut told = bodies();
+    let key = told[0]["dedup_key"].clone();
+    let keys: BTreeSet<String> = told.iter().map(|body| body["payload"]["component"].to_string()).collect();
+    assert_eq!(keys.len(), 2, "{told:#?}");
+    assert!(
+        told.iter().all(|body| body["dedup_key"] == key && body["routing_key"] == "EXAMPLE-token"),
+        "{told:#?}"
+    );
+    assert!(told.iter().all(|body| action(body) == "trigger"), "{told:#?}");
+    // A week later both are over, one after the other.
+    let later = record(&[
+        ("timestamp", json!(incidents::START + 46 * incidents::DAY)),
+        ("request_id", json!("later")),
+        ("api_key_prefix", json!("...key2")),
+    ]);
+    let mut log = std::fs::OpenOptions::new().append(true).open(dir.path().join("log")).unwrap();
+    log.write_all(later.as_bytes()).unwrap();
+    let ran = Running::with(dir.path(), &["--state", "state", "log"]).end();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    told = bodies();
+    let ended: Vec<&Value> = told.iter().filter(|body| action(body) == "resolve").collect();
+    assert_eq!(ended.len(), 1, "once, and not when the first was over: {told:#?}");
+    assert_eq!(ended[0]["dedup_key"], key);
+    let open = std::fs::read_to_string(dir.path().join("state/outbox/pd/active")).unwrap();
+    assert_eq!(open, "{}");
 }

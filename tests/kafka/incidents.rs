@@ -73,3 +73,59 @@ fn one_thief_is_known_in_the_partition_of_another_worker_and_nothing_is_told_twi
         second["ledger"].as_array().unwrap().iter().filter_map(|term| term["term"].as_str()).collect();
     assert!(terms.contains(&"fleet"), "{terms:?}");
 }
+
+fn say(dir: &std::path::Path, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keyhound"));
+    let output = command.current_dir(dir).args(args).args(["--kafka", "one.toml"]).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The partitions with a record that holds this text.
+fn stands(address: &str, what: &str) -> Vec<i32> {
+    let all = read_all(address, "usage");
+    all.iter().filter(|found| found.value.contains(what)).map(|found| found.partition).collect()
+}
+
+#[test]
+fn what_an_operator_says_goes_to_the_partition_of_the_key() {
+    let (broker, dir) = (Broker::start(), tempfile::tempdir().unwrap());
+    let (address, dir) = (&broker.address, dir.path());
+    make_topic(address, "usage", 2, &[]);
+    let file = config(dir, "one.toml", address, "instance_id = \"one\"", WATCHED);
+    let at = ["--at", "2026-07-07T12:00:00Z"];
+    let none = say(dir, &["annotate", "--key", "...key1", at[0], at[1]]);
+    assert_eq!(none.0, Some(69), "{}", none.1);
+    assert!(none.1.contains("topic `keyhound-alerts` is not there"), "{}", none.1);
+    let worker = Worker::start(&file);
+    produce(address, "usage", &world(1, (0..90).map(|call| call * 40)));
+    eventually_or(|| worker.log(), || !incidents(address).is_empty());
+    eventually("everything is read", || lag(address, "keyhound", "usage", 2) == 0);
+    let told = incidents(address).pop().unwrap();
+    let id = told["incident_id"].as_str().unwrap();
+    let said = say(dir, &["dismiss", &id[..8], "--reason", "our new region", at[0], at[1]]);
+    assert_eq!((said.0, said.1.as_str()), (Some(0), ""));
+    assert_eq!(stands(address, "our new region"), [1]);
+    eventually_or(
+        || worker.log(),
+        || {
+            incidents(address)
+                .iter()
+                .any(|one| one["status"] == "dismissed" && one["reason"] == "our new region")
+        },
+    );
+    let said = say(dir, &["suppress", "volume_spike", "--key", "...key1", "--for", "7d", at[0], at[1]]);
+    assert_eq!((said.0, said.1.as_str()), (Some(0), ""));
+    assert_eq!(stands(address, "\"suppress\""), [1]);
+    // Of a key that nothing was told of nobody knows the partition, unless it is said how producers choose it.
+    let lost = say(dir, &["revoke", "--key", "...key0", at[0], at[1]]);
+    assert_eq!(lost.0, Some(65), "{}", lost.1);
+    assert!(lost.1.contains("--message-key"), "{}", lost.1);
+    let said = say(dir, &["revoke", "--key", "...key0", "--message-key", "...key0", at[0], at[1]]);
+    assert_eq!((said.0, said.1.as_str()), (Some(0), ""));
+    // By Kafka's own murmur2.
+    assert_eq!(stands(address, "\"revoke\""), [0]);
+    let strange = say(dir, &["confirm", "ffffffffffff"]);
+    assert_eq!(strange.0, Some(65), "{}", strange.1);
+    assert!(strange.1.contains("topic `keyhound-alerts`"), "{}", strange.1);
+    assert_eq!(worker.stop(), Some(0));
+}

@@ -89,6 +89,7 @@ pub fn produce(address: &str, topic: &str, inputs: &[Input]) {
 /// A message that was found.
 #[derive(Clone, Debug)]
 pub struct Found {
+    pub partition: i32,
     pub key: String,
     pub value: String,
     pub headers: Vec<(String, String)>,
@@ -127,6 +128,7 @@ pub fn read_all(address: &str, topic: &str) -> Vec<Found> {
                     headers.iter().map(one).collect()
                 });
                 found.push(Found {
+                    partition: message.partition(),
                     key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
                     value: String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned(),
                     headers: headers.unwrap_or_default(),

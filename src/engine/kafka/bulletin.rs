@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The form of what is written; another one is not read.
-pub(super) const FORM: u32 = 3;
+pub(super) const FORM: u32 = 4;
 /// How long to wait for a message; nothing for so many times is told.
 const AGAIN: Duration = Duration::from_millis(100);
 const SLOW: u32 = 50;

@@ -6,6 +6,7 @@ mod cell;
 mod changelog;
 mod client;
 mod commit;
+mod desk;
 mod fleet;
 mod floor;
 mod outcome;
@@ -17,6 +18,7 @@ mod stages;
 mod topics;
 mod worker;
 
+pub use desk::{Desk, DeskError, Heard, Way};
 pub use topics::TopicError;
 pub use worker::WorkError;
 

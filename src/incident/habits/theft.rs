@@ -278,7 +278,8 @@ impl Regular {
             spent,
             place: None,
             addresses: Vec::new(),
-            shared: None,
+            is_shared: false,
+            theft: None,
         };
         let ledger = weigh(&self.habits, &self.sums);
         let Seat { key, networks, time, said, .. } = *seat;
