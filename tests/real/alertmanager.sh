@@ -63,6 +63,8 @@ eventually 60 is_open
 id="$(jq -r 'select(.event == "incident") | .id' "$work/alerts" | head -n 1)"
 same "the incident" "$(asked '.[0].labels.event_id')" "$id"
 same "how many there are" "$(asked length)" 1
+same "its theft" "$(asked '.[0].labels.theft_id')" \
+  "$(jq -r 'select(.event == "incident") | .theft_id' "$work/alerts" | sort -u)"
 same "its severity" "$(asked '.[0].labels.severity')" \
   "$(jq -r "select(.event == \"incident\") | .severity" "$work/alerts" | tail -n 1)"
 ends="$(asked '.[0].endsAt')"
