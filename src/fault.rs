@@ -21,6 +21,8 @@ pub enum Mistake {
     HashOrder,
     /// A commit that failed is taken for one that succeeded.
     UnknownIsCommitted,
+    /// What waits for a sink is taken for delivered.
+    NotedBeforeDelivered,
     /// A record from the future moves event time.
     FutureMovesWatermark,
     /// A key with a history gives way to new ones.
@@ -31,7 +33,7 @@ pub enum Mistake {
 
 impl Mistake {
     /// All of them, by the names that `KEYHOUND_FAULT` has for them.
-    pub const ALL: [(&str, Self); 11] = [
+    pub const ALL: [(&str, Self); 12] = [
         ("acknowledged_before_fsync", Self::AcknowledgedBeforeFsync),
         ("offset_of_last", Self::OffsetOfLast),
         ("no_directory_fsync", Self::NoDirectoryFsync),
@@ -40,6 +42,7 @@ impl Mistake {
         ("output_not_compared", Self::OutputNotCompared),
         ("hash_order", Self::HashOrder),
         ("unknown_is_committed", Self::UnknownIsCommitted),
+        ("noted_before_delivered", Self::NotedBeforeDelivered),
         ("future_moves_watermark", Self::FutureMovesWatermark),
         ("known_key_evicted", Self::KnownKeyEvicted),
         ("no_further_checkpoint", Self::NoFurtherCheckpoint),

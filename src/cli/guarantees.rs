@@ -20,16 +20,17 @@ pub(super) struct GuaranteesArgs {
 /// What it tells.
 pub(super) fn main(args: &GuaranteesArgs) -> Result<String, Failure> {
     let (config, plan) = check::load(args.run.config())?;
-    if let Some(promise) = between_topics(&args.run, &plan) {
-        require(config.checkpoint.require, &promise)?;
-        return Ok(told(("Kafka", "Kafka"), &promise) + &beside(&args.run, &plan));
-    }
-    let from = from(&args.run, &plan);
-    let promises = promises(&args.run, &plan, &args.run.sinks(&config, &plan)?);
+    let sinks = args.run.sinks(&config, &plan)?;
+    let between = between_topics(&args.run, &plan, &sinks);
+    let (from, promises) = if between.is_empty() {
+        (name(from(&args.run, &plan)), promises(&args.run, &plan, &sinks))
+    } else {
+        ("Kafka", between)
+    };
     let mut texts = Vec::new();
     for (target, promise) in promises {
         require(config.checkpoint.require, &promise)?;
-        texts.push(told((name(from), &target), &promise));
+        texts.push(told((from, &target), &promise));
     }
     Ok(texts.join("\n") + &beside(&args.run, &plan))
 }
@@ -57,17 +58,21 @@ fn beside(args: &RunArgs, plan: &Plan) -> String {
 pub(super) fn promises(args: &RunArgs, plan: &Plan, sinks: &[Arc<SinkPlan>]) -> Vec<(String, Promise)> {
     let from = from(args, plan);
     let output = to(args);
-    let sinks = sinks
-        .iter()
-        .map(|sink| (format!("sink `{}` ({})", sink.name, sink.kind.name), Writing::Sink(sink.hears())));
+    let sinks = sinks.iter().map(|sink| (called(sink), Writing::Sink(sink.hears())));
     let outputs = [(target(output).to_owned(), output)].into_iter().chain(sinks);
     outputs.map(|(name, to)| (name, promise(from, to, args.keeps_state()))).collect()
 }
 
-/// What is promised from Kafka to Kafka, if that is what is asked.
-pub(super) fn between_topics(args: &RunArgs, plan: &Plan) -> Option<Promise> {
-    let kafka = plan.kafka.as_ref().filter(|_| args.reads_kafka())?;
-    Some(guarantee::between_topics(kafka.guarantee, kafka.repartition))
+/// What is promised from Kafka to Kafka and to each sink, if that is what is asked.
+pub(super) fn between_topics(args: &RunArgs, plan: &Plan, sinks: &[Arc<SinkPlan>]) -> Vec<(String, Promise)> {
+    let Some(kafka) = plan.kafka.as_ref().filter(|_| args.reads_kafka()) else { return Vec::new() };
+    let topics = guarantee::between_topics(kafka.guarantee, kafka.repartition);
+    let of_sink = |sink: &Arc<SinkPlan>| (called(sink), guarantee::from_topic(sink.hears()));
+    [("Kafka".to_owned(), topics)].into_iter().chain(sinks.iter().map(of_sink)).collect()
+}
+
+fn called(sink: &SinkPlan) -> String {
+    format!("sink `{}` ({})", sink.name, sink.kind.name)
 }
 
 /// Refuses what promises less than is required.

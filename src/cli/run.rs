@@ -42,7 +42,7 @@ pub(super) struct RunArgs {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read the topics of `[kafka]` in the configuration and write alerts to its topic, until stopped
-    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "post", "rejects", "encoding", "threads", "fail_on", "state", "journal", "listen", "shadow"], requires = "config")]
+    #[arg(long, conflicts_with_all = ["inputs", "history", "follow", "output", "rejects", "encoding", "threads", "fail_on", "state", "journal", "listen", "shadow"], requires = "config")]
     kafka: bool,
     /// Learn baselines from these files first. Of several names the last is the input if no other is given
     /// (`--history last-month/*.jsonl today.jsonl`; `-` for standard input)
@@ -261,7 +261,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
     plan.sinks = args.sinks(&config, &plan)?;
     args.listening(&config, &mut plan)?;
     args.look_inside(&config, &mut plan)?;
-    if let Some(promise) = guarantees::between_topics(&args, &plan) {
+    for (_, promise) in guarantees::between_topics(&args, &plan, &plan.sinks) {
         guarantees::require(config.checkpoint.require, &promise)?;
     }
     let shadow = args.shadow.options(&config)?;
@@ -332,13 +332,6 @@ fn reload(args: &RunArgs, config: Config) -> Reload {
 /// Runs from Kafka to Kafka.
 #[cfg(feature = "kafka")]
 fn kafka(args: &RunArgs, mut plan: Plan, reload: Reload) -> Result<ExitCode, Failure> {
-    if let Some(sink) = plan.sinks.first() {
-        let message = format!(
-            "`{}` is set, but with --kafka alerts go to a topic only; have them delivered from there",
-            if sink.place == "post" { "post.url" } else { &sink.place }
-        );
-        return Err(Failure::new(exit::CONFIG, anyhow!(message)));
-    }
     if let Some(source) = plan.sources.first() {
         let message = format!(
             "`{}` is set, but with --kafka records come from topics only: have `keyhound pull` write to one (docs/pull.md)",
@@ -429,6 +422,8 @@ fn failure(error: RunError) -> Failure {
         RunError::Killed => exit::KILLED,
         #[cfg(feature = "kafka")]
         RunError::Kafka(engine::kafka::KafkaError::Setting(_)) => exit::CONFIG,
+        #[cfg(feature = "kafka")]
+        RunError::Kafka(error) if error.is_of_settings() => exit::CONFIG,
         #[cfg(feature = "kafka")]
         RunError::Kafka(error) if error.is_of_state() => exit::DATA,
         #[cfg(feature = "kafka")]

@@ -251,7 +251,8 @@ fn check_names(config: &KafkaConfig) -> Result<(), ConfigError> {
             let message = format!("topic `{topic}` is named twice; what is written would be read again");
             return Err(refuse(setting, message));
         }
-        if internal.iter().any(|internal| internal == topic) {
+        if internal.iter().any(|internal| internal == topic) || topic.starts_with(&names::sink_topics(prefix))
+        {
             let message = format!(
                 "`{topic}` is what keyhound calls a topic of its own, where everything else would be taken for state; choose \
                  another name, or another `kafka.changelog_prefix` than `{prefix}`"

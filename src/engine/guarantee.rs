@@ -258,6 +258,33 @@ pub fn between_topics(guarantee: Guarantee, repartition: bool) -> Promise {
     }
 }
 
+/// What is promised to a receiver of which so much is heard, where topics are read.
+pub fn from_topic(hears: Hears) -> Promise {
+    match hears {
+        Hears::Acknowledgement => Promise {
+            level: Level::AtLeastOnce,
+            why: "What goes to the sink is written to a topic of its own, in the transaction of the alert. One process of the                   group reads it, sees what is committed, and tells the group how far the receiver has taken it; whoever takes                   over goes on from there. What the receiver has not said it has is sent again, in order and with the same                   `id` and `revision`.",
+            except: WAITING,
+            more: Some("have the receiver keep one alert for each `id` and `revision`"),
+        },
+        Hears::Connection => Promise {
+            why: "The receiver does not say what it has. What cannot be handed to a connection is sent again, in order and with \
+                  the same `id` and `revision`, by whoever has the sink's topic then; what was handed to one that breaks \
+                  before it was read is lost, and nobody is told.",
+            except: WAITING,
+            ..of_sink(Reading::Files, hears, true)
+        },
+        Hears::Nothing => Promise { except: WAITING, ..of_sink(Reading::Files, hears, true) },
+    }
+}
+
+const WAITING: &[&str] = &[
+    "alerts that brokers delete (`retention.ms` of the sink's topic) while the receiver is away: that is told as an error",
+    "a process that was asleep for longer than `kafka.session_timeout_ms` and then sends what it had in hand, after somebody \
+     else did",
+    "brokers that lose what they have acknowledged (`min.insync.replicas=1`, unclean elections)",
+];
+
 const TOPICS: &[&str] = &[
     "readers of alerts that do not ask for `isolation.level=read_committed`",
     "records that brokers delete before they are read: that is told as an error",

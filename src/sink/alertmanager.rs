@@ -208,6 +208,14 @@ impl Carrier for Alertmanager {
         Box::pin(self.attempt(batch, now))
     }
 
+    fn recall(&mut self, text: &[u8]) {
+        // The first line is its name.
+        let start = memchr::memchr(b'\n', text).map_or(0, |at| at + 1);
+        if let Ok(Told { id, over, alert }) = serde_json::from_slice(&text[start..]) {
+            self.change(BTreeMap::from([(id, (!over).then_some(alert))]));
+        }
+    }
+
     fn remind(&mut self, now: Timestamp) -> Option<Carrying<'_>> {
         let is_due = self.told.is_none_or(|told| now >= told.plus(self.resend_ns()));
         (is_due && !self.active.open.is_empty()).then(|| -> Carrying<'_> { Box::pin(self.remind_all(now)) })

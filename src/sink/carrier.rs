@@ -41,6 +41,10 @@ pub trait Carrier: Send {
     /// Tries once; `now` is the time of the attempt.
     fn carry<'a>(&'a mut self, batch: &'a Batch, now: Timestamp) -> Carrying<'a>;
 
+    /// Takes note of what an earlier run has delivered, as an outbox has it and in order: with no file to keep it in, whoever
+    /// reminds the receiver knows of what by this.
+    fn recall(&mut self, _text: &[u8]) {}
+
     /// Tells again what the receiver would forget otherwise, where it is time to and it is one that forgets.
     fn remind(&mut self, _now: Timestamp) -> Option<Carrying<'_>> {
         None

@@ -300,19 +300,3 @@ fn each_sink_has_an_outbox_of_its_own() {
     assert_eq!((again.code, again.stdout.as_str()), (Some(0), ""), "{}", again.stderr);
     assert_eq!((names(&back), names(&all).len()), (written, 0));
 }
-
-#[cfg(feature = "kafka")]
-#[test]
-fn topics_have_no_sinks_beside_them() {
-    let dir = place(
-        0,
-        "[kafka]\nbootstrap_servers = \"localhost:9\"\ntopics = [\"t\"]\n[sinks.x]\ntype = \"file\"\npath = \"a\"\n",
-    );
-    let ran = run_in(dir.path(), &["run", "--kafka", "-c", "k.toml"], b"");
-    assert_eq!(ran.code, Some(78), "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("`sinks.x` is set, but with --kafka alerts go to a topic only"),
-        "{}",
-        ran.stderr
-    );
-}

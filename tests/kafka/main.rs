@@ -13,7 +13,11 @@ mod latency;
 mod networks;
 mod positions;
 mod proxy;
+#[allow(dead_code)]
+#[path = "../it/receiver.rs"]
+mod receiver;
 mod security;
+mod sinks;
 mod repartition;
 mod speed;
 #[cfg(debug_assertions)]

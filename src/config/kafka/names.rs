@@ -26,6 +26,16 @@ impl KafkaPlan {
         progress_topic(&self.changelog_prefix)
     }
 
+    /// The topic in which what goes to a sink waits for it.
+    pub fn sink_topic(&self, sink: &str) -> String {
+        format!("{}{sink}", sink_topics(&self.changelog_prefix))
+    }
+
+    /// The group whose members bring to the sinks what waits for them.
+    pub fn sink_group(&self) -> String {
+        format!("{}-sinks", self.group_id)
+    }
+
     /// All topics that are read.
     pub fn read_topics(&self) -> Vec<String> {
         let mut topics = self.topics.clone();
@@ -40,6 +50,11 @@ fn own_topics(prefix: &str) -> [String; 2] {
 
 fn fleet_topic(prefix: &str) -> String {
     format!("{prefix}-fleet")
+}
+
+/// What the names of the topics begin with in which alerts wait for sinks.
+pub(super) fn sink_topics(prefix: &str) -> String {
+    format!("{prefix}-sink-")
 }
 
 fn progress_topic(prefix: &str) -> String {

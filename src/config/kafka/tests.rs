@@ -73,6 +73,7 @@ fn topics_of_our_own_are_nobody_elses() {
         "halves-changelog",
         "progress",
         "fleet",
+        "sink-oncall",
     ];
     let settings = [
         ("topics", "topics = [\"usage\", \"NAME\"]"),

@@ -201,8 +201,32 @@ impl Changelog {
         Ok((wanted, 0))
     }
 
+    /// What stands in a partition before a position, in order.
+    pub fn before(&self, place: Place, end: i64, mut hear: impl FnMut(&[u8])) -> Result<(), RestoreError> {
+        let (low, _) =
+            self.call(|| self.probe.fetch_watermarks(self.topics.name(place), place.partition, CALL))?;
+        if low >= end {
+            return Ok(());
+        }
+        self.reader.assign(&self.topics.list([(place, Offset::Offset(low))]))?;
+        loop {
+            match self.reader.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) if message.offset() >= end => break,
+                Some(Ok(message)) => hear(message.payload().unwrap_or_default()),
+                Some(Err(KafkaError::PartitionEOF(_))) => break,
+                Some(Err(error)) => tracing::debug!("kafka: {error}"),
+                None => {}
+            }
+            if self.stop.is_cancelled() {
+                return Err(RestoreError::Stopped);
+            }
+        }
+        self.reader.unassign()?;
+        Ok(())
+    }
+
     /// Where the group stands as brokers know it.
-    fn committed(&self, place: Place) -> Result<Option<i64>, RestoreError> {
+    pub fn committed(&self, place: Place) -> Result<Option<i64>, RestoreError> {
         let list = self.topics.list([(place, Offset::Invalid)]);
         let found = self.call(|| self.reader.committed_offsets(list.clone(), CALL))?;
         let offset = found.elements().first().map(TopicPartitionListElem::offset);

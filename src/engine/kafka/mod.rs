@@ -6,9 +6,11 @@ mod cell;
 mod changelog;
 mod client;
 mod commit;
+mod deliver;
 mod desk;
 mod fleet;
 mod floor;
+mod note;
 mod outcome;
 mod outlets;
 mod parcel;
@@ -19,6 +21,7 @@ mod topics;
 mod worker;
 
 pub use desk::{Desk, DeskError, Heard, Way};
+pub use note::NoteError;
 pub use topics::TopicError;
 pub use worker::WorkError;
 
@@ -28,6 +31,7 @@ use super::board::{self, Board, Curiosity};
 use super::clock::{self, Arrival};
 use super::failed::RunError;
 use super::http;
+use super::outbox::Traffic;
 use super::reload::{Change, Reload};
 use super::roster::Roster;
 use super::run::{Outcome, Signals, listen, report};
@@ -84,6 +88,14 @@ pub enum KafkaError {
     /// The topics are not as they have to be.
     #[error(transparent)]
     Topics(#[from] TopicError),
+    /// What waits for a sink cannot be delivered as it is.
+    #[error("{place} cannot be delivered")]
+    Note {
+        /// The message.
+        place: String,
+        /// Why.
+        source: NoteError,
+    },
     /// It ended before it was asked to.
     #[error(transparent)]
     Work(#[from] WorkError),
@@ -92,7 +104,11 @@ pub enum KafkaError {
 impl KafkaError {
     /// Whether it is about what stands in topics of our own: starting again does not help.
     pub fn is_of_state(&self) -> bool {
-        matches!(self, Self::Work(WorkError::State { .. } | WorkError::Parcel { .. }))
+        matches!(
+            self,
+            Self::Work(WorkError::State { .. } | WorkError::Parcel { .. })
+                | Self::Note { source: NoteError::Unreadable, .. }
+        )
     }
 }
 
@@ -164,15 +180,18 @@ async fn work(
     published: watch::Sender<Arc<Totals>>,
     stop: CancellationToken,
 ) -> Result<Arc<Totals>, RunError> {
-    let clients = Arc::new(Clients::new(&options.kafka, &unique()));
+    let unique = unique();
+    let clients = Arc::new(Clients::new(&options.kafka, &unique));
     let prepared = tokio::select! {
-        prepared = topics::prepare(&clients, &options.kafka, options.plan.shard.incidents.is_some()) => prepared.map_err(KafkaError::from)?,
+        prepared = topics::prepare(&clients, &options.kafka, &options.plan) => prepared.map_err(KafkaError::from)?,
         () = stop.cancelled() => return Ok(Arc::new(Totals::new())),
     };
+    let delivering = deliver::start(options, &unique, &stop)?;
+    let sinks = delivering.as_ref().map(|delivering| delivering.sinks.clone()).unwrap_or_default();
     let (answer, answered) = oneshot::channel();
     let (leave, left) = oneshot::channel();
-    let threads =
-        Threads::new(options, lookout, &clients, prepared, published, &stop).map_err(KafkaError::from)?;
+    let threads = Threads::new(options, (lookout, sinks), &clients, prepared, published, &stop)
+        .map_err(KafkaError::from)?;
     thread::Builder::new()
         .name("kafka".to_owned())
         .spawn(move || {
@@ -186,8 +205,17 @@ async fn work(
     // Everything is committed. While the group waits for another process, taking leave may last as long as that is
     // waited for; whoever does not is missed when the session is over.
     let _ = tokio::time::timeout(LEAVE_WITHIN, left).await;
-    Ok(done.and_then(|done| done).map_err(KafkaError::from)?)
+    stop.cancel();
+    let delivered = match delivering {
+        Some(delivering) => delivering.end().await,
+        None => Ok(()),
+    };
+    let totals = done.and_then(|done| done).map_err(KafkaError::from)?;
+    delivered.map(|()| totals)
 }
+
+/// What passes through sinks, by their names.
+type Sinks = Vec<(Arc<str>, Arc<Traffic>)>;
 
 /// The consumer.
 type Member = Arc<GroupConsumer<client::Listener>>;
@@ -205,7 +233,7 @@ struct Threads {
 impl Threads {
     fn new(
         options: &KafkaOptions,
-        Lookout { changes, reloads, board, curiosity }: Lookout,
+        (Lookout { changes, reloads, board, curiosity }, sinks): (Lookout, Sinks),
         clients: &Arc<Clients>,
         partitions: Vec<usize>,
         published: watch::Sender<Arc<Totals>>,
@@ -245,8 +273,9 @@ impl Threads {
         let is_staged = kafka.repartition;
         let progress = is_staged.then(|| ProgressLog::new(clients, kafka, &layout)).transpose()?;
         let (roster, held) = Roster::new(&plan.metrics);
-        let mut state = state(kafka, Totals { reloads, bounds: Bounds::of(plan), ..Totals::new() });
+        let mut state = state(kafka, Totals { reloads, bounds: Bounds::of(plan), sinks, ..Totals::new() });
         state.outbox.board = board;
+        state.outbox.post_to(kafka, &plan.sinks);
         let worker = Worker {
             fleet,
             progress,

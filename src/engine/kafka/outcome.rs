@@ -1,8 +1,9 @@
 //! What records come to, until it is committed: messages, and what is counted.
 
 use super::cell::Taken;
+use super::note;
 use super::stages::{Origin, Source};
-use crate::config::KafkaPlan;
+use crate::config::{KafkaPlan, SinkPlan};
 use crate::detect::Severity;
 use crate::encode::{RejectAt, write_event, write_reject};
 use crate::engine::board::Board;
@@ -35,6 +36,8 @@ pub struct Outbox {
     pub board: Option<Board>,
     alerts_topic: Arc<str>,
     rejects_topic: Option<Arc<str>>,
+    /// Sinks, each with the topic in which what goes there waits.
+    sinks: Vec<(Arc<SinkPlan>, Arc<str>)>,
 }
 
 impl Outbox {
@@ -50,7 +53,14 @@ impl Outbox {
             board: None,
             alerts_topic: plan.alerts_topic.as_str().into(),
             rejects_topic: plan.rejects_topic.as_deref().map(Arc::from),
+            sinks: Vec::new(),
         }
+    }
+
+    /// Has events written for these sinks, too.
+    pub fn post_to(&mut self, plan: &KafkaPlan, sinks: &[Arc<SinkPlan>]) {
+        let with_topic = |sink: &Arc<SinkPlan>| (Arc::clone(sink), plan.sink_topic(&sink.name).into());
+        self.sinks = sinks.iter().map(with_topic).collect();
     }
 
     /// Forgets what waits; `totals` are those without it.
@@ -148,6 +158,16 @@ impl Outbox {
                 value: Some(value),
                 headers: provenance(&origin, offset),
             });
+            for (plan, topic) in &self.sinks {
+                let Some(value) = note::write(plan, event) else { continue };
+                self.events.push(Outgoing {
+                    topic: Arc::clone(topic),
+                    partition: Some(0),
+                    key: event.id().into_bytes(),
+                    value: Some(value),
+                    headers: provenance(&origin, offset),
+                });
+            }
         }
     }
 }

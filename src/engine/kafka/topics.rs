@@ -1,7 +1,7 @@
 //! The topics of a run: those with records have to be there, the others are made if they are not.
 
 use super::client::{CALL, Clients};
-use crate::config::KafkaPlan;
+use crate::config::{KafkaPlan, Plan};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -11,6 +11,13 @@ use std::time::Duration;
 
 /// How long an answer is waited for at a time.
 const STEP: Duration = Duration::from_secs(1);
+
+/// How often a new topic is looked for, and how long to wait in between.
+const TRIES: usize = 100;
+const AGAIN: Duration = Duration::from_millis(50);
+/// What waits for sinks is deleted as any message is, but not before a receiver had time to come back.
+const WAITING: &str = "delete, for sinks";
+const WAITING_MS: &str = "2592000000";
 
 /// Topics that cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +87,16 @@ pub enum TopicError {
         /// Those it should have.
         wanted: usize,
     },
+    /// What goes to a sink is in one order.
+    #[error(
+        "topic `{topic}` has {known} partitions; what waits for a sink has to be in one: delete it, it is made anew"
+    )]
+    Sink {
+        /// The topic.
+        topic: String,
+        /// Its partitions.
+        known: usize,
+    },
     /// A thread that helps could not be asked.
     #[error("cannot start: {0}")]
     Start(String),
@@ -89,7 +106,7 @@ pub enum TopicError {
 pub async fn prepare(
     clients: &Arc<Clients>,
     plan: &KafkaPlan,
-    is_watched: bool,
+    checked: &Plan,
 ) -> Result<Vec<usize>, TopicError> {
     let admin: AdminClient<_> = clients.admin().create_with_context(clients.listener())?;
     let metadata = metadata(clients).await?;
@@ -123,7 +140,7 @@ pub async fn prepare(
             None => make(&admin, (clients, plan), &changelog, *count, "compact").await?,
         }
     }
-    let fleet = is_watched.then(|| plan.fleet_topic());
+    let fleet = checked.shard.incidents.is_some().then(|| plan.fleet_topic());
     let progress = plan.repartition.then(|| plan.progress_topic());
     for topic in [fleet, progress].into_iter().flatten() {
         match count(&metadata, &topic) {
@@ -133,12 +150,45 @@ pub async fn prepare(
             None => make(&admin, (clients, plan), &topic, 1, "compact").await?,
         }
     }
+    prepare_sinks(&admin, (clients, plan), &metadata, checked).await?;
     for topic in [Some(&plan.alerts_topic), plan.rejects_topic.as_ref()].into_iter().flatten() {
         if count(&metadata, topic).is_none() {
             make(&admin, (clients, plan), topic, 1, "").await?;
         }
     }
     Ok(partitions)
+}
+
+/// The topics in which alerts wait for sinks.
+async fn prepare_sinks<C: rdkafka::ClientContext>(
+    admin: &AdminClient<C>,
+    (clients, plan): (&Arc<Clients>, &KafkaPlan),
+    known: &Metadata,
+    checked: &Plan,
+) -> Result<(), TopicError> {
+    let mut made = Vec::new();
+    for sink in &checked.sinks {
+        let topic = plan.sink_topic(&sink.name);
+        match count(known, &topic) {
+            Some(1) if clients.can_administer() => check_policy(admin, &topic, "delete").await?,
+            Some(1) => {}
+            Some(known) => return Err(TopicError::Sink { topic, known }),
+            None => {
+                make(admin, (clients, plan), &topic, 1, WAITING).await?;
+                made.push(topic);
+            }
+        }
+    }
+    // Brokers tell each other of a new topic, and until then whoever wants to read it is told that there is none.
+    for _ in 0..TRIES {
+        if made.is_empty() {
+            break;
+        }
+        let now = metadata(clients).await?;
+        made.retain(|topic| count(&now, topic).is_none());
+        tokio::time::sleep(AGAIN).await;
+    }
+    Ok(())
 }
 
 /// All topics. The call blocks, and the runtime has one thread.
@@ -203,6 +253,11 @@ async fn make<C: rdkafka::ClientContext>(
     let count = i32::try_from(partitions).unwrap_or(i32::MAX);
     let copies = plan.replication_factor.map_or(-1, i32::from);
     let mut new = NewTopic::new(topic, count, TopicReplication::Fixed(copies));
+    let is_waiting = policy == WAITING;
+    let policy = if is_waiting { "delete" } else { policy };
+    if is_waiting {
+        new = new.set("retention.ms", WAITING_MS);
+    }
     if !policy.is_empty() {
         new = new.set("cleanup.policy", policy);
     }

@@ -22,8 +22,8 @@ pub use traffic::{Attempt, Traffic};
 
 use crate::config::SinkPlan;
 use crate::shard::Event;
-use crate::sink::Room;
 use crate::sink::carrier::Carrier;
+use crate::sink::{Room, Rooms};
 use hyper::body::Bytes;
 use std::fs::File;
 use std::io;
@@ -67,7 +67,18 @@ impl Entry {
     }
 }
 
-fn cost(text: &[u8]) -> usize {
+/// An event as the text of an entry of a sink; nothing where it does not go there.
+pub fn text(plan: &SinkPlan, event: &Event) -> Option<Vec<u8>> {
+    if !plan.route.takes(event) {
+        return None;
+    }
+    let mut text = format!("{}\n", event.name()).into_bytes();
+    (plan.kind.write)(plan, event, &mut text);
+    Some(text)
+}
+
+/// What a text costs in memory and on disk.
+pub fn cost(text: &[u8]) -> usize {
     text.len() + ENTRY_BYTES
 }
 
@@ -98,9 +109,30 @@ impl Outbox {
         stop: &CancellationToken,
         disk_room: Room,
     ) -> (Self, Sender) {
+        let traffic = Arc::new(Traffic::new(plan.config.outbox_bytes_max));
+        Self::made((plan, carrier), kept, stop, disk_room, traffic)
+    }
+
+    /// One in memory, of which something else keeps what it holds.
+    #[cfg(feature = "kafka")]
+    pub fn passing(
+        plan: &Arc<SinkPlan>,
+        carrier: Box<dyn Carrier>,
+        stop: &CancellationToken,
+        traffic: &Arc<Traffic>,
+    ) -> (Self, Sender) {
+        Self::made((plan, carrier), None, stop, Rooms::default().place(), Arc::clone(traffic))
+    }
+
+    fn made(
+        (plan, carrier): (&Arc<SinkPlan>, Box<dyn Carrier>),
+        kept: Option<(Disk, Found)>,
+        stop: &CancellationToken,
+        disk_room: Room,
+        traffic: Arc<Traffic>,
+    ) -> (Self, Sender) {
         let (entries, receiver) = mpsc::channel(ON_THE_WAY);
         let room = Arc::new(Semaphore::new(plan.config.outbox_bytes_max as usize));
-        let traffic = Arc::new(Traffic::new(plan.config.outbox_bytes_max));
         let (disk, found) = kept.map_or((None, Found::default()), |(disk, found)| (Some(disk), found));
         let left = found.entries.into_iter().map(|(number, text)| {
             // Where the limit was lowered meanwhile, what is over it has no share.
@@ -138,11 +170,14 @@ impl Outbox {
     /// Puts an event in, if it is one that goes there. Waits while there is no room, unless a stop was asked for: then what is under way must get to
     /// where it is kept.
     pub async fn put(&mut self, event: &Event) -> io::Result<()> {
-        if !self.plan.route.takes(event) {
-            return Ok(());
+        match text(&self.plan, event) {
+            Some(text) => self.push(text).await,
+            None => Ok(()),
         }
-        let mut text = format!("{}\n", event.name()).into_bytes();
-        (self.plan.kind.write)(&self.plan, event, &mut text);
+    }
+
+    /// The same with what it is as a text.
+    pub async fn push(&mut self, text: Vec<u8>) -> io::Result<()> {
         let room = self.room(cost(&text)).await;
         if let Some(disk) = &mut self.disk {
             disk.remove(self.traffic.taken());

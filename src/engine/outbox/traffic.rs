@@ -76,6 +76,8 @@ pub struct Traffic {
     entries: AtomicU64,
     bytes: AtomicU64,
     taken: AtomicU64,
+    /// Alerts that wait elsewhere until there is room for them.
+    behind: AtomicU64,
     attempts: [AtomicU64; Attempt::ALL.len()],
     reminded: AtomicU64,
     is_failing: AtomicBool,
@@ -84,7 +86,7 @@ pub struct Traffic {
 
 impl Traffic {
     /// Of an outbox in which so many bytes may wait.
-    pub(super) fn new(bytes_max: u32) -> Self {
+    pub fn new(bytes_max: u32) -> Self {
         Self { bytes_max: bytes_max.into(), ..Self::default() }
     }
 
@@ -111,18 +113,36 @@ impl Traffic {
         self.is_failing.store(attempt != Attempt::Delivered, Ordering::Relaxed);
     }
 
-    pub(super) fn set_full(&self, is_full: bool) {
+    /// Nothing waits in this process, and the next entry is the first.
+    #[cfg(feature = "kafka")]
+    pub fn begin(&self) {
+        for count in [&self.entries, &self.bytes, &self.taken, &self.reminded, &self.behind] {
+            count.store(0, Ordering::Relaxed);
+        }
+        for state in [&self.is_failing, &self.is_full] {
+            state.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// So many more wait elsewhere.
+    #[cfg(feature = "kafka")]
+    pub fn set_behind(&self, count: u64) {
+        self.behind.store(count, Ordering::Relaxed);
+    }
+
+    /// Whether there is no room.
+    pub fn set_full(&self, is_full: bool) {
         self.is_full.store(is_full, Ordering::Relaxed);
     }
 
     /// The number up to which all entries are taken.
-    pub(super) fn taken(&self) -> u64 {
+    pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
     /// Alerts that wait.
     pub fn entries(&self) -> u64 {
-        self.entries.load(Ordering::Relaxed)
+        self.entries.load(Ordering::Relaxed) + self.behind.load(Ordering::Relaxed)
     }
 
     /// Their bytes.
