@@ -13,6 +13,7 @@ mod inventory;
 mod investigate;
 mod manual;
 mod pack;
+mod pages;
 mod probe;
 mod pull;
 mod reconcile;
@@ -126,7 +127,11 @@ enum Command {
     #[cfg(feature = "trace")]
     TraceLeak(Box<trace_leak::TraceLeakArgs>),
     /// List the detectors
-    Detectors,
+    Detectors {
+        /// As a page in Markdown, the one of the manual
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Write shell completions to standard output
     Completions {
         /// The shell they are for
@@ -198,7 +203,8 @@ pub fn main(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verify(args) => pack::verify(&args),
         #[cfg(feature = "trace")]
         Command::TraceLeak(args) => trace_leak::main(&args),
-        Command::Detectors => print(&tables::detectors()),
+        Command::Detectors { markdown: false } => print(&tables::detectors()),
+        Command::Detectors { markdown: true } => print(&pages::detectors()),
         Command::Completions { shell } => print(&manual::completions(shell)),
         Command::Man => print(&manual::page().map_err(|error| Failure::new(exit::INTERNAL, error))?),
     }

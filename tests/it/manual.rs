@@ -15,6 +15,98 @@ fn pages() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
+/// The pages of the book in their order: the title of each in the table of contents, and its file.
+fn chapters() -> Vec<(String, PathBuf)> {
+    let summary = fs::read_to_string("docs/SUMMARY.md").unwrap();
+    let links = summary.lines().filter_map(|line| {
+        let (title, rest) = line.split_once('[')?.1.split_once("](")?;
+        Some((title.to_owned(), Path::new("docs").join(rest.strip_suffix(')')?)))
+    });
+    links.collect()
+}
+
+#[test]
+fn the_book_has_every_page_once_under_its_own_title() {
+    let chapters = chapters();
+    let mut listed: Vec<&PathBuf> = chapters.iter().map(|(_, path)| path).collect();
+    listed.sort();
+    let pages = pages();
+    let is_page = |path: &&PathBuf| path.starts_with("docs") && !path.ends_with("SUMMARY.md");
+    let there: Vec<&PathBuf> = pages.iter().map(|(path, _)| path).filter(is_page).collect();
+    assert_eq!(listed, there);
+    for (title, path) in &chapters {
+        let text = fs::read_to_string(path).unwrap();
+        // Another file may stand in its place.
+        let text = match text.strip_prefix("{{#include ").and_then(|rest| rest.split_once("}}")) {
+            Some((other, _)) => fs::read_to_string(Path::new("docs").join(other)).unwrap(),
+            None => text,
+        };
+        assert_eq!(text.lines().next(), Some(&*format!("# {title}")), "{}", path.display());
+    }
+    let book: toml::Table = fs::read_to_string("book.toml").unwrap().parse().unwrap();
+    assert_eq!(book["book"]["src"].as_str(), Some("docs"));
+}
+
+#[test]
+fn the_page_of_detectors_is_what_the_program_prints() {
+    let ran = crate::support::run_in(Path::new("."), &["detectors", "--markdown"], b"");
+    if std::env::var_os("KEYHOUND_BLESS").is_some() {
+        fs::write("docs/detectors.md", &ran.stdout).unwrap();
+    }
+    assert!(
+        ran.stdout == fs::read_to_string("docs/detectors.md").unwrap(),
+        "KEYHOUND_BLESS=1 writes it anew"
+    );
+    for detector in keyhound::detect::ALL {
+        let section = ran.stdout.split(&format!("\n## {}\n", detector.name)).nth(1).unwrap();
+        let settings = section.split("```").nth(1).unwrap();
+        assert!(
+            settings.starts_with(&format!("toml\n[detectors.{}]\nenabled = ", detector.name)),
+            "{settings}"
+        );
+    }
+}
+
+/// Lines that are run as they stand: those that name a file of the repository, and those of a block that says so.
+fn runnable(text: &str) -> Vec<&str> {
+    let (mut is_fenced, mut is_run) = (false, false);
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if let Some(info) = line.strip_prefix("```") {
+            is_fenced = !is_fenced;
+            is_run = is_fenced && info == "sh run";
+        } else if is_run {
+            lines.push(line);
+        } else if (is_fenced || line.starts_with("    ")) && line.contains(" config/examples/") {
+            lines.push(line.trim_start().trim_start_matches("$ "));
+        }
+    }
+    // What is built first is not built here.
+    lines.retain(|line| !line.starts_with("cargo "));
+    lines
+}
+
+/// In order, and those of one page in one folder, which has what the repository has and the program on its path.
+#[test]
+fn what_the_manual_shows_on_its_sample_is_run() {
+    let program = Path::new(env!("CARGO_BIN_EXE_keyhound"));
+    let before = std::env::var("PATH").unwrap();
+    let path = format!("{}:{before}", program.parent().unwrap().display());
+    let mut count = 0;
+    for (page, text) in pages() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(fs::canonicalize("config").unwrap(), dir.path().join("config")).unwrap();
+        for line in runnable(&text) {
+            count += 1;
+            let mut shell = std::process::Command::new("sh");
+            let ran = shell.args(["-euc", line]).current_dir(dir.path()).env("PATH", &path).output().unwrap();
+            let told = String::from_utf8_lossy(&ran.stderr);
+            assert!(ran.status.success(), "{}: {line}\n{told}", page.display());
+        }
+    }
+    assert!(count >= 10, "{count} commands");
+}
+
 /// Lines of code: fenced, or set in by four columns.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     let mut is_fenced = false;
