@@ -90,8 +90,7 @@ fn runnable(text: &str) -> Vec<&str> {
 #[test]
 fn what_the_manual_shows_on_its_sample_is_run() {
     let program = Path::new(env!("CARGO_BIN_EXE_keyhound"));
-    let before = std::env::var("PATH").unwrap();
-    let path = format!("{}:{before}", program.parent().unwrap().display());
+    let folder = program.parent().unwrap();
     let mut count = 0;
     for (page, text) in pages() {
         let dir = tempfile::tempdir().unwrap();
@@ -99,7 +98,8 @@ fn what_the_manual_shows_on_its_sample_is_run() {
         for line in runnable(&text) {
             count += 1;
             let mut shell = std::process::Command::new("sh");
-            let ran = shell.args(["-euc", line]).current_dir(dir.path()).env("PATH", &path).output().unwrap();
+            let there = format!("PATH=\"$0:$PATH\"; {line}");
+            let ran = shell.args(["-euc", &there]).arg(folder).current_dir(dir.path()).output().unwrap();
             let told = String::from_utf8_lossy(&ran.stderr);
             assert!(ran.status.success(), "{}: {line}\n{told}", page.display());
         }

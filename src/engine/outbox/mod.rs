@@ -22,8 +22,8 @@ pub use traffic::{Attempt, Traffic};
 
 use crate::config::SinkPlan;
 use crate::shard::Event;
+use crate::sink::Room;
 use crate::sink::carrier::Carrier;
-use crate::sink::{Room, Rooms};
 use hyper::body::Bytes;
 use std::fs::File;
 use std::io;
@@ -121,7 +121,7 @@ impl Outbox {
         stop: &CancellationToken,
         traffic: &Arc<Traffic>,
     ) -> (Self, Sender) {
-        Self::made((plan, carrier), None, stop, Rooms::default().place(), Arc::clone(traffic))
+        Self::made((plan, carrier), None, stop, crate::sink::Rooms::default().place(), Arc::clone(traffic))
     }
 
     fn made(
