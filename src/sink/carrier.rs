@@ -41,8 +41,8 @@ pub trait Carrier: Send {
     /// Tries once; `now` is the time of the attempt.
     fn carry<'a>(&'a mut self, batch: &'a Batch, now: Timestamp) -> Carrying<'a>;
 
-    /// Takes note of what an earlier run has delivered, as an outbox has it and in order: with no file to keep it in, whoever
-    /// reminds the receiver knows of what by this.
+    /// Takes note of what an earlier run has delivered, as an outbox has it and in order: with no file to keep it in, this is
+    /// how whoever has to know what is open at the receiver does.
     fn recall(&mut self, _text: &[u8]) {}
 
     /// Tells again what the receiver would forget otherwise, where it is time to and it is one that forgets.

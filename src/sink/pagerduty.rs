@@ -52,26 +52,45 @@ const GROUPS_MAX: usize = 10_000;
 const MEMBERS_MAX: usize = 1_000;
 const LOST: &str = "the first incident of a theft that is over resolves all of it at PagerDuty";
 
+/// The open incidents of each theft.
+struct Thefts(Active<BTreeSet<String>>);
+
+impl Thefts {
+    /// Those of its theft, once this is told.
+    fn with(&self, told: &Told) -> BTreeSet<String> {
+        let mut members = self.0.open.get(&told.group).cloned().unwrap_or_default();
+        if told.over {
+            members.remove(&told.id);
+        } else if members.len() < MEMBERS_MAX {
+            members.insert(told.id.clone());
+        }
+        members
+    }
+
+    fn set(&mut self, group: String, members: BTreeSet<String>) {
+        let open = &mut self.0.open;
+        if members.is_empty() {
+            open.remove(&group);
+        } else if open.len() < GROUPS_MAX || open.contains_key(&group) {
+            open.insert(group, members);
+        }
+    }
+}
+
 struct Pager {
     client: HttpClient,
-    /// The open incidents of each theft.
-    active: Active<BTreeSet<String>>,
+    thefts: Thefts,
 }
 
 impl Pager {
     fn open(plan: &Arc<SinkPlan>, folder: Option<&Path>) -> Result<Self, SinkError> {
-        Ok(Self { client: HttpClient::new(plan)?, active: Active::read(folder, LOST)? })
+        Ok(Self { client: HttpClient::new(plan)?, thefts: Thefts(Active::read(folder, LOST)?) })
     }
 
     async fn attempt(&mut self, batch: &Batch, now: Timestamp) -> Result<Answer, Answer> {
         // Nobody but us has written it.
         let Ok(told) = serde_json::from_slice::<Told>(&only(batch)) else { return Ok(Answer::Taken) };
-        let mut members = self.active.open.get(&told.group).cloned().unwrap_or_default();
-        if told.over {
-            members.remove(&told.id);
-        } else if members.len() < MEMBERS_MAX {
-            members.insert(told.id);
-        }
+        let members = self.thefts.with(&told);
         if !told.over || members.is_empty() {
             let token = self.client.token().await?;
             let mut body = told.body;
@@ -82,12 +101,8 @@ impl Pager {
                 return Ok(answer);
             }
         }
-        if members.is_empty() {
-            self.active.open.remove(&told.group);
-        } else if self.active.open.len() < GROUPS_MAX || self.active.open.contains_key(&told.group) {
-            self.active.open.insert(told.group, members);
-        }
-        self.active.keep();
+        self.thefts.set(told.group, members);
+        self.thefts.0.keep();
         Ok(Answer::Taken)
     }
 }
@@ -95,6 +110,15 @@ impl Pager {
 impl Carrier for Pager {
     fn carry<'a>(&'a mut self, batch: &'a Batch, now: Timestamp) -> Carrying<'a> {
         Box::pin(async move { self.attempt(batch, now).await.unwrap_or_else(|answer| answer) })
+    }
+
+    fn recall(&mut self, text: &[u8]) {
+        // The first line is its name.
+        let start = memchr::memchr(b'\n', text).map_or(0, |at| at + 1);
+        if let Ok(told) = serde_json::from_slice::<Told>(&text[start..]) {
+            let members = self.thefts.with(&told);
+            self.thefts.set(told.group, members);
+        }
     }
 }
 
@@ -133,4 +157,29 @@ fn write(_: &SinkPlan, event: &Event, out: &mut Vec<u8>) {
         },
     });
     write_value(json!({ "id": view.id, "group": group, "over": view.is_over, "body": body }), out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_theft_is_over_when_the_last_of_its_incidents_is() {
+        let mut thefts = Thefts(Active::read(None, LOST).unwrap());
+        let mut tell = |group: &str, id: &str, over: bool| {
+            let told = Told { id: id.to_owned(), group: group.to_owned(), over, body: Map::new() };
+            let members = thefts.with(&told);
+            let open = members.len();
+            thefts.set(told.group, members);
+            (open, thefts.0.open.values().map(BTreeSet::len).max().unwrap_or(0))
+        };
+        let mut open = |group: &str, id: &str, over: bool| tell(group, id, over).0;
+        assert_eq!([open("t", "a", false), open("t", "a", false), open("t", "b", false)], [1, 1, 2]);
+        assert_eq!([open("u", "c", false), open("u", "c", true)], [1, 0], "another theft");
+        assert_eq!([open("t", "a", true), open("t", "a", true), open("t", "b", true)], [1, 1, 0]);
+        assert_eq!(tell("t", "b", true), (0, 0), "told twice, and nothing is left");
+        // No more are remembered than this.
+        let most = (0..MEMBERS_MAX + 5).map(|number| tell("t", &number.to_string(), false).1).max();
+        assert_eq!(most, Some(MEMBERS_MAX));
+    }
 }

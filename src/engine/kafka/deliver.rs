@@ -213,8 +213,8 @@ impl Courier {
             return Ok(start);
         };
         let mut carrier = round::carrier(plan)?;
-        if carrier.reminds_every().is_some() {
-            // What is open there has to be told again by whoever delivers now.
+        if plan.kind.lasts {
+            // What is open there has to be known to whoever delivers now.
             let recall = |value: &[u8]| note::read(plan, value).map_or((), |text| carrier.recall(text));
             self.log.before(place, start, recall).map_err(restored)?;
         }
