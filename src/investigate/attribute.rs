@@ -1,6 +1,7 @@
 //! Who of those who used the key is the attacker.
 
-use super::gather::{Case, Gathered, NAMED, UNLISTED};
+use super::gather::{NAMED, UNLISTED};
+use super::gathered::{Case, Gathered};
 use super::sums::Sums;
 use crate::address::Address;
 use crate::detect::Class;
@@ -132,6 +133,9 @@ fn by_itself(number: u32, sums: &Sums, gathered: &Gathered, asked: Option<&Case>
             judgement(Who::Attacker, &format!("incident {id}"), confidence(case))
         }
         _ if is_watched(sums, gathered) => judgement(Who::Attacker, "on a watch list", SAID),
+        _ if gathered.history.consumers.contains(&number) => {
+            judgement(Who::Accepted, "used it in the history already", SAID)
+        }
         _ if sums.is_adopted => judgement(Who::Accepted, "taken for the owner's in time", SAID),
         _ => judgement(Who::Unsure, "new, and neither accepted nor enough to be told", 0.5),
     }

@@ -3,6 +3,7 @@
 use super::Findings;
 use super::attribute::Who;
 use super::gather::OTHERS;
+use super::sums::Sums;
 use crate::backtest::{dollars, duration};
 use crate::detect;
 use crate::incident::HABITS;
@@ -21,13 +22,7 @@ pub(super) fn limits(findings: &Findings<'_>, remarks: &[String]) -> Vec<String>
     } else {
         limits.extend(blind(findings));
     }
-    if gathered.bucketed.requests > 0 || gathered.bucketed.cost.usd() > 0.0 {
-        limits.push(format!(
-            "{} requests for ${} stand in usage by time only, which tells no consumer: they are in none of the sums",
-            gathered.bucketed.requests,
-            dollars(gathered.bucketed.cost.usd())
-        ));
-    }
+    limits.extend(of_buckets(findings));
     let known: f64 = gathered.consumers.values().map(|sums| sums.span.spent.cost.usd()).sum();
     let invoiced = gathered.invoiced.cost.usd();
     if invoiced > known * 1.02 + 0.01 && known > 0.0 {
@@ -98,10 +93,56 @@ fn blind(findings: &Findings<'_>) -> Option<String> {
     })
 }
 
+/// What sums by time do not tell.
+fn of_buckets(findings: &Findings<'_>) -> Option<String> {
+    let gathered = findings.gathered;
+    let (all, summed) = (gathered.buckets.all, gathered.summed);
+    if all.requests == 0 && all.cost.usd() <= 0.0 {
+        return None;
+    }
+    let money = dollars(all.cost.usd());
+    if gathered.consumers.values().any(Sums::is_of_requests) {
+        return Some(format!(
+            "{} requests for ${money} stand in usage by time only, the same use as that of the requests or more: they are in \
+             none of the sums (`keyhound reconcile` compares them)",
+            all.requests
+        ));
+    }
+    let rest = gathered.buckets.rest.requests;
+    let rest = if rest > 0 {
+        format!("; {rest} more requests found no room and are nobody's")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "usage by time tells no requests and nobody's name: of {} stretches of it what is above the usual of the model and \
+         the hour is the attacker's (least: above the most of the days before; most: all of those stretches), and times are \
+         those of stretches{rest}",
+        summed.buckets
+    ))
+}
+
+/// What the history does not tell, or tells too much of.
+fn of_the_history(findings: &Findings<'_>) -> Option<String> {
+    let gathered = findings.gathered;
+    let Some((first, last)) = gathered.history.span else {
+        return gathered.history.is_given.then(|| {
+            "no record of the history is of this key: nothing is known of what is usual for it".to_owned()
+        });
+    };
+    let begin = gathered.consumers.values().map(|sums| sums.span.first).min()?;
+    (last > begin).then(|| {
+        format!(
+            "the history ({first} to {last}) goes on past {begin}, where the logs begin: what a thief did until then was \
+             taken for usual"
+        )
+    })
+}
+
 #[allow(clippy::cast_precision_loss, reason = "seconds of a log")]
 fn of_the_log(findings: &Findings<'_>) -> Vec<String> {
     let gathered = findings.gathered;
-    let mut limits = Vec::new();
+    let mut limits = Vec::from_iter(of_the_history(findings));
     let (count, most) = gathered.disordered;
     if count > 0 {
         limits.push(format!(
