@@ -53,22 +53,7 @@ pub(super) fn limits(findings: &Findings<'_>, remarks: &[String]) -> Vec<String>
             "attacker and owner use the same client: they are told apart by their networks alone".to_owned(),
         );
     }
-    let told = findings.gathered.consumers.keys().filter(|number| {
-        let is_his = findings.judged.get(number).is_some_and(|judged| judged.who == Who::Attacker);
-        is_his && gathered.incidents.values().any(|case| case.consumer == Some(**number))
-    });
-    let told = told.count();
-    if told > 1 {
-        limits.push(format!(
-            "{told} incidents are counted together: --incident looks at one theft, --since at what began after a time"
-        ));
-    }
-    if findings.of(Who::Unsure).next().is_some() {
-        limits.push(
-            "some consumers are neither the owner's nor told as the attacker's: they are listed as unsure"
-                .to_owned(),
-        );
-    }
+    limits.extend(of_incidents(findings));
     if gathered.consumers.contains_key(&OTHERS) {
         limits.push("more consumers than are told apart: the last of them are counted together".to_owned());
     }
@@ -91,6 +76,36 @@ fn blind(findings: &Findings<'_>) -> Option<String> {
             blind.join(", ")
         )
     })
+}
+
+/// Which incidents are counted together, and which not.
+fn of_incidents(findings: &Findings<'_>) -> Vec<String> {
+    let gathered = findings.gathered;
+    let told = |who: Who| {
+        let is_told = |number: &u32| gathered.incidents.values().any(|case| case.consumer == Some(*number));
+        let of = findings.judged.iter().filter(|(number, judged)| judged.who == who && is_told(number));
+        of.count()
+    };
+    let mut limits = Vec::new();
+    let (his, other) = (told(Who::Attacker), told(Who::Unsure));
+    if his > 1 {
+        limits.push(format!(
+            "{his} incidents are counted together: --incident looks at one theft, --since at what began after a time"
+        ));
+    }
+    if other > 0 {
+        limits.push(format!(
+            "consumers of {other} other incidents, weeks apart from these or not asked for, are listed as unsure: --incident \
+             looks into them"
+        ));
+    }
+    if findings.of(Who::Unsure).next().is_some() {
+        limits.push(
+            "some consumers are neither the owner's nor told as the attacker's: they are listed as unsure"
+                .to_owned(),
+        );
+    }
+    limits
 }
 
 /// What sums by time do not tell.

@@ -450,3 +450,30 @@ fn what_is_usual_is_learned_from_a_history_that_is_in_no_sum() {
     let by_incident = investigate(dir, &["today", "--history", "before"]);
     assert_eq!(by_incident["verdict"], with["verdict"]);
 }
+
+/// Who came in spring and who came in summer are two, unless somebody says that they are one.
+#[test]
+fn thefts_that_are_weeks_apart_are_two_cases() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut lines = weeks(0);
+    let now = thief();
+    let count = now.len() as u64;
+    // The one before took less, from elsewhere and with other software.
+    let before = (0..60).map(|call| line(0, START + 14 * DAY + 2 * 3600 + call * 40, &THIEF)).map(|line| {
+        changed(line, |record| {
+            (record["source_ip"], record["user_agent"]) = (json!("192.0.2.200"), json!("node-fetch/1.0"));
+        })
+    });
+    lines.extend(now);
+    lines.extend(before);
+    log(dir, "log", &mut lines);
+    let report = investigate(dir, &["--key", "key0", "log"]);
+    let incidents = report["verdict"]["incidents"].as_array().unwrap();
+    assert_eq!(incidents.len(), 2, "{incidents:?}");
+    assert_eq!((sum(&report, "attacker"), sum(&report, "unsure")), (count, 60), "{}", report["consumers"]);
+    assert!(report["limits"].to_string().contains("1 other incidents"), "{}", report["limits"]);
+    let first = incidents[0]["incident_id"].as_str().unwrap();
+    let asked = investigate(dir, &["--incident", first, "log"]);
+    assert_eq!((sum(&asked, "attacker"), sum(&asked, "unsure")), (60, count), "{}", asked["consumers"]);
+}
