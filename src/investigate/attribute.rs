@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How sure it is of one who is an attacker because he came from where one did, or because somebody said so.
 const LINKED: f64 = 0.9;
 const SAID: f64 = 0.99;
-/// Thefts with so much time between them are two, unless they are known to be one.
+/// What was over so long before is another theft, unless the two are known to be one.
 const APART: i64 = 14 * DAY;
 
 /// Whose a consumer is.
@@ -121,8 +121,9 @@ fn all_but<'a>(gathered: &'a Gathered, asked: &Case) -> BTreeSet<&'a str> {
     other.map(|case| &*case.last.id).collect()
 }
 
-/// Where none is asked for: those weeks apart from the dearest and from what belongs to that. A key that was stolen in
-/// summer is not the same case as a colleague who was new in spring.
+/// Where none is asked for: those that were over weeks before the dearest, and before what belongs to that. A key that was
+/// stolen in summer is not the same case as a colleague who was new in spring. What came later counts, however little it took:
+/// trials cost nothing.
 fn others(gathered: &Gathered) -> BTreeSet<&str> {
     let mut rest: Vec<(&Case, (Timestamp, Timestamp))> = gathered
         .incidents
@@ -139,8 +140,7 @@ fn others(gathered: &Gathered) -> BTreeSet<&str> {
     loop {
         let before = rest.len();
         rest.retain(|(case, (first, last))| {
-            let is_near = first.0 <= window.1.0 + APART && last.0 >= window.0.0 - APART;
-            let is_its = is_near || is_one_theft(main, case);
+            let is_its = last.0 >= window.0.0 - APART || is_one_theft(main, case);
             if is_its {
                 window = (window.0.min(*first), window.1.max(*last));
             }

@@ -95,7 +95,7 @@ fn of_incidents(findings: &Findings<'_>) -> Vec<String> {
     }
     if other > 0 {
         limits.push(format!(
-            "consumers of {other} other incidents, weeks apart from these or not asked for, are listed as unsure: --incident \
+            "consumers of {other} other incidents, over weeks before these or not asked for, are listed as unsure: --incident \
              looks into them"
         ));
     }
