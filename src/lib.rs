@@ -49,6 +49,6 @@ pub mod reconcile;
 pub mod pack;
 pub mod respond;
 pub mod simulate;
-#[cfg(feature = "trace")]
+#[cfg(feature = "trace-files")]
 pub mod trace;
 pub mod cli;

@@ -1,17 +1,21 @@
 //! `UsageRecord`: the one type every stage after `decode` speaks, and the batch that carries it.
 
 mod acts;
+mod reject;
+mod witnessed;
 
 pub use acts::{Action, CANARY_CLIENT, Canary, Statement};
+pub use reject::{Reason, Reject};
+pub use witnessed::Witnessed;
 
 use crate::address::Address;
+use crate::frame::Origin;
 use crate::json::same;
 use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::signal::Signals;
 use crate::time::{MINUTE, SECOND, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -254,58 +258,6 @@ impl UsageRecord {
     }
 }
 
-/// A frame that could not be read, with what a person needs to mend it. Holds no secret.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Reject {
-    /// Why, as a label of a fixed set.
-    pub reason: Reason,
-    /// The field at fault; empty where it is the whole frame.
-    pub field: Cow<'static, str>,
-    /// The offending value, cleaned and cut to a readable length.
-    pub value: String,
-    /// What was wrong and what to do.
-    pub message: Cow<'static, str>,
-    /// Line of the source, counted from the start of the batch.
-    pub line: u32,
-    /// The frame, cleaned and cut, where rejects are being kept.
-    pub frame: String,
-}
-
-macro_rules! reasons {
-    ($($name:ident $label:literal $doc:literal,)*) => {
-        /// Why a frame was rejected: the values of the `reason` label.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-        pub enum Reason { $(#[doc = $doc] $name,)* }
-
-        impl Reason {
-            /// All reasons, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The label in metrics, summaries and reject files.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)* }
-            }
-        }
-    };
-}
-
-reasons! {
-    Oversize "oversize" "Longer than the limit for one frame.",
-    NotUtf8 "not_utf8" "Not UTF-8 text.",
-    NotJson "not_json" "Starts like JSON but is not.",
-    BadCsv "bad_csv" "A CSV row that does not fit its header.",
-    Unrecognised "unrecognised" "No format claims it.",
-    MissingField "missing_field" "A field without which there is no record.",
-    BadTime "bad_time" "A time that cannot be read or is out of range.",
-    FutureTime "future_time" "A time further ahead of its arrival than clocks are apart.",
-    BadKey "bad_key" "A key field that names no key.",
-    BadNumber "bad_number" "A count that is no count.",
-    BadCost "bad_cost" "A cost that is no amount of money.",
-    BadField "bad_field" "A field of the wrong type.",
-    BadWrapper "bad_wrapper" "A shipper's envelope that cannot be opened.",
-    BadArchive "bad_archive" "Compressed data that is damaged or cut off.",
-}
-
 /// Records decoded from one block of input, with their texts, in input order. Two are equal that say the same, wherever
 /// their texts stand.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -334,6 +286,9 @@ pub struct Batch {
     pub foreign: u32,
     /// The records that bring the latest time so far into a new minute: index, and the minute since 1970.
     pub minutes: Vec<(u32, i64)>,
+    /// What records were read from, by their index: those of keys that somebody looks into, and of no others.
+    #[serde(skip)]
+    pub origins: Vec<(u32, Origin)>,
     texts: Vec<u8>,
 }
 
@@ -398,6 +353,11 @@ impl Batch {
             halves: records.iter().map(|record| u32::from(record.part != Part::Whole)).sum(),
             records,
             minutes: later.map(|(index, minute)| (index - skipped, *minute)).collect(),
+            origins: self
+                .origins
+                .iter()
+                .filter_map(|(at, origin)| Some((at.checked_sub(skipped)?, *origin)))
+                .collect(),
             texts: self.texts.clone(),
             ..Self::default()
         }

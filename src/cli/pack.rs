@@ -1,7 +1,10 @@
 //! `keyhound pack` and `keyhound verify`: evidence that can be proved to be what it was.
 
+mod proof;
+
 use super::{Failure, clean, exit, print, tell};
 use crate::encode::Visible;
+use crate::investigate::Proof;
 use crate::pack::{
     EntryState, Fingerprint, KeyError, PackError, PublicKey, Sealed, SigningKey, Verdict, What, Writer,
     check, prove, redact,
@@ -96,6 +99,10 @@ pub(super) struct VerifyArgs {
     /// The pack that it was made of: says what stood where it is unreadable now
     #[arg(long, value_name = "PACK")]
     original: Option<PathBuf>,
+    /// Logs that an investigation was made of: every request in the pack has to stand there as it was read. NAME=FILE where
+    /// one is called otherwise by now
+    #[arg(long, value_name = "LOG", num_args = 1..)]
+    logs: Vec<String>,
     /// A JSON object instead of text
     #[arg(long, conflicts_with = "original")]
     json: bool,
@@ -211,7 +218,16 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         };
         verdict.faults.extend(fault);
     }
-    let mut text = if args.json { as_json(&args.pack, &verdict) } else { as_text(&args.pack, &verdict) };
+    let proof = if args.logs.is_empty() || !verdict.faults.is_empty() {
+        None
+    } else {
+        Some(proof::prove(&args.pack, &args.logs, &mut verdict)?)
+    };
+    let mut text = if args.json {
+        as_json(&args.pack, &verdict, proof.as_ref())
+    } else {
+        as_text(&args.pack, &verdict) + &proof.as_ref().map(proof::as_text).unwrap_or_default()
+    };
     if let Some(original) = args.original.as_deref().filter(|_| verdict.faults.is_empty()) {
         compare(&args.pack, original, &mut verdict, &mut text)?;
     }
@@ -303,7 +319,7 @@ fn as_text(path: &Path, verdict: &Verdict) -> String {
     text
 }
 
-fn as_json(path: &Path, verdict: &Verdict) -> String {
+fn as_json(path: &Path, verdict: &Verdict, proof: Option<&Proof>) -> String {
     let entries: Vec<_> = verdict
         .entries
         .iter()
@@ -318,7 +334,7 @@ fn as_json(path: &Path, verdict: &Verdict) -> String {
         .collect();
     let print = |key: &PublicKey| key.fingerprint().to_string();
     let faults: Vec<String> = verdict.faults.iter().map(|fault| clean(fault)).collect();
-    let value = json!({
+    let mut value = json!({
         "schema": "keyhound.verify.v1",
         "pack": clean(&path.display().to_string()),
         "sound": verdict.faults.is_empty(),
@@ -329,6 +345,9 @@ fn as_json(path: &Path, verdict: &Verdict) -> String {
         "entries": entries,
         "faults": faults,
     });
+    if let (Some(proof), Some(value)) = (proof, value.as_object_mut()) {
+        value.insert("logs".to_owned(), proof::as_json(proof));
+    }
     format!("{value}\n")
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Setup {
     text: String,
     networks: Arc<Networks>,
     witnessed: Witnessed,
+    history: Vec<PathBuf>,
     is_thin: bool,
 }
 
@@ -43,6 +44,7 @@ impl Setup {
             text: String::new(),
             networks: plan.networks,
             witnessed: Witnessed::NONE,
+            history: Vec::new(),
             is_thin: false,
         })
     }
@@ -50,6 +52,11 @@ impl Setup {
     /// Of these keys it is told whose every request was taken for.
     pub(super) fn witness(&mut self, witnessed: Witnessed) {
         self.witnessed = witnessed;
+    }
+
+    /// These files are read first, and only learned from.
+    pub(super) fn learn_from(&mut self, history: Vec<PathBuf>) {
+        self.history = history;
     }
 
     /// What requests tell of their sender is disregarded.
@@ -143,7 +150,7 @@ pub(super) fn replay(
         sources: Vec::new(),
         probes: Vec::new(),
         plan,
-        history: Vec::new(),
+        history: setup.history.clone(),
         inputs: if reading.files.is_empty() { Inputs::Stdin } else { Inputs::Files(reading.files.to_vec()) },
         format,
         output: Output::Memory(told),
@@ -152,7 +159,7 @@ pub(super) fn replay(
         metrics: None,
         decoders: threads,
         shards: threads.div_ceil(4),
-        progress: progress(reading),
+        progress: progress(setup, reading),
         state: None,
         reload: Reload::default(),
         look: None,
@@ -204,10 +211,10 @@ pub(super) fn listen(
     Ok((seen, outcome))
 }
 
-fn progress(reading: &Reading<'_>) -> Progress {
+fn progress(setup: &Setup, reading: &Reading<'_>) -> Progress {
     if reading.quiet || reading.files.is_empty() || !io::stderr().is_terminal() {
         return Progress::none();
     }
-    let sizes = reading.files.iter().filter_map(|path| std::fs::metadata(path).ok());
+    let sizes = setup.history.iter().chain(reading.files).filter_map(|path| std::fs::metadata(path).ok());
     Progress::of(sizes.map(|metadata| metadata.len()).sum())
 }

@@ -70,7 +70,7 @@ pub(crate) use vertex_log::is_answer;
 use crate::frame::shape::Room;
 use crate::frame::{Block, first_line};
 use crate::normalise::Normaliser;
-use crate::record::Batch;
+use crate::record::{Batch, Witnessed};
 use crate::time::Timestamp;
 use crate::unwrap::{self, UNPACKED_BYTES_MAX};
 use claims::Claims;
@@ -95,6 +95,8 @@ pub struct Decoder {
     may_be_canonical: bool,
     /// The ways of the frames, for whoever wants to see them.
     trace: Option<Trace>,
+    /// The keys of whose records it is noted what they were read from.
+    proved: Witnessed,
 }
 
 impl Decoder {
@@ -115,7 +117,14 @@ impl Decoder {
             scratches,
             may_be_canonical,
             trace: None,
+            proved: Witnessed::NONE,
         }
+    }
+
+    /// The same, but it notes what the records of these keys were read from.
+    #[must_use]
+    pub fn proving(self, proved: Witnessed) -> Self {
+        Self { proved, ..self }
     }
 
     /// The same, but it tells the way of every frame; it never takes the short cut.
@@ -153,6 +162,9 @@ impl Decoder {
             batch.lines += 1;
         }
         batch.lines -= u32::from(block.is_open());
+        if !self.proved.is_nobody() {
+            self.proved.prove(block, &mut batch);
+        }
         batch
     }
 
@@ -234,8 +246,18 @@ impl Decoder {
         now: Timestamp,
         batch: &mut Batch,
     ) -> bool {
-        let Self { settings, normaliser, layouts, mapped, claims, rooms, scratches, may_be_canonical, trace } =
-            self;
+        let Self {
+            settings,
+            normaliser,
+            layouts,
+            mapped,
+            claims,
+            rooms,
+            scratches,
+            may_be_canonical,
+            trace,
+            ..
+        } = self;
         let (outside, may_be_canonical) = (frame.text, *may_be_canonical);
         let room = Cell::new(UNPACKED_BYTES_MAX);
         let mut context = Context {

@@ -9,7 +9,7 @@ use super::held::Held;
 use crate::decode::{Decoder, Settings};
 use crate::fault::{Mistake, planted};
 use crate::frame::{Block, Framer};
-use crate::record::{Batch, Reason, Reject};
+use crate::record::{Batch, Reason, Reject, Witnessed};
 use crate::source::{Next, Place, Seal, Source, SourceError};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
@@ -79,19 +79,27 @@ pub struct Decoders {
     next: Arc<AtomicUsize>,
     /// What decoding knows.
     pub settings: Settings,
+    /// Whether framing has to tell what its lines were read from.
+    are_proving: bool,
 }
 
 impl Decoders {
-    /// Starts `threads` decoding threads.
-    pub fn start(settings: &Settings, threads: usize) -> std::io::Result<Self> {
+    /// Starts `threads` decoding threads, which note what the records of the `proved` keys were read from.
+    pub fn start(settings: &Settings, threads: usize, proved: &Witnessed) -> std::io::Result<Self> {
         let lanes = (0..threads.max(1)).map(|number| {
             let (sender, jobs) = mpsc::channel(JOBS_MAX);
-            let settings = settings.clone();
-            thread::Builder::new().name(format!("decode-{number}")).spawn(move || decode(&settings, jobs))?;
+            let decoder = Decoder::new(settings.clone()).proving(proved.clone());
+            thread::Builder::new().name(format!("decode-{number}")).spawn(move || decode(decoder, jobs))?;
             Ok(sender)
         });
         let lanes = lanes.collect::<std::io::Result<Vec<_>>>()?;
-        Ok(Self { lanes: lanes.into(), next: Arc::default(), settings: settings.clone() })
+        let are_proving = !proved.is_nobody();
+        Ok(Self { lanes: lanes.into(), next: Arc::default(), settings: settings.clone(), are_proving })
+    }
+
+    /// Framing for a new input.
+    fn framer(&self) -> Framer {
+        Framer::new(self.settings.frame_bytes_max).proving(self.are_proving)
     }
 
     /// `None` when the decoders are gone.
@@ -103,8 +111,7 @@ impl Decoders {
     }
 }
 
-fn decode(settings: &Settings, mut jobs: mpsc::Receiver<Job>) {
-    let mut decoder = Decoder::new(settings.clone());
+fn decode(mut decoder: Decoder, mut jobs: mpsc::Receiver<Job>) {
     while let Some(Job { block, arrived, answer }) = jobs.blocking_recv() {
         let batch = decoder.block(&block, arrived.at);
         // Nobody waits for it any more after a stop.
@@ -149,7 +156,7 @@ pub fn read(
 ) -> std::io::Result<mpsc::Receiver<Delivery>> {
     let (queue, deliveries) = mpsc::channel(appetite.ahead);
     let reader = Reader {
-        framer: Framer::new(decoders.settings.frame_bytes_max),
+        framer: decoders.framer(),
         held: tracking.from,
         is_tracked: tracking.is_on,
         place: None,
@@ -255,7 +262,7 @@ impl Reader {
     /// The file was cut off: what was being read lacks its end and may look whole all the same.
     fn cut_off(&mut self, buffer: &mut BytesMut) -> Option<()> {
         buffer.clear();
-        self.framer = Framer::new(self.decoders.settings.frame_bytes_max);
+        self.framer = self.decoders.framer();
         let mut lost = Batch::default();
         lost.truncations = 1;
         self.say(lost)

@@ -68,6 +68,11 @@ impl Told {
         }
     }
 
+    /// Whether the history ends with it: all before was only learned from.
+    pub fn ends_history(&self) -> bool {
+        matches!(*self.moved, Move::EndOfHistory)
+    }
+
     /// The batches that come for the first time.
     pub fn loaded(&self) -> &[Loaded] {
         match &*self.moved {
@@ -277,7 +282,7 @@ fn decoders(options: &Options) -> io::Result<Decoders> {
         frame_bytes_max: options.plan.input.frame_bytes_max,
         keep_rejects: options.rejects.is_some(),
     };
-    Decoders::start(&settings, options.decoders)
+    Decoders::start(&settings, options.decoders, &options.plan.shard.witnessed)
 }
 
 /// What is served beside the work, until it is dropped.

@@ -1,7 +1,7 @@
 //! All of framing in its order, for one input: lines, the header they stand under, pieces, documents.
 
 use super::octets::Start;
-use super::{Block, Documents, Joiner, LinesCodec, OctetsCodec};
+use super::{Block, Documents, Joiner, LinesCodec, OctetsCodec, Origins};
 use crate::decode::Header;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub struct Framer {
     is_new: bool,
     /// Nor a line of it: the next one may be a header.
     at_start: bool,
+    /// What was read for the lines that are given out, where somebody wants to prove them: nobody who could go on from here.
+    #[serde(skip)]
+    origins: Origins,
 }
 
 impl Framer {
@@ -36,7 +39,15 @@ impl Framer {
             header: None,
             is_new: true,
             at_start: true,
+            origins: Origins::default(),
         }
+    }
+
+    /// The same, which tells what each of its lines was read from if that `is_wanted`.
+    #[must_use]
+    pub fn proving(self, is_wanted: bool) -> Self {
+        let origins = if is_wanted { Origins::wanted(self.bytes_max) } else { Origins::default() };
+        Self { origins, ..self }
     }
 
     /// The next block of what has been read; `None` where more must be read.
@@ -44,7 +55,10 @@ impl Framer {
         if self.is_new {
             match Start::of(buffer) {
                 Start::Unknown => return None,
-                Start::Count { .. } => self.octets = Some(OctetsCodec::new(self.bytes_max)),
+                Start::Count { .. } => {
+                    self.octets = Some(OctetsCodec::new(self.bytes_max));
+                    self.origins.lose();
+                }
                 Start::Other => {}
             }
             self.is_new = false;
@@ -70,13 +84,14 @@ impl Framer {
         }
         // What these have kept back was counted when it was read.
         if let Some(block) = self.joiner.finish() {
-            return Some(Block { read: Some(0), ..self.documents.join(block) });
+            let block = Block { read: Some(0), ..self.documents.join(block) };
+            return Some(self.origins.tell_rest(block));
         }
         let last = self.documents.finish();
         if last.is_none() {
-            *self = Self::new(self.bytes_max);
+            *self = Self::new(self.bytes_max).proving(self.origins.are_wanted());
         }
-        last.map(|block| Block { read: Some(0), ..block })
+        last.map(|block| self.origins.tell_rest(Block { read: Some(0), ..block }))
     }
 
     fn dress(&mut self, mut block: Block) -> Block {
@@ -89,7 +104,12 @@ impl Framer {
         }
         block.header.clone_from(&self.header);
         let read = Some(block.bytes.len());
-        Block { read, ..self.documents.join(self.joiner.join(block)) }
+        let before = self.origins.are_wanted().then(|| block.clone());
+        let made = Block { read, ..self.documents.join(self.joiner.join(block)) };
+        match before {
+            Some(before) => self.origins.tell(&before, made),
+            None => made,
+        }
     }
 }
 

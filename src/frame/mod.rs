@@ -9,6 +9,7 @@ mod lines;
 mod long;
 mod octets;
 mod open;
+mod origin;
 mod partial;
 pub mod shape;
 
@@ -16,6 +17,7 @@ pub use document::Documents;
 pub use framer::Framer;
 pub use lines::LinesCodec;
 pub use octets::OctetsCodec;
+pub use origin::{Origin, Origins};
 pub use partial::Joiner;
 
 use crate::decode::Header;
@@ -40,11 +42,13 @@ pub struct Block {
     pub header: Option<Arc<Header>>,
     /// Whether the first line is that header and no frame.
     pub starts_with_header: bool,
+    /// Where the lines are not those that were read, and somebody wants to prove records: what each was read from.
+    pub origins: Option<Arc<[Option<Origin>]>>,
 }
 
 impl Block {
     /// Whether it is a piece of a line over the limit.
-    fn is_long(&self) -> bool {
+    pub(crate) fn is_long(&self) -> bool {
         self.is_rest || self.is_cut
     }
 

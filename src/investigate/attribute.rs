@@ -1,6 +1,7 @@
 //! Who of those who used the key is the attacker.
 
-use super::gather::{Case, Gathered, NAMED, UNLISTED};
+use super::gather::{NAMED, UNLISTED};
+use super::gathered::{Case, Gathered};
 use super::sums::Sums;
 use crate::address::Address;
 use crate::detect::Class;
@@ -11,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How sure it is of one who is an attacker because he came from where one did, or because somebody said so.
 const LINKED: f64 = 0.9;
 const SAID: f64 = 0.99;
+/// What was over so long before is another theft, unless the two are known to be one.
+const APART: i64 = 14 * DAY;
 
 /// Whose a consumer is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -61,10 +64,11 @@ pub fn confidence(case: &Case) -> f64 {
 /// Decides of every consumer; where an incident is asked for by how its id begins, only that theft counts.
 pub fn attribute(gathered: &Gathered, incident: Option<&str>) -> BTreeMap<u32, Judgement> {
     let asked = incident.and_then(|id| gathered.incidents.values().find(|case| case.last.id.starts_with(id)));
+    let others = asked.map_or_else(|| others(gathered), |asked| all_but(gathered, asked));
     let mut judged: BTreeMap<u32, Judgement> = gathered
         .consumers
         .iter()
-        .map(|(number, sums)| (*number, by_itself(*number, sums, gathered, asked)))
+        .map(|(number, sums)| (*number, by_itself(*number, sums, gathered, &others)))
         .collect();
     let seats = haunts(gathered, &judged);
     for (number, judgement) in &mut judged {
@@ -111,7 +115,44 @@ fn haunts(
     haunts
 }
 
-fn by_itself(number: u32, sums: &Sums, gathered: &Gathered, asked: Option<&Case>) -> Judgement {
+/// The incidents that are not of the theft that is asked for.
+fn all_but<'a>(gathered: &'a Gathered, asked: &Case) -> BTreeSet<&'a str> {
+    let other = gathered.incidents.values().filter(|case| !is_one_theft(asked, case));
+    other.map(|case| &*case.last.id).collect()
+}
+
+/// Where none is asked for: those that were over weeks before the dearest, and before what belongs to that. A key that was
+/// stolen in summer is not the same case as a colleague who was new in spring. What came later counts, however little it took:
+/// trials cost nothing.
+fn others(gathered: &Gathered) -> BTreeSet<&str> {
+    let mut rest: Vec<(&Case, (Timestamp, Timestamp))> = gathered
+        .incidents
+        .values()
+        .filter(|case| case.last.class == Class::Compromise && case.last.phase != Phase::Dismissed)
+        .filter_map(|case| {
+            let span = gathered.consumers.get(&case.consumer?)?.span;
+            Some((case, (span.first, span.last)))
+        })
+        .collect();
+    let dearest =
+        |(one, _): &&(&Case, _), (other, _): &&(&Case, _)| one.last.cost_usd.total_cmp(&other.last.cost_usd);
+    let Some((main, mut window)) = rest.iter().max_by(dearest).copied() else { return BTreeSet::new() };
+    loop {
+        let before = rest.len();
+        rest.retain(|(case, (first, last))| {
+            let is_its = last.0 >= window.0.0 - APART || is_one_theft(main, case);
+            if is_its {
+                window = (window.0.min(*first), window.1.max(*last));
+            }
+            !is_its
+        });
+        if rest.len() == before {
+            return rest.into_iter().map(|(case, _)| &*case.last.id).collect();
+        }
+    }
+}
+
+fn by_itself(number: u32, sums: &Sums, gathered: &Gathered, others: &BTreeSet<&str>) -> Judgement {
     let judgement = |who, why: &str, confidence| Judgement { who, why: why.to_owned(), confidence };
     let is_canary = gathered.signals.iter().any(|signal| signal.name == "canary_key");
     let case = gathered.incidents.values().find(|case| case.consumer == Some(number));
@@ -123,7 +164,7 @@ fn by_itself(number: u32, sums: &Sums, gathered: &Gathered, asked: Option<&Case>
         (_, Some(case)) if case.last.phase == Phase::Dismissed => {
             judgement(Who::Accepted, &format!("dismissed: {}", case.last.reason), SAID)
         }
-        (_, Some(case)) if asked.is_some_and(|asked| !is_one_theft(asked, case)) => {
+        (_, Some(case)) if others.contains(&*case.last.id) => {
             let id = case.last.id.get(..8).unwrap_or_default();
             judgement(Who::Unsure, &format!("another incident, {id}"), confidence(case))
         }
@@ -132,6 +173,9 @@ fn by_itself(number: u32, sums: &Sums, gathered: &Gathered, asked: Option<&Case>
             judgement(Who::Attacker, &format!("incident {id}"), confidence(case))
         }
         _ if is_watched(sums, gathered) => judgement(Who::Attacker, "on a watch list", SAID),
+        _ if gathered.history.consumers.contains(&number) => {
+            judgement(Who::Accepted, "used it in the history already", SAID)
+        }
         _ if sums.is_adopted => judgement(Who::Accepted, "taken for the owner's in time", SAID),
         _ => judgement(Who::Unsure, "new, and neither accepted nor enough to be told", 0.5),
     }

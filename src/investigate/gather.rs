@@ -2,21 +2,18 @@
 //! and what was done to it. Bounded in every dimension that records have.
 
 use super::act::{Act, Source};
-use super::elsewhere::Elsewhere;
+use super::gathered::{Case, Deed, DeedKind, Gathered, History, Signal};
 use super::halves::Halves;
 use super::places::Places;
-use super::spool::{Spool, SpoolError};
+use super::spool::SpoolError;
 use super::sums::{Spent, Sums};
-use crate::address::Address;
-use crate::detect::{Alert, Class};
+use crate::detect::Alert;
 use crate::engine::Told;
 use crate::incident::{HABITS, Incident, OWNER, SUSPECT_SECONDS, SUSPECTS_MAX, Taken, incident_id};
 use crate::join::FOLLOWS;
-use crate::key::KeyId;
 use crate::networks::Networks;
-use crate::record::{Action, Batch, Kind, Part, Statement, UsageRecord};
+use crate::record::{Batch, Kind, Part, Run, UsageRecord};
 use crate::shard::{Event, Output, Witnessed};
-use crate::signal::Signals;
 use crate::time::{SECOND, Timestamp};
 use crate::watch_list::WatchList;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,7 +23,7 @@ use std::sync::Arc;
 const CONSUMERS_MAX: usize = 500;
 const SIGNALS_MAX: usize = 1_000;
 const DEEDS_MAX: usize = 1_000;
-/// Buckets of a provider of which it is known what they said last.
+/// Lines of a bill of which it is known what they said last.
 const BUCKETS_MAX: usize = 100_000;
 /// Numbers of consumers that are not those of the ledger: who was named as the attacker, and all who are not the owner
 /// where only that was said.
@@ -35,6 +32,8 @@ pub const NAMED: u32 = HABITS - 1;
 pub const UNLISTED: u32 = HABITS - 2;
 /// Consumers that found no place.
 pub const OTHERS: u32 = HABITS - 3;
+/// Whoever is told of by a provider's sums, where his number is not known.
+pub const SUMMED: u32 = HABITS - 4;
 
 /// What is asked.
 #[derive(Clone, Default)]
@@ -51,110 +50,14 @@ pub struct Question {
     pub attacker: Option<Arc<WatchList>>,
     /// Which network an address belongs to.
     pub networks: Arc<Networks>,
-}
-
-/// What a detector or the incident layer told of the key, the first time.
-#[derive(Clone, Debug)]
-pub struct Signal {
-    /// Its identity.
-    pub id: String,
-    /// The detector, or `incident`.
-    pub name: &'static str,
-    /// What it is.
-    pub class: Class,
-    /// How bad.
-    pub severity: &'static str,
-    /// One sentence.
-    pub description: String,
-    /// When it was known, by event time.
-    pub at: Timestamp,
-    /// What all consumers but the owner had spent by then.
-    pub spent: Vec<(u32, Spent)>,
-    /// What the owner had: with a canary, that is a thief's as well.
-    pub own: Spent,
-}
-
-/// Something that was done to the key or said of it.
-#[derive(Clone, Debug)]
-pub struct Deed {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub what: DeedKind,
-    /// From where.
-    pub address: Option<Address>,
-    /// Under which name, or why.
-    pub about: String,
-    /// Whether it was refused.
-    pub is_refused: bool,
-    /// Where its record stood.
-    pub source: Source,
-}
-
-/// What was done or said.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DeedKind {
-    /// By an administrator, or whoever had his rights.
-    Audit(Action),
-    /// By an operator.
-    Statement(Statement),
-}
-
-/// An incident of the key, as it was told first and last.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// The consumer, where it is one of the ledger's.
-    pub consumer: Option<u32>,
-    /// The first revision.
-    pub first: Incident,
-    /// The last.
-    pub last: Incident,
+    /// The records up to [`Told::ends_history`] only say what is usual.
+    pub has_history: bool,
 }
 
 /// A request that is suspect for what it is, and waits for an incident.
 struct Suspect {
     consumer: u32,
     act: Act,
-}
-
-/// Everything that was gathered.
-pub struct Gathered {
-    /// The key.
-    pub key: Option<KeyId>,
-    /// What is shown of it, and its owner's name for it.
-    pub hint: String,
-    /// Its owner's name for it.
-    pub alias: String,
-    /// Other keys of the same name.
-    pub namesakes: BTreeSet<KeyId>,
-    /// Consumers by number.
-    pub consumers: BTreeMap<u32, Sums>,
-    /// Incidents by identity.
-    pub incidents: BTreeMap<String, Case>,
-    /// What was told, in order.
-    pub signals: Vec<Signal>,
-    /// What was done to it, in order of arrival.
-    pub deeds: Vec<Deed>,
-    /// What a provider's buckets say of it, and what was billed.
-    pub bucketed: Spent,
-    /// What was billed.
-    pub invoiced: Spent,
-    /// Addresses and clients of other keys, and since when each is known.
-    pub elsewhere: Elsewhere,
-    /// What any record of it told.
-    pub signals_seen: Signals,
-    /// Requests that were told a second time, and those after `until`.
-    pub duplicates: u64,
-    /// Requests after the end of what was asked for.
-    pub beyond: u64,
-    /// Requests that came out of order by more than a minute, and by how much at most, in nanoseconds.
-    pub disordered: (u64, i64),
-    /// Records of the key by input.
-    pub inputs: BTreeMap<Arc<str>, u64>,
-    /// The last record of any key.
-    pub end: Option<Timestamp>,
-    /// Rows of everybody but the owner.
-    pub spool: Spool,
 }
 
 /// Listens to a run.
@@ -167,33 +70,18 @@ pub struct Gather {
     earlier: BTreeSet<u32>,
     buckets: BTreeMap<u64, Spent>,
     latest: Option<Timestamp>,
+    /// What comes is history.
+    is_history: bool,
     gathered: Gathered,
 }
 
 impl Gather {
     /// Nothing heard yet.
     pub fn new(question: Question) -> Result<Self, SpoolError> {
-        let gathered = Gathered {
-            key: None,
-            hint: String::new(),
-            alias: String::new(),
-            namesakes: BTreeSet::new(),
-            consumers: BTreeMap::new(),
-            incidents: BTreeMap::new(),
-            signals: Vec::new(),
-            deeds: Vec::new(),
-            bucketed: Spent::default(),
-            invoiced: Spent::default(),
-            elsewhere: Elsewhere::default(),
-            signals_seen: Signals::NONE,
-            duplicates: 0,
-            beyond: 0,
-            disordered: (0, 0),
-            inputs: BTreeMap::new(),
-            end: None,
-            spool: Spool::new()?,
-        };
+        let mut gathered = Gathered::new()?;
+        gathered.history.is_given = question.has_history;
         Ok(Self {
+            is_history: question.has_history,
             question,
             places: Places::default(),
             suspects: VecDeque::new(),
@@ -211,7 +99,8 @@ impl Gather {
         let mut outputs = told.outputs.iter().peekable();
         let mut index = 0_u32;
         for run in told.runs() {
-            for record in run.batch.records.get(run.range.clone()).unwrap_or_default() {
+            let records = run.batch.records.get(run.range.clone()).unwrap_or_default();
+            for (place, record) in (run.range.start..).zip(records) {
                 let mut taken = None;
                 let mut events = Vec::new();
                 while let Some(output) = outputs.next_if(|output| output.order.0 <= index) {
@@ -221,7 +110,7 @@ impl Gather {
                         _ => events.push(output),
                     }
                 }
-                self.record(record, &run.batch, taken);
+                self.record((record, run, place), taken);
                 for output in events {
                     self.event(output);
                 }
@@ -230,23 +119,47 @@ impl Gather {
         }
         outputs.for_each(|output| self.event(output));
         self.places.forget();
+        self.is_history &= !told.ends_history();
     }
 
-    fn record(&mut self, record: &UsageRecord, batch: &Arc<Batch>, taken: Option<Taken>) {
+    /// Takes a record of the history: who was there then is no stranger now.
+    fn learn(&mut self, record: &UsageRecord, taken: Option<Taken>, name: Arc<str>) {
         let at = record.time.at;
-        self.gathered.end = Some(self.gathered.end.map_or(at, |known| known.max(at)));
+        let History { inputs, span, consumers, .. } = &mut self.gathered.history;
+        *inputs.entry(name).or_default() += 1;
+        *span = Some(span.map_or((at, at), |(first, last)| (at.min(first), at.max(last))));
+        if let Some(taken) = taken.filter(|_| consumers.len() < CONSUMERS_MAX) {
+            consumers.insert(taken.consumer);
+        }
+    }
+
+    fn record(&mut self, (record, run, place): (&UsageRecord, &Run, usize), taken: Option<Taken>) {
+        let batch = &run.batch;
+        let at = record.time.at;
+        if !self.is_history {
+            self.gathered.end = Some(self.gathered.end.map_or(at, |known| known.max(at)));
+        }
         if !self.is_meant(record, batch) {
             return self.gathered.elsewhere.see(record, batch);
+        }
+        if self.is_history {
+            let source = self.places.of(run, place);
+            if record.kind == Kind::Bucket {
+                let buckets = &mut self.gathered.history.buckets;
+                buckets.take(record.request_hash, Act::of(record, batch, source.clone()));
+            }
+            return self.learn(record, taken, source.name);
         }
         if self.question.until.is_some_and(|until| at > until) {
             self.gathered.beyond += 1;
             return;
         }
-        let source = self.places.of(batch, record.line);
+        let source = self.places.of(run, place);
         *self.gathered.inputs.entry(Arc::clone(&source.name)).or_default() += 1;
         match record.kind {
             Kind::Request => self.request(record, batch, taken, source),
-            Kind::Bucket | Kind::Invoice => self.bucket(record),
+            Kind::Bucket => self.gathered.take_bucket(record, batch, source),
+            Kind::Invoice => self.invoice(record),
             Kind::Audit(action) => self.deed(DeedKind::Audit(action), record, batch, source),
             Kind::Statement(statement) => self.deed(DeedKind::Statement(statement), record, batch, source),
             Kind::Canary(_) => {}
@@ -368,10 +281,10 @@ impl Gather {
         }
     }
 
-    /// Takes what a bucket says more than before.
-    fn bucket(&mut self, record: &UsageRecord) {
+    /// Takes what a line of a bill says more than before.
+    fn invoice(&mut self, record: &UsageRecord) {
         let Self { gathered, buckets, .. } = self;
-        let sum = if record.kind == Kind::Bucket { &mut gathered.bucketed } else { &mut gathered.invoiced };
+        let sum = &mut gathered.invoiced;
         let now = Spent {
             requests: u64::from(record.requests),
             refused: 0,
@@ -405,6 +318,8 @@ impl Gather {
 
     fn event(&mut self, output: &Output) {
         match &output.event {
+            // Nothing is told of a history but what ends with it.
+            _ if self.is_history => {}
             Event::Alert(alert) if Some(alert.key) == self.gathered.key => self.alert(alert),
             Event::Incident(incident) if Some(incident.key) == self.gathered.key => self.incident(incident),
             _ => {}
@@ -488,6 +403,7 @@ impl Gather {
         for suspect in std::mem::take(&mut self.suspects) {
             self.add(OWNER, &suspect.act);
         }
+        self.gathered.take_buckets(self.question.since);
         self.gathered
     }
 }

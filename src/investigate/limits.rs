@@ -3,6 +3,7 @@
 use super::Findings;
 use super::attribute::Who;
 use super::gather::OTHERS;
+use super::sums::Sums;
 use crate::backtest::{dollars, duration};
 use crate::detect;
 use crate::incident::HABITS;
@@ -21,13 +22,7 @@ pub(super) fn limits(findings: &Findings<'_>, remarks: &[String]) -> Vec<String>
     } else {
         limits.extend(blind(findings));
     }
-    if gathered.bucketed.requests > 0 || gathered.bucketed.cost.usd() > 0.0 {
-        limits.push(format!(
-            "{} requests for ${} stand in usage by time only, which tells no consumer: they are in none of the sums",
-            gathered.bucketed.requests,
-            dollars(gathered.bucketed.cost.usd())
-        ));
-    }
+    limits.extend(of_buckets(findings));
     let known: f64 = gathered.consumers.values().map(|sums| sums.span.spent.cost.usd()).sum();
     let invoiced = gathered.invoiced.cost.usd();
     if invoiced > known * 1.02 + 0.01 && known > 0.0 {
@@ -58,22 +53,7 @@ pub(super) fn limits(findings: &Findings<'_>, remarks: &[String]) -> Vec<String>
             "attacker and owner use the same client: they are told apart by their networks alone".to_owned(),
         );
     }
-    let told = findings.gathered.consumers.keys().filter(|number| {
-        let is_his = findings.judged.get(number).is_some_and(|judged| judged.who == Who::Attacker);
-        is_his && gathered.incidents.values().any(|case| case.consumer == Some(**number))
-    });
-    let told = told.count();
-    if told > 1 {
-        limits.push(format!(
-            "{told} incidents are counted together: --incident looks at one theft, --since at what began after a time"
-        ));
-    }
-    if findings.of(Who::Unsure).next().is_some() {
-        limits.push(
-            "some consumers are neither the owner's nor told as the attacker's: they are listed as unsure"
-                .to_owned(),
-        );
-    }
+    limits.extend(of_incidents(findings));
     if gathered.consumers.contains_key(&OTHERS) {
         limits.push("more consumers than are told apart: the last of them are counted together".to_owned());
     }
@@ -98,10 +78,86 @@ fn blind(findings: &Findings<'_>) -> Option<String> {
     })
 }
 
+/// Which incidents are counted together, and which not.
+fn of_incidents(findings: &Findings<'_>) -> Vec<String> {
+    let gathered = findings.gathered;
+    let told = |who: Who| {
+        let is_told = |number: &u32| gathered.incidents.values().any(|case| case.consumer == Some(*number));
+        let of = findings.judged.iter().filter(|(number, judged)| judged.who == who && is_told(number));
+        of.count()
+    };
+    let mut limits = Vec::new();
+    let (his, other) = (told(Who::Attacker), told(Who::Unsure));
+    if his > 1 {
+        limits.push(format!(
+            "{his} incidents are counted together: --incident looks at one theft, --since at what began after a time"
+        ));
+    }
+    if other > 0 {
+        limits.push(format!(
+            "consumers of {other} other incidents, over weeks before these or not asked for, are listed as unsure: --incident \
+             looks into them"
+        ));
+    }
+    if findings.of(Who::Unsure).next().is_some() {
+        limits.push(
+            "some consumers are neither the owner's nor told as the attacker's: they are listed as unsure"
+                .to_owned(),
+        );
+    }
+    limits
+}
+
+/// What sums by time do not tell.
+fn of_buckets(findings: &Findings<'_>) -> Option<String> {
+    let gathered = findings.gathered;
+    let (all, summed) = (gathered.buckets.all, gathered.summed);
+    if all.requests == 0 && all.cost.usd() <= 0.0 {
+        return None;
+    }
+    let money = dollars(all.cost.usd());
+    if gathered.consumers.values().any(Sums::is_of_requests) {
+        return Some(format!(
+            "{} requests for ${money} stand in usage by time only, the same use as that of the requests or more: they are in \
+             none of the sums (`keyhound reconcile` compares them)",
+            all.requests
+        ));
+    }
+    let rest = gathered.buckets.rest.requests;
+    let rest = if rest > 0 {
+        format!("; {rest} more requests found no room and are nobody's")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "usage by time tells no requests and nobody's name: of {} stretches of it what is above the usual of the model and \
+         the hour is the attacker's (least: above the most of the days before; most: all of those stretches), and times are \
+         those of stretches{rest}",
+        summed.buckets
+    ))
+}
+
+/// What the history does not tell, or tells too much of.
+fn of_the_history(findings: &Findings<'_>) -> Option<String> {
+    let gathered = findings.gathered;
+    let Some((first, last)) = gathered.history.span else {
+        return gathered.history.is_given.then(|| {
+            "no record of the history is of this key: nothing is known of what is usual for it".to_owned()
+        });
+    };
+    let begin = gathered.consumers.values().map(|sums| sums.span.first).min()?;
+    (last > begin).then(|| {
+        format!(
+            "the history ({first} to {last}) goes on past {begin}, where the logs begin: what a thief did until then was \
+             taken for usual"
+        )
+    })
+}
+
 #[allow(clippy::cast_precision_loss, reason = "seconds of a log")]
 fn of_the_log(findings: &Findings<'_>) -> Vec<String> {
     let gathered = findings.gathered;
-    let mut limits = Vec::new();
+    let mut limits = Vec::from_iter(of_the_history(findings));
     let (count, most) = gathered.disordered;
     if count > 0 {
         limits.push(format!(

@@ -6,14 +6,17 @@
 
 mod act;
 mod attribute;
+mod buckets;
 mod elsewhere;
 mod gather;
+mod gathered;
 mod halves;
 mod indicators;
 mod limits;
 mod money;
 mod phase;
 mod places;
+mod prove;
 #[allow(
     clippy::struct_field_names,
     reason = "names of fields are those of the JSON, and of the events that it quotes"
@@ -29,8 +32,10 @@ mod verdict;
 
 pub use act::sha256;
 pub use attribute::{Judgement, Who, attribute};
-pub use gather::{Gather, Gathered, Question};
+pub use gather::{Gather, Question};
+pub use gathered::Gathered;
 pub use phase::Phase;
+pub use prove::{Proof, ProofError, prove};
 pub use report::{Moment, Report, System};
 pub use scope::{Catalogue, ScopeError};
 pub use spool::SpoolError;
@@ -127,11 +132,7 @@ pub fn report(
             owner: entry.map_or_else(String::new, |entry| entry.owner.clone()),
             environment: entry.map_or_else(String::new, |entry| entry.environment.clone()),
         },
-        inputs: gathered
-            .inputs
-            .iter()
-            .map(|(name, records)| Input { name: name.to_string(), records: *records })
-            .collect(),
+        inputs: inputs(gathered),
         verdict: verdict::verdict(findings, limit),
         scope: scope::scope(findings, provider, entry, limit),
         consumers: consumers(findings),
@@ -142,6 +143,14 @@ pub fn report(
         limits: limits::limits(findings, &known.remarks),
         spending: money::spending(findings),
     }
+}
+
+/// All inputs, with what of the key was in them.
+fn inputs(gathered: &Gathered) -> Vec<Input> {
+    let history = gathered.history.inputs.iter().map(|of| (of, true));
+    let all = history.chain(gathered.inputs.iter().map(|of| (of, false)));
+    all.map(|((name, records), is_history)| Input { name: name.to_string(), records: *records, is_history })
+        .collect()
 }
 
 /// Everybody who used the key: attackers first, the dearest first.

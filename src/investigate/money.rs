@@ -77,6 +77,15 @@ fn row(at: i64, model: &str, spent: &Spent) -> DayModel {
 #[allow(clippy::cast_precision_loss, reason = "means of money")]
 fn interval(findings: &Findings<'_>, all: &Spent) -> ([f64; 3], Vec<String>) {
     let mut notes = Vec::new();
+    let summed = findings.gathered.summed;
+    if summed.buckets > 0 {
+        let [surely, at_most] = summed.cost.map(NanoUsd::usd);
+        notes.push(format!(
+            "of {} stretches of usage by time: above the most of the days before, above their mean, and all",
+            summed.buckets
+        ));
+        return ([usd(surely), usd(all.cost.usd()), usd(at_most)], notes);
+    }
     let least = all.cost.usd();
     let mut uncertain = Spent::default();
     findings.of(Who::Attacker).for_each(|sums| uncertain.add(&sums.uncertain));

@@ -77,7 +77,8 @@ impl Phase {
 /// What a request that is none of the first was for, and how well it fits: one half at the border of a rule, nearly 1 far
 /// from it.
 pub fn phase(act: &Act) -> (Phase, f64) {
-    let [input, output] = act.tokens;
+    // Of several together, one as they are on average.
+    let [input, output] = act.tokens.map(|tokens| tokens / u64::from(act.requests.max(1)));
     if is_staying(&act.endpoint) {
         return (Phase::Persistence, if act.is_refused() { 0.7 } else { 0.95 });
     }

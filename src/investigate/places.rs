@@ -2,7 +2,7 @@
 
 use super::act::Source;
 use crate::engine::Loaded;
-use crate::record::Batch;
+use crate::record::{Batch, Run};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,12 +19,19 @@ impl Places {
         }
     }
 
-    /// Where a record of a batch stood.
-    pub fn of(&self, batch: &Arc<Batch>, line: u32) -> Source {
+    /// Where a record of a run stood, by its place in the batch.
+    pub fn of(&self, run: &Run, index: usize) -> Source {
+        let Run { batch, .. } = run;
+        let line = batch.records.get(index).map_or(0, |record| record.line);
+        let origins = &batch.origins;
+        let origin = u32::try_from(index).ok().and_then(|index| {
+            let at = origins.binary_search_by_key(&index, |(at, _)| *at).ok()?;
+            origins.get(at).map(|(_, origin)| *origin)
+        });
         let known = self.0.get(&(Arc::as_ptr(batch) as usize));
         known.map_or_else(
-            || Source { name: Arc::from("(made)"), line: 0 },
-            |(_, name, before)| Source { name: Arc::clone(name), line: before + u64::from(line) + 1 },
+            || Source { name: Arc::from("(made)"), line: 0, origin: None },
+            |(_, name, before)| Source { name: Arc::clone(name), line: before + u64::from(line) + 1, origin },
         )
     }
 

@@ -62,6 +62,8 @@ pub struct Input {
     pub name: String,
     /// Records of the key.
     pub records: u64,
+    /// It only says what is usual.
+    pub is_history: bool,
 }
 
 /// Is it real?
@@ -306,6 +308,8 @@ pub struct Moment {
     pub what: String,
     /// Where it is from: an input and a line, a detector, an operator.
     pub source: String,
+    /// The SHA-256 of what was read there, of records.
+    pub line_sha256: String,
     /// `attacker`, `detection`, `response`, `leak`, `control`.
     pub kind: &'static str,
 }
@@ -360,6 +364,8 @@ pub struct Episode {
     pub source: String,
     /// The SHA-256 of its row.
     pub row_sha256: String,
+    /// The SHA-256 of what was read there.
+    pub line_sha256: String,
 }
 
 /// What it cost.

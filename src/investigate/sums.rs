@@ -221,6 +221,7 @@ pub struct Sums {
     pub reached: [Option<Reached>; LADDER.len()],
     /// It was taken for the owner's in the end.
     pub is_adopted: bool,
+    is_of_requests: bool,
 }
 
 impl Sums {
@@ -246,11 +247,18 @@ impl Sums {
             score: None,
             reached: [None; LADDER.len()],
             is_adopted: false,
+            is_of_requests: false,
         }
+    }
+
+    /// Whether any of it was told request by request.
+    pub const fn is_of_requests(&self) -> bool {
+        self.is_of_requests
     }
 
     /// Takes a request.
     pub fn take(&mut self, act: &Act) {
+        self.is_of_requests |= act.bucket.is_none();
         self.take_time(act);
         self.span.take(act);
         if act.cost_source.is_uncertain() {
@@ -272,7 +280,8 @@ impl Sums {
         self.endpoints.take(&act.endpoint, act);
         self.ways.take(&(act.model.clone(), act.endpoint.clone()), act);
         *self.statuses.entry(act.status).or_default() += u64::from(act.requests);
-        if self.head.len() < HEAD {
+        // Nobody knows which requests of a sum were the first.
+        if self.head.len() < HEAD && act.bucket.is_none() {
             self.head.push(act.clone());
         } else {
             self.extend(act);
@@ -307,11 +316,12 @@ impl Sums {
     /// Adds a request to the stretch that it goes on, or begins one.
     fn extend(&mut self, act: &Act) {
         let (phase, fit) = phase(act);
+        let width = i64::from(act.width_s()) * SECOND;
         let goes_on = |episode: &&mut Episode| {
             episode.phase == phase
                 && episode.model == act.model
                 && episode.endpoint == act.endpoint
-                && (episode.span.last.0 - act.at.0).abs() <= EPISODE_PAUSE
+                && (episode.span.last.0 - act.at.0).abs() <= EPISODE_PAUSE + width
         };
         // Whoever changes models with every request has few stretches open at a time.
         if let Some(episode) = self.episodes.iter_mut().rev().take(32).find(goes_on) {
@@ -346,6 +356,6 @@ impl Sums {
 #[allow(clippy::cast_precision_loss, reason = "a mean of what is between nought and one")]
 fn mix(episode: &mut Episode, act: &Act, fit: f64) {
     let (before, more) = (episode.span.spent.requests as f64, f64::from(act.requests));
-    episode.fit = (episode.fit * before + fit * more) / (before + more);
+    episode.fit = (episode.fit * before + fit * more) / (before + more).max(1.0);
     episode.span.take(act);
 }

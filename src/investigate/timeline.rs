@@ -1,8 +1,9 @@
 //! What the attacker did when, and what was done about it.
 
 use super::Findings;
+use super::act::Source;
 use super::attribute::Who;
-use super::gather::DeedKind;
+use super::gathered::DeedKind;
 use super::phase::{self, FIRST, Phase, describe};
 use super::report::{self, Moment, PhaseSum, Timeline};
 use super::sums::{self, Spent};
@@ -133,36 +134,37 @@ fn listed(his: &His) -> report::Episode {
         model: model.to_string(),
         endpoint: endpoint.to_string(),
         source_ip: address.map_or_else(String::new, |address| address.to_string()),
-        source: format!("{}:{}", source.name, source.line),
+        source: place(source).0,
         row_sha256: hash.clone(),
+        line_sha256: source.sha256(),
     }
+}
+
+/// Where a record stood, and the hash of what was read there.
+fn place(source: &Source) -> (String, String) {
+    (format!("{}:{}", source.name, source.line), source.sha256())
 }
 
 fn moments(findings: &Findings<'_>, known: &[Moment]) -> Vec<Moment> {
     let mut moments: Vec<(Timestamp, Moment)> = Vec::new();
-    let mut add = |at: Option<Timestamp>, what: &str, source: String, kind: &'static str| {
+    let mut add = |at: Option<Timestamp>, what: &str, (source, line_sha256): (String, String), kind| {
         if let Some(at) = at {
-            moments.push((at, Moment { at: at.to_string(), what: what.to_owned(), source, kind }));
+            let (at_text, what) = (at.to_string(), what.to_owned());
+            moments.push((at, Moment { at: at_text, what, source, line_sha256, kind }));
         }
     };
+    let records = || ("records".to_owned(), String::new());
     let attackers = || findings.of(Who::Attacker);
     let first = attackers().flat_map(|sums| &sums.head).min_by_key(|act| act.at);
-    let place = first.map_or_else(String::new, |act| format!("{}:{}", act.source.name, act.source.line));
-    add(first.map(|act| act.at), "first act of the attacker", place, "attacker");
-    add(
-        attackers().filter_map(|sums| sums.first_paid).min(),
-        "first paid token",
-        "records".to_owned(),
-        "attacker",
-    );
-    add(
-        attackers().map(|sums| sums.span.last).max(),
-        "last act of the attacker",
-        "records".to_owned(),
-        "attacker",
-    );
+    let first = first.map(|act| (act.at, &act.source));
+    let stretch = attackers().flat_map(|sums| &sums.episodes).min_by_key(|episode| episode.span.first);
+    let first = first.or_else(|| stretch.map(|episode| (episode.span.first, &episode.source)));
+    let first_place = first.map(|(_, source)| place(source)).unwrap_or_default();
+    add(first.map(|(at, _)| at), "first act of the attacker", first_place, "attacker");
+    add(attackers().filter_map(|sums| sums.first_paid).min(), "first paid token", records(), "attacker");
+    add(attackers().map(|sums| sums.span.last).max(), "last act of the attacker", records(), "attacker");
     let used = findings.gathered.consumers.values().filter_map(|sums| sums.last_served).max();
-    add(used, "last use of the key that was served", "records".to_owned(), "control");
+    add(used, "last use of the key that was served", records(), "control");
     // What was told weeks before or after is of something else.
     let is_near = |at: Timestamp| {
         findings.window.is_none_or(|(first, last)| at >= first.minus(HOUR) && at <= last.plus(DAY))
@@ -172,7 +174,7 @@ fn moments(findings: &Findings<'_>, known: &[Moment]) -> Vec<Moment> {
         add(
             Some(signal.at),
             &what,
-            format!("keyhound {}", signal.id.get(..8).unwrap_or_default()),
+            (format!("keyhound {}", signal.id.get(..8).unwrap_or_default()), String::new()),
             "detection",
         );
     }
@@ -188,7 +190,7 @@ fn moments(findings: &Findings<'_>, known: &[Moment]) -> Vec<Moment> {
         let from = deed.address.map_or_else(String::new, |address| format!(", from {address}"));
         let about = if deed.about.is_empty() { String::new() } else { format!(" ({})", deed.about) };
         let what = format!("{}{about}{from}{refused}", what.trim_end_matches('.'));
-        add(Some(deed.at), &what, format!("{}:{}", deed.source.name, deed.source.line), kind);
+        add(Some(deed.at), &what, place(&deed.source), kind);
     }
     for moment in known {
         if let Ok(stamp) = crate::time::parse(moment.at.as_bytes()) {

@@ -1,7 +1,7 @@
 //! Is it real, since when, and is it over?
 
 use super::attribute::{Who, confidence};
-use super::gather::{Case, DeedKind};
+use super::gathered::{Case, DeedKind};
 use super::report::{Exposure, Incident, Term, Usable, Verdict};
 use super::sums::Sums;
 use super::{Findings, money, usd};

@@ -197,6 +197,23 @@ pub(super) fn each_line(
     }
 }
 
+/// Calls `each` with every line of an entry, its number from 1 on; `false` where there is no such entry. What the lines are
+/// worth says [`check`].
+pub fn each_row(
+    path: &Path,
+    name: &str,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), PackError>,
+) -> Result<bool, PackError> {
+    let archive = Archive::open(path)?;
+    let Some(found) = archive.find(name) else { return Ok(false) };
+    let (mut reader, mut line, mut number) = (archive.reader(path, found)?, Vec::new(), 0);
+    while next(&mut reader, &mut line)? {
+        number += 1;
+        each(number, &line)?;
+    }
+    Ok(true)
+}
+
 /// The next line without its line feed; no line ends without one.
 pub(super) fn next(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool, PackError> {
     line.clear();

@@ -37,7 +37,7 @@ mod tar;
 mod tree;
 mod write;
 
-pub use check::{EntryState, Verdict, check};
+pub use check::{EntryState, Verdict, check, each_row};
 pub use key::{Fingerprint, KeyError, PublicKey, SigningKey};
 pub use redact::{Proved, What, prove, redact};
 pub use write::{Lines, Sealed, Writer};

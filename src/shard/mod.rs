@@ -17,6 +17,7 @@ mod saved;
 mod state;
 mod witness;
 
+pub use crate::record::Witnessed;
 pub use census::{Census, Standing, Sums, Wanted};
 pub(crate) use content::content;
 pub use counts::{Counts, Gauges, Unpriced};
@@ -25,7 +26,6 @@ pub use keys::Limits;
 pub use open::{ByClass, Open};
 pub use pieces::Piece;
 pub use portrait::{Gallery, Portrait, Sitting};
-pub use witness::Witnessed;
 
 use crate::baseline::BaselineSettings;
 use crate::detect::{Alert, KeyProfile, Ruleset};

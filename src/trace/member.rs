@@ -34,6 +34,13 @@ pub struct Budget {
     members: u64,
 }
 
+impl Budget {
+    /// So many bytes and members, and no more than the default.
+    pub fn of(bytes: u64, members: u64) -> Self {
+        Self { bytes: bytes.min(UNPACKED_MAX), members: members.min(MEMBERS_MAX) }
+    }
+}
+
 impl Default for Budget {
     fn default() -> Self {
         Self { bytes: UNPACKED_MAX, members: MEMBERS_MAX }

@@ -84,6 +84,10 @@ fn every_request_of_the_sample_is_whose_it_is() {
     assert!((by_day - report["money"]["attacker_usd"][1].as_f64().unwrap()).abs() < 1e-4);
 }
 
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -400,4 +404,76 @@ fn the_key_is_found_by_an_incident_and_what_cannot_be_done_is_said() {
         assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(told), "{args:?}: {}", ran.stderr);
     }
+}
+
+/// One day's log says little of its owner; the weeks before say it, and are in no sum.
+#[test]
+fn what_is_usual_is_learned_from_a_history_that_is_in_no_sum() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let cut = START + 36 * DAY;
+    let mut before: Vec<_> = weeks(0).into_iter().filter(|(at, _)| *at < cut).collect();
+    let mut today: Vec<_> = weeks(0).into_iter().filter(|(at, _)| *at >= cut).collect();
+    let (owns, history) = (today.len() as u64, before.len() as u64);
+    let his = thief();
+    let count = his.len() as u64;
+    today.extend(his);
+    let mut all = [before.clone(), today.clone()].concat();
+    log(dir, "before", &mut before);
+    log(dir, "today", &mut today);
+    log(dir, "all", &mut all);
+    let whole = investigate(dir, &["--key", "key0", "all"]);
+    let alone = investigate(dir, &["--key", "key0", "today"]);
+    let with = investigate(dir, &["--key", "key0", "--history", "before", "today"]);
+    assert_eq!(sum(&whole, "attacker"), count);
+    assert_eq!((sum(&with, "attacker"), sum(&with, "owner")), (count, owns), "nothing of the history counts");
+    assert_eq!(with["timeline"]["episodes"].to_string().matches("before:").count(), 0);
+    let ledger = |report: &Value| report["verdict"]["ledger"].as_array().unwrap().len();
+    assert!(ledger(&with) > ledger(&alone), "one day tells less: {}", alone["verdict"]);
+    let score = |report: &Value| report["verdict"]["score"].as_f64().unwrap();
+    assert!((score(&with) - score(&whole)).abs() < 1.5, "{} and {}", score(&with), score(&whole));
+    let inputs: Vec<_> =
+        with["inputs"].as_array().unwrap().iter().map(|input| input["is_history"].clone()).collect();
+    assert_eq!(inputs, [json!(true), json!(false)]);
+    assert_eq!(with["inputs"][0]["records"], history);
+    // In the other order the last name is the log; an explicit log stands before.
+    assert_eq!(investigate(dir, &["today", "--key", "key0", "--history", "before"]), with);
+    // What is wrong with a history is said.
+    let late = investigate(dir, &["today", "--key", "key0", "--history", "all"]);
+    assert!(late["limits"].to_string().contains("goes on past"), "{}", late["limits"]);
+    std::fs::write(dir.join("else"), line(1, START, &OWNER).1).unwrap();
+    let other = investigate(dir, &["today", "--key", "key0", "--history", "else"]);
+    assert!(other["limits"].to_string().contains("no record of the history"), "{}", other["limits"]);
+    let missing = run_in(dir, &["investigate", "-q", "--key", "key0", "--history", "gone", "today"], b"");
+    assert_eq!(missing.code, Some(66), "{}", missing.stderr);
+    // An incident is found by its id in the log, and the first run learns, too.
+    let by_incident = investigate(dir, &["today", "--history", "before"]);
+    assert_eq!(by_incident["verdict"], with["verdict"]);
+}
+
+/// Who came in spring and who came in summer are two, unless somebody says that they are one.
+#[test]
+fn thefts_that_are_weeks_apart_are_two_cases() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut lines = weeks(0);
+    let now = thief();
+    let count = now.len() as u64;
+    // The one before took less, from elsewhere and with other software.
+    let before = (0..60).map(|call| line(0, START + 14 * DAY + 2 * 3600 + call * 40, &THIEF)).map(|line| {
+        changed(line, |record| {
+            (record["source_ip"], record["user_agent"]) = (json!("192.0.2.200"), json!("node-fetch/1.0"));
+        })
+    });
+    lines.extend(now);
+    lines.extend(before);
+    log(dir, "log", &mut lines);
+    let report = investigate(dir, &["--key", "key0", "log"]);
+    let incidents = report["verdict"]["incidents"].as_array().unwrap();
+    assert_eq!(incidents.len(), 2, "{incidents:?}");
+    assert_eq!((sum(&report, "attacker"), sum(&report, "unsure")), (count, 60), "{}", report["consumers"]);
+    assert!(report["limits"].to_string().contains("1 other incidents"), "{}", report["limits"]);
+    let first = incidents[0]["incident_id"].as_str().unwrap();
+    let asked = investigate(dir, &["--incident", first, "log"]);
+    assert_eq!((sum(&asked, "attacker"), sum(&asked, "unsure")), (60, count), "{}", asked["consumers"]);
 }

@@ -1,7 +1,7 @@
 //! What an investigation writes besides its report: indicators for others, pages, packs of evidence.
 
 use crate::incidents::text;
-use crate::investigate::{changed, investigate, log, thief, weeks};
+use crate::investigate::{changed, investigate, log, sha256, thief, weeks};
 use crate::support::run_in;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -113,4 +113,83 @@ fn a_pack_of_it_is_verified_and_fails_when_a_byte_is_changed() {
         run(&["pack", "redact", "case.tar", "-o", "out.tar", "--field", "source_ip", "--drop", "report.txt"]);
     assert_eq!(redacted.code, Some(0), "{}", redacted.stderr);
     assert_eq!(run(&["verify", "out.tar", "--original", "case.tar"]).code, Some(0));
+}
+
+/// Rows of the attacker, each with where it was read and the hash of that.
+fn rows(dir: &std::path::Path) -> Vec<Value> {
+    let rows = std::fs::read_to_string(dir.join("requests.jsonl")).unwrap();
+    rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect()
+}
+
+#[test]
+fn whoever_has_the_log_can_prove_each_request_and_finds_a_line_that_was_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut lines = weeks(0);
+    lines.extend(thief());
+    log(dir, "log", &mut lines);
+    // His log is written by a container, by a printer of documents, and as it is.
+    let his: BTreeSet<String> = thief().into_iter().map(|(_, line)| line).collect();
+    let plain = std::fs::read_to_string(dir.join("log")).unwrap();
+    let pretty: String = plain
+        .lines()
+        .map(|line| {
+            if !his.contains(&format!("{line}\n")) {
+                return format!("{line}\n");
+            }
+            let record: Value = serde_json::from_str(line).unwrap();
+            format!("\n{}\n", serde_json::to_string_pretty(&record).unwrap())
+        })
+        .collect();
+    let pieces: String = plain
+        .lines()
+        .map(|line| {
+            let (one, two) = line.split_at(line.len() / 2);
+            let piece =
+                |text: &str, tag: char| format!("2026-07-07T12:00:00.000000000Z stdout {tag} {text}\n");
+            piece(one, 'P') + &piece(two, 'F')
+        })
+        .collect();
+    for (name, text, each) in [("plain", &plain, 1), ("pretty", &pretty, 11), ("pieces", &pieces, 2)] {
+        let log = format!("{name}.log");
+        std::fs::write(dir.join(&log), text).unwrap();
+        let (pack, case) = (format!("{name}.tar"), format!("{name}.case"));
+        let made =
+            run_in(dir, &["investigate", "-q", "--key", "key0", "--pack", &pack, "-o", &case, &log], b"");
+        assert_eq!(made.code, Some(0), "{name}: {}", made.stderr);
+        let read: Vec<&str> = text.split('\n').collect();
+        let rows = rows(&dir.join(&case));
+        assert_eq!(rows.len(), his.len(), "{name}");
+        for row in &rows {
+            let (line, lines) = (row["line"].as_u64().unwrap(), row["lines"].as_u64().unwrap());
+            assert_eq!(lines, each, "{name}: {row}");
+            let (from, to) = (usize::try_from(line - lines).unwrap(), usize::try_from(line).unwrap());
+            let stood = read[from..to].join("\n");
+            assert_eq!(row["line_sha256"], sha256(stood.as_bytes()), "{name}: {stood}");
+            if name != "pieces" {
+                let record: Value = serde_json::from_str(&stood).unwrap();
+                assert_eq!(record["request_id"], row["request_id"]);
+            }
+        }
+        let proved = run_in(dir, &["verify", &pack, "--json", "--logs", &log], b"");
+        let verdict: Value = serde_json::from_str(&proved.stdout).unwrap();
+        assert_eq!((proved.code, &verdict["logs"]["proved"]), (Some(0), &json!(his.len())), "{verdict}");
+        // A copy that is called otherwise, in which one digit is another.
+        let ids = rows.iter().filter_map(|row| row["request_id"].as_str());
+        let at = ids.filter_map(|id| text.find(id).map(|at| at + id.len() - 1)).next_back().unwrap();
+        let mut changed = text.clone().into_bytes();
+        changed[at] ^= 1;
+        std::fs::write(dir.join("copy"), changed).unwrap();
+        let copy = format!("{log}=copy");
+        let refused = run_in(dir, &["verify", &pack, "--logs", &copy], b"");
+        assert_eq!(refused.code, Some(1), "{name}: {}", refused.stdout);
+        let told = format!("{} of {} requests stand", his.len() - 1, his.len());
+        assert!(refused.stdout.contains(&told), "{name}: {}", refused.stdout);
+        // Without its first line all stand elsewhere.
+        let (_, less) = text.split_once('\n').unwrap();
+        std::fs::write(dir.join("copy"), less).unwrap();
+        let refused = run_in(dir, &["verify", &pack, "--logs", &copy], b"");
+        assert_eq!(refused.code, Some(1), "{name}: {}", refused.stdout);
+        assert!(refused.stdout.contains("does not stand in line"), "{}", refused.stdout);
+    }
 }

@@ -1,6 +1,6 @@
 //! Repositories that are damaged, cut short or of another make: what can be read is read, what cannot is told.
 
-use crate::leaks::{ALNUM, Repo, draw, of, openrouter, run};
+use crate::leaks::{ALNUM, Repo, draw, leaks, of, openrouter, run};
 use crate::support::run_in;
 use serde_json::json;
 use std::fs;
@@ -133,4 +133,82 @@ fn large_files_are_read_in_pieces() {
         assert_eq!((&place["line"], &place["offset"]), (&json!(150_002), &json!(text.len() - at_end.len())));
         repo.git(&["gc", "-q"]);
     }
+}
+
+/// What a repository borrows from is named by a file of it: it may lead anywhere, or nowhere.
+#[test]
+fn what_is_borrowed_is_read_and_what_cannot_be_is_told() {
+    let Some(mut repo) = Repo::new(&[]) else { return };
+    let (old, new) = (openrouter(50), openrouter(51));
+    repo.write("a", format!("{old}\n"));
+    repo.commit("first");
+    let outside = tempfile::tempdir().unwrap();
+    let to = |name: &str| outside.path().join(name);
+    let shared = to("shared");
+    repo.git(&["clone", "-q", "--shared", repo.path().to_str().unwrap(), shared.to_str().unwrap()]);
+    fs::write(shared.join("b"), format!("{new}\n")).unwrap();
+    let list = shared.join(".git/objects/info/alternates");
+    let own = fs::read_to_string(&list).unwrap();
+    let keys = [old.as_str(), new.as_str()];
+    let trace = |text: &[u8]| {
+        let _ = fs::remove_file(&list);
+        fs::write(&list, text).unwrap();
+        run(outside.path(), &["--json", "--no-files", "shared"], &keys)
+    };
+    let objects = shared.join(".git/objects");
+    let cases: [(Vec<u8>, i32, usize, &str); 7] = [
+        (own.clone().into_bytes(), 0, 1, ""),
+        (format!("# of the team\n\n\"{}\"\n", own.trim()).into_bytes(), 0, 1, ""),
+        (format!("/nowhere/objects\n{own}").into_bytes(), 0, 1, "objects are borrowed from /nowhere/objects"),
+        (b"../../nowhere\x1b[31m\n".to_vec(), 0, 0, "which is not there"),
+        (format!("{}\n", objects.display()).into_bytes(), 65, 0, "leads in a circle"),
+        (format!("{}\n", shared.join("b").display()).into_bytes(), 65, 0, "which is no folder"),
+        (b"/nowhere\n".repeat(200_000), 65, 0, "is longer than"),
+    ];
+    for (text, code, count, told) in cases {
+        let ran = trace(&text);
+        assert_eq!((ran.code, ran.events().len()), (Some(code), count), "{told}: {}", ran.stderr);
+        assert!(ran.stderr.contains(told) && !ran.stderr.contains('\u{1b}'), "{told}: {}", ran.stderr);
+    }
+    // Two that borrow from one another, and a link that never ends.
+    let ring = repo.path().join(".git/objects/info/alternates");
+    fs::write(&ring, format!("{}\n", objects.display())).unwrap();
+    let ran = trace(own.as_bytes());
+    assert_eq!(ran.code, Some(65));
+    assert!(ran.stderr.contains("leads in a circle"), "{}", ran.stderr);
+    fs::remove_file(&ring).unwrap();
+    // Found in a folder, one that is refused does not keep the rest from being searched.
+    fs::write(to("c"), format!("{new}\n")).unwrap();
+    fs::write(&list, format!("{}\n", objects.display())).unwrap();
+    let ran = run(outside.path(), &["--json", "."], &keys);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("leads in a circle") && !ran.events().is_empty(), "{}", ran.stderr);
+}
+
+#[test]
+fn a_submodule_is_one_repository_however_it_is_found() {
+    let Some(mut inner) = Repo::new(&[]) else { return };
+    let key = openrouter(60);
+    inner.write("a", format!("{key}\n"));
+    inner.commit("in");
+    inner.write("a", "gone\n");
+    inner.commit("out");
+    let Some(mut repo) = Repo::new(&[]) else { return };
+    repo.git(&["submodule", "-q", "add", inner.path().to_str().unwrap(), "lib/sub"]);
+    repo.commit("with a submodule");
+    let linked = tempfile::tempdir().unwrap();
+    let tree = linked.path().join("tree");
+    repo.git(&["worktree", "add", "-q", tree.to_str().unwrap(), "-b", "side"]);
+    for (dir, name) in [(repo.path(), "."), (linked.path(), "tree")] {
+        let told = leaks(dir, &[name], &[&key]);
+        assert_eq!(told.len(), 1, "{name}");
+        assert_eq!(told[0]["places_total"], 1, "told once: {told:#?}");
+        assert!(!told[0]["places"].to_string().contains(".."), "no detours: {told:#?}");
+    }
+    // A repository that is not where it is said to be is told, and the rest searched.
+    fs::write(repo.path().join("lib/sub/.git"), "gitdir: /nowhere/at/all\n").unwrap();
+    fs::write(repo.path().join("b"), format!("{key}\n")).unwrap();
+    let ran = run(repo.path(), &["--json", "."], &[&key]);
+    assert_eq!((ran.code, ran.events().len()), (Some(0), 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not a repository that can be read"), "{}", ran.stderr);
 }

@@ -5,7 +5,7 @@ mod moments;
 
 use crate::cli::colour::Colour;
 use crate::cli::replay::{self, Reading, Setup};
-use crate::cli::{Failure, exit, print, tell};
+use crate::cli::{Failure, exit, print, run, tell};
 use crate::encode::{Palette, Visible};
 use crate::engine::Outcome;
 use crate::inventory::Own;
@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 /// Incidents that are named where none was asked for.
@@ -37,6 +38,10 @@ pub(super) struct InvestigateArgs {
     /// The key of this incident instead, by its id or how that begins
     #[arg(short, long, value_name = "ID", conflicts_with = "key")]
     incident: Option<String>,
+    /// Older logs, which only say what is usual: not in the timeline, the money or the indicators. Of several names the last
+    /// is the log to look into if no other is given (`--history june/*.jsonl today.jsonl`)
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    history: Vec<String>,
     /// The settings of the run that told it
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -112,7 +117,13 @@ fn time(text: &str) -> Result<Timestamp, String> {
 fn moment(text: &str) -> Result<Moment, String> {
     let (at, what) = text.split_once(' ').ok_or("a time, a space, and what was then")?;
     let at = time(at)?.to_string();
-    Ok(Moment { at, what: what.trim().to_owned(), source: "told by hand".to_owned(), kind: "leak" })
+    Ok(Moment {
+        at,
+        what: what.trim().to_owned(),
+        source: "told by hand".to_owned(),
+        line_sha256: String::new(),
+        kind: "leak",
+    })
 }
 
 pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
@@ -122,7 +133,16 @@ pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
     let [legitimate, attacker] = lists;
     let (legitimate, attacker) = (legitimate?, attacker?);
     let mut setup = Setup::load(args.config.as_deref())?;
-    let files = replay::inputs(&args.inputs, if args.key.is_some() { 1 } else { 2 })?;
+    let (history, inputs) = match &args.history[..] {
+        // The shell has made one list of both.
+        [history @ .., last] if args.inputs.is_empty() && !history.is_empty() => (history, from_ref(last)),
+        history => (history, &args.inputs[..]),
+    };
+    let has_history = !history.is_empty();
+    if has_history {
+        setup.learn_from(run::files(history)?);
+    }
+    let files = replay::inputs(inputs, if args.key.is_some() { 1 } else { 2 })?;
     let reading = Reading { files: &files, format: args.format.as_deref(), quiet: args.quiet };
     let name = match &args.key {
         Some(key) => key.clone(),
@@ -138,6 +158,7 @@ pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
         legitimate,
         attacker,
         networks: Arc::clone(&networks),
+        has_history,
     };
     let (mut gathered, outcome) = gather(&setup, &reading, question)?;
     if gathered.key.is_none() {

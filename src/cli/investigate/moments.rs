@@ -74,7 +74,13 @@ fn commit(commit: Option<&Commit>, what: &str) -> Option<Moment> {
     let at = parse(date.as_bytes()).ok()?.at.to_string();
     let id = id.get(..12).unwrap_or(id);
     let by = if author.is_empty() { String::new() } else { format!(" by {author}") };
-    Some(Moment { at, what: format!("{what}{by}"), source: format!("commit {id}"), kind: "leak" })
+    Some(Moment {
+        at,
+        what: format!("{what}{by}"),
+        source: format!("commit {id}"),
+        line_sha256: String::new(),
+        kind: "leak",
+    })
 }
 
 /// What was done in response, by the list that was ticked.
@@ -90,6 +96,7 @@ pub(super) fn response(path: &Path) -> Result<Vec<Moment>, Failure> {
             at: done.at.at.to_string(),
             what: format!("{text}{by}{note}"),
             source: format!("step {}", step.number),
+            line_sha256: String::new(),
             kind: "response",
         }
     });

@@ -5,10 +5,17 @@ use super::charts;
 use super::text::{exact, grouped, lasting};
 use crate::backtest::duration;
 use crate::encode::Visible;
-use crate::investigate::report::{Indicator, Report, Share};
+use crate::investigate::report::{Indicator, Input, Report, Share};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("html.css");
+
+/// How a hash begins, on the page as a whole when it is pointed at.
+fn hash(digits: &str) -> String {
+    digits.get(..12).map_or_else(String::new, |first| {
+        format!(" <span class=\"mono\" title=\"SHA-256 {digits}\">{first}…</span>")
+    })
+}
 
 /// A text as it may stand in a page, wherever it comes from.
 pub fn escape(text: &str) -> String {
@@ -41,8 +48,11 @@ pub fn html(report: &Report) -> String {
     indicators(report, &mut page);
     retrospect(report, &mut page);
     list("What stands between this and the truth", &report.limits, &mut page);
-    let inputs: Vec<String> =
-        report.inputs.iter().map(|input| format!("{} ({})", input.name, input.records)).collect();
+    let named = |input: &Input| {
+        let history = if input.is_history { ", history" } else { "" };
+        format!("{} ({}{history})", input.name, input.records)
+    };
+    let inputs: Vec<String> = report.inputs.iter().map(named).collect();
     let _ = writeln!(
         page,
         "<footer>keyhound {}. Times are UTC, money is US dollars. Records of this key by input: {}.</footer></main></body></html>",
@@ -171,10 +181,11 @@ fn phases(report: &Report, page: &mut String) {
     for moment in &timeline.moments {
         let _ = write!(
             page,
-            "<tr><td class=\"t\">{}</td><td>{}</td><td class=\"soft\">{}</td></tr>",
+            "<tr><td class=\"t\">{}</td><td>{}</td><td class=\"soft\">{}{}</td></tr>",
             escape(&moment.at),
             escape(&moment.what),
-            escape(&moment.source)
+            escape(&moment.source),
+            hash(&moment.line_sha256)
         );
     }
     page.push_str("</table></div>");
@@ -185,14 +196,15 @@ fn phases(report: &Report, page: &mut String) {
     for episode in timeline.episodes.iter().take(100) {
         let _ = write!(
             page,
-            "<tr><td class=\"t\">{}</td><td class=\"w\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">${}</td><td class=\"n\">{:.0} %</td><td class=\"mono soft\">{}</td></tr>",
+            "<tr><td class=\"t\">{}</td><td class=\"w\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">${}</td><td class=\"n\">{:.0} %</td><td class=\"mono soft\">{}{}</td></tr>",
             escape(&episode.first),
             episode.phase.label(),
             escape(&episode.action),
             grouped(episode.requests),
             exact(episode.cost_usd),
             episode.confidence * 100.0,
-            escape(&episode.source)
+            escape(&episode.source),
+            hash(&episode.line_sha256)
         );
     }
     page.push_str("</table>");

@@ -143,14 +143,20 @@ fn consumers(report: &Report, text: &mut String) {
     }
 }
 
+/// Where a record stood, and how the hash of what was read there begins.
+fn placed(source: &str, hash: &str) -> String {
+    let hash = hash.get(..12).map_or_else(String::new, |digits| format!(" `{digits}…`"));
+    format!("{}{hash}", escaped(source))
+}
+
 fn timeline(report: &Report, text: &mut String) {
     let timeline = &report.timeline;
     if !timeline.moments.is_empty() {
         heading("Key moments", text);
         text.push_str("| time | what | source |\n|---|---|---|\n");
         for moment in &timeline.moments {
-            let _ =
-                writeln!(text, "| {} | {} | {} |", moment.at, escaped(&moment.what), escaped(&moment.source));
+            let place = placed(&moment.source, &moment.line_sha256);
+            let _ = writeln!(text, "| {} | {} | {place} |", moment.at, escaped(&moment.what));
         }
     }
     if timeline.episodes.is_empty() {
@@ -170,7 +176,7 @@ fn timeline(report: &Report, text: &mut String) {
             episode.requests,
             exact(episode.cost_usd),
             episode.confidence * 100.0,
-            escaped(&episode.source)
+            placed(&episode.source, &episode.line_sha256)
         );
     }
     let more = timeline.episodes.len().saturating_sub(ROWS_MAX) + timeline.unlisted;

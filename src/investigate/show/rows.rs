@@ -68,6 +68,7 @@ pub fn timesketch_moments(report: &Report) -> Vec<String> {
                 "tag": [moment.kind],
                 "data_type": "keyhound:moment",
                 "source": moment.source,
+                "line_sha256": moment.line_sha256,
             })
             .to_string()
         })

@@ -1,6 +1,7 @@
 //! A git repository with all its history, read from its files: no other program is started, nothing is written, no hook,
 //! filter, pager or credential helper is asked, and of configuration only what lies in the repository is read.
 
+mod alternates;
 mod history;
 mod objects;
 mod places;
@@ -12,12 +13,14 @@ use super::judge::Confidence;
 use super::matcher::Matcher;
 use super::remote::Remote;
 use crate::key::KeyId;
+use alternates::Alternates;
 use gix::ObjectId;
 use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 use history::History;
 use objects::{Objects, Sighting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use thiserror::Error;
 
 /// Memory for objects that deltas are made from, while trees and commits are read.
 const CACHE_BYTES: usize = 128 << 20;
@@ -52,22 +55,47 @@ pub struct Summary {
 pub struct Repository {
     repo: gix::Repository,
     name: String,
+    /// Where its objects lie.
+    objects: Alternates,
+}
+
+/// A repository that cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// What it borrows from cannot be followed.
+    #[error("{0}; correct that file, or take the line out")]
+    Alternates(String),
+    /// Something else.
+    #[error(transparent)]
+    Git(Box<gix::Error>),
 }
 
 impl Repository {
     /// Opens the repository in a folder, or the bare one that a folder is; nothing if it is none.
-    pub fn open(path: &Path) -> Option<gix::Result<Self>> {
+    pub fn open(path: &Path) -> Option<Result<Self, OpenError>> {
         let is_one =
             path.join(".git").exists() || (path.join("HEAD").is_file() && path.join("objects").is_dir());
         is_one.then(|| {
-            let repo = gix::open_opts(path, gix::open::Options::isolated())?;
-            Ok(Self { repo, name: path.display().to_string() })
+            let objects = alternates::objects_of(path).map(|folder| Alternates::of(&folder));
+            let objects = objects.unwrap_or_default();
+            if let Some(why) = objects.refused {
+                return Err(OpenError::Alternates(why));
+            }
+            let repo = gix::open_opts(path, gix::open::Options::isolated());
+            let repo = repo.map_err(|error| OpenError::Git(Box::new(error)))?;
+            let name = alternates::plain(path).display().to_string();
+            Ok(Self { repo, name, objects })
         })
     }
 
     /// Where its own files lie.
-    pub fn folder(&self) -> &Path {
-        self.repo.common_dir()
+    pub fn folder(&self) -> PathBuf {
+        alternates::plain(self.repo.common_dir())
+    }
+
+    /// What no other way to it is called: a submodule has two.
+    pub fn identity(&self) -> PathBuf {
+        alternates::real(self.repo.git_dir())
     }
 
     /// The repositories of its submodules.
@@ -101,8 +129,11 @@ impl Repository {
         self.repo.objects.ignore_replacements = true;
         let name = self.name.clone();
         let shallow = self.limits(troubles);
-        let scanned = Objects::list(&self.object_folders(troubles), self.repo.object_hash())
-            .search(matcher, options.threads);
+        for trouble in &self.objects.troubles {
+            troubles.add(format!("{name}: {trouble}"));
+        }
+        let scanned =
+            Objects::list(&self.objects.folders, self.repo.object_hash()).search(matcher, options.threads);
         for trouble in &scanned.troubles {
             troubles.add(format!("{name}: {trouble}"));
         }
@@ -154,18 +185,6 @@ impl Repository {
             troubles.add(format!("{name}: the clone is partial: files that were never fetched are not here"));
         }
         shallow
-    }
-
-    /// Where objects lie: its own, and those that it borrows.
-    fn object_folders(&self, troubles: &mut Troubles) -> Vec<PathBuf> {
-        let own = self.repo.objects.store_ref().path().to_path_buf();
-        let here = std::env::current_dir().unwrap_or_default();
-        let mut folders = vec![own.clone()];
-        match gix::odb::alternate::resolve(own, &here) {
-            Ok(more) => folders.extend(more),
-            Err(error) => troubles.add(format!("{}: alternates cannot be read: {error}", self.name)),
-        }
-        folders
     }
 }
 
