@@ -8,6 +8,8 @@ pub mod decode;
 pub mod frame;
 pub mod inventory;
 pub mod json;
+pub mod leaks;
+pub mod pack;
 pub mod protobuf;
 pub mod secrets;
 pub mod time;

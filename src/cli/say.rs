@@ -272,7 +272,10 @@ fn way(key: &Key, whither: &Whither) -> Result<Option<Bearer>, Failure> {
         Ok(Some(Box::new(move |line| topics.say(&way, line))))
     }
     #[cfg(not(feature = "kafka"))]
-    Err(without_kafka(config))
+    {
+        let _ = key;
+        Err(without_kafka(config))
+    }
 }
 
 #[cfg(not(feature = "kafka"))]
