@@ -170,7 +170,7 @@ pub(super) fn verdict(statement: Statement, args: &VerdictArgs) -> Result<ExitCo
         let error = anyhow!("--reason is missing: whoever reads this later wants to know why it was none");
         return Err(Failure::new(exit::USAGE, error));
     }
-    let (told, way) = incident(args)?;
+    let (told, bearer) = incident(args)?;
     let line = Line {
         statement: statement.label(),
         api_key_prefix: Some(&told.api_key_prefix),
@@ -179,7 +179,7 @@ pub(super) fn verdict(statement: Statement, args: &VerdictArgs) -> Result<ExitCo
         reason: args.reason.as_deref(),
         ..Line::default()
     };
-    say(line, None, &args.common, way)
+    say(line, None, &args.common, bearer)
 }
 
 pub(super) fn annotate(args: &AnnotateArgs) -> Result<ExitCode, Failure> {
@@ -189,8 +189,8 @@ pub(super) fn annotate(args: &AnnotateArgs) -> Result<ExitCode, Failure> {
         user_agent: args.user_agent.as_deref(),
         ..Line::of(Statement::Annotate, &args.key, args.reason.as_deref())
     };
-    let way = way(&args.key, &args.common.whither)?;
-    say(line, Some(args.span), &args.common, way)
+    let bearer = bearer(&args.key, &args.common.whither)?;
+    say(line, Some(args.span), &args.common, bearer)
 }
 
 pub(super) fn suppress(args: &SuppressArgs) -> Result<ExitCode, Failure> {
@@ -202,13 +202,13 @@ pub(super) fn suppress(args: &SuppressArgs) -> Result<ExitCode, Failure> {
     }
     let line =
         Line { what: Some(&args.what), ..Line::of(Statement::Suppress, &args.key, args.reason.as_deref()) };
-    let way = way(&args.key, &args.common.whither)?;
-    say(line, Some(args.span), &args.common, way)
+    let bearer = bearer(&args.key, &args.common.whither)?;
+    say(line, Some(args.span), &args.common, bearer)
 }
 
 pub(super) fn revoke(args: &RevokeArgs) -> Result<ExitCode, Failure> {
-    let way = way(&args.key, &args.common.whither)?;
-    say(Line::of(Statement::Revoke, &args.key, args.reason.as_deref()), None, &args.common, way)
+    let bearer = bearer(&args.key, &args.common.whither)?;
+    say(Line::of(Statement::Revoke, &args.key, args.reason.as_deref()), None, &args.common, bearer)
 }
 
 /// Writes a statement that holds for `span` nanoseconds.
@@ -216,7 +216,7 @@ fn say(
     mut line: Line<'_>,
     span: Option<i64>,
     common: &Common,
-    way: Option<Bearer>,
+    bearer: Option<Bearer>,
 ) -> Result<ExitCode, Failure> {
     let internal = |error: serde_json::Error| Failure::new(exit::INTERNAL, error);
     let at = common.at.unwrap_or_else(|| Stamp::utc(now()));
@@ -226,7 +226,7 @@ fn say(
     let content = serde_json::to_vec(&line).map_err(internal)?;
     line.id = Some(format!("statement-{}", &blake3::hash(&content).to_hex()[..16]));
     let mut text = serde_json::to_string(&line).map_err(internal)?;
-    if let Some(bearer) = way {
+    if let Some(bearer) = bearer {
         bearer(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -263,7 +263,7 @@ fn incident(args: &VerdictArgs) -> Result<(Facts, Option<Bearer>), Failure> {
 }
 
 /// Who brings what is said of a key to its topic, if it goes to one.
-fn way(key: &Key, whither: &Whither) -> Result<Option<Bearer>, Failure> {
+fn bearer(key: &Key, whither: &Whither) -> Result<Option<Bearer>, Failure> {
     let Some(config) = &whither.kafka else { return Ok(None) };
     #[cfg(feature = "kafka")]
     {

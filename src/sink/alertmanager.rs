@@ -208,10 +208,8 @@ impl Carrier for Alertmanager {
         Box::pin(self.attempt(batch, now))
     }
 
-    fn recall(&mut self, text: &[u8]) {
-        // The first line is its name.
-        let start = memchr::memchr(b'\n', text).map_or(0, |at| at + 1);
-        if let Ok(Told { id, over, alert }) = serde_json::from_slice(&text[start..]) {
+    fn recall(&mut self, bytes: &[u8]) {
+        if let Ok(Told { id, over, alert }) = serde_json::from_slice(bytes) {
             self.change(BTreeMap::from([(id, (!over).then_some(alert))]));
         }
     }

@@ -41,9 +41,9 @@ pub trait Carrier: Send {
     /// Tries once; `now` is the time of the attempt.
     fn carry<'a>(&'a mut self, batch: &'a Batch, now: Timestamp) -> Carrying<'a>;
 
-    /// Takes note of what an earlier run has delivered, as an outbox has it and in order: with no file to keep it in, this is
+    /// Takes note of the bytes of a parcel that an earlier run has delivered; in order. With no file to keep it in, this is
     /// how whoever has to know what is open at the receiver does.
-    fn recall(&mut self, _text: &[u8]) {}
+    fn recall(&mut self, _bytes: &[u8]) {}
 
     /// Tells again what the receiver would forget otherwise, where it is time to and it is one that forgets.
     fn remind(&mut self, _now: Timestamp) -> Option<Carrying<'_>> {

@@ -112,10 +112,8 @@ impl Carrier for Pager {
         Box::pin(async move { self.attempt(batch, now).await.unwrap_or_else(|answer| answer) })
     }
 
-    fn recall(&mut self, text: &[u8]) {
-        // The first line is its name.
-        let start = memchr::memchr(b'\n', text).map_or(0, |at| at + 1);
-        if let Ok(told) = serde_json::from_slice::<Told>(&text[start..]) {
+    fn recall(&mut self, bytes: &[u8]) {
+        if let Ok(told) = serde_json::from_slice::<Told>(bytes) {
             let members = self.thefts.with(&told);
             self.thefts.set(told.group, members);
         }

@@ -14,7 +14,7 @@ use crate::config::{KafkaPlan, SinkPlan};
 use crate::encode::Visible;
 use crate::engine::clock::Arrival;
 use crate::engine::failed::RunError;
-use crate::engine::outbox::Traffic;
+use crate::engine::outbox::{self, Traffic};
 use crate::fault::step;
 use crate::source::kafka::{End, Event, Fetched, GroupConsumer, KafkaSource, Place, Seek, Steer, Topics};
 use rdkafka::Offset;
@@ -215,7 +215,11 @@ impl Courier {
         let mut carrier = round::carrier(plan)?;
         if plan.kind.lasts {
             // What is open there has to be known to whoever delivers now.
-            let recall = |value: &[u8]| note::read(plan, value).map_or((), |text| carrier.recall(text));
+            let recall = |value: &[u8]| {
+                if let Ok(text) = note::read(plan, value) {
+                    carrier.recall(&text[outbox::payload_at(text)..]);
+                }
+            };
             self.log.before(place, start, recall).map_err(restored)?;
         }
         let round = Round::begin(plan, carrier, traffic, start, &self.runtime);

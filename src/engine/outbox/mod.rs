@@ -59,7 +59,7 @@ impl Entry {
     }
 
     fn start(&self) -> usize {
-        memchr::memchr(b'\n', &self.text).map_or(0, |at| at + 1)
+        payload_at(&self.text)
     }
 
     fn bytes(&self) -> usize {
@@ -75,6 +75,11 @@ pub fn text(plan: &SinkPlan, event: &Event) -> Option<Vec<u8>> {
     let mut text = format!("{}\n", event.name()).into_bytes();
     (plan.kind.write)(plan, event, &mut text);
     Some(text)
+}
+
+/// Where in a text that begins which is carried: behind its name, which has a line.
+pub fn payload_at(text: &[u8]) -> usize {
+    memchr::memchr(b'\n', text).map_or(0, |at| at + 1)
 }
 
 /// What a text costs in memory and on disk.
