@@ -101,8 +101,29 @@ impl Found {
     }
 }
 
-/// Everything that is committed in a topic.
+/// Everything that is committed in a topic. It was seen once that a reader was not told anything for a minute; then another
+/// one asks, and that is printed.
 pub fn read_all(address: &str, topic: &str) -> Vec<Found> {
+    let turn = |turn: u32| {
+        let found = read_once(address, topic);
+        if found.is_none() {
+            println!("{topic} was not read in turn {turn}: {:?}", ends(address, topic));
+        }
+        found
+    };
+    (1..=4).find_map(turn).unwrap_or_else(|| panic!("{topic} cannot be read"))
+}
+
+/// Where its partitions begin and end.
+fn ends(address: &str, topic: &str) -> Vec<Result<(i64, i64), KafkaError>> {
+    let consumer: BaseConsumer = client(address).create().unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+    let partitions = metadata.topics()[0].partitions().iter();
+    partitions.map(|one| consumer.fetch_watermarks(topic, one.id(), PATIENCE)).collect()
+}
+
+/// The same, unless brokers say nothing for a quarter of a minute.
+fn read_once(address: &str, topic: &str) -> Option<Vec<Found>> {
     let mut config = client(address);
     config
         .set("group.id", "reader")
@@ -110,16 +131,17 @@ pub fn read_all(address: &str, topic: &str) -> Vec<Found> {
         .set("isolation.level", "read_committed");
     let consumer: BaseConsumer = config.create().unwrap();
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
-    let partitions = metadata.topics()[0].partitions().len();
+    let partitions = i32::try_from(metadata.topics()[0].partitions().len()).unwrap();
     let mut list = TopicPartitionList::new();
-    for partition in 0..i32::try_from(partitions).unwrap() {
+    for partition in 0..partitions {
         list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&list).unwrap();
-    let (mut found, mut open) = (Vec::new(), partitions);
-    while open > 0 {
-        match consumer.poll(PATIENCE) {
-            Some(Ok(message)) => {
+    // One may come to its end more than once, while somebody writes.
+    let (mut found, mut open) = (Vec::new(), (0..partitions).collect::<Vec<_>>());
+    while !open.is_empty() {
+        match consumer.poll(PATIENCE / 4)? {
+            Ok(message) => {
                 let headers = message.headers().map(|headers| {
                     let one = |header: rdkafka::message::Header<'_, &[u8]>| {
                         let value = header.value.unwrap_or_default();
@@ -134,12 +156,11 @@ pub fn read_all(address: &str, topic: &str) -> Vec<Found> {
                     headers: headers.unwrap_or_default(),
                 });
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-            Some(Err(error)) => panic!("{error}"),
-            None => panic!("{topic} cannot be read"),
+            Err(KafkaError::PartitionEOF(ended)) => open.retain(|partition| *partition != ended),
+            Err(error) => panic!("{error}"),
         }
     }
-    found
+    Some(found)
 }
 
 /// Records of the group that nobody has committed yet.

@@ -1,6 +1,6 @@
 //! A topic of one partition in which partitions tell everybody something about themselves: of each the latest word counts.
 
-use super::client::{Clients, Listener};
+use super::client::{self, Clients, Listener, POLL, SILENCE};
 use super::stages::Origin;
 use crate::save::{Reader, Unreadable, Writer};
 use crate::sink::kafka::Outgoing;
@@ -16,9 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 /// The form of what is written; another one is not read.
 pub(super) const FORM: u32 = 4;
-/// How long to wait for a message; nothing for so many times is told.
-const AGAIN: Duration = Duration::from_millis(100);
-const SLOW: u32 = 50;
 /// Messages that are heard at once.
 const HEARD_MAX: usize = 64;
 
@@ -80,21 +77,24 @@ impl Bulletin {
         stop: &CancellationToken,
         mut hear: impl FnMut(Origin, T),
     ) {
-        let mut quiet = 0_u32;
+        let mut quiet = 0;
         while !stop.is_cancelled() {
-            match self.reader.poll(AGAIN) {
+            match self.reader.poll(POLL) {
                 Some(Err(KafkaError::PartitionEOF(_))) => return,
                 Some(Ok(message)) => {
+                    quiet = 0;
                     let value = message.payload().unwrap_or_default().to_vec();
                     self.take(&value, &mut hear);
                 }
                 Some(Err(error)) => tracing::debug!("kafka: {error}"),
-                None => {
-                    quiet += 1;
-                    if quiet.is_multiple_of(SLOW) {
-                        tracing::warn!("{}: brokers do not say what stands in it; still waiting", self.topic);
-                    }
+                None => quiet += 1,
+            }
+            if quiet >= SILENCE {
+                tracing::warn!("{}: brokers do not say what stands in it; asking again", self.topic);
+                if let Err(error) = client::ask_again(&self.reader) {
+                    tracing::debug!("kafka: {error}");
                 }
+                quiet = 0;
             }
         }
     }

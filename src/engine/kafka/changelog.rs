@@ -1,7 +1,7 @@
 //! The state of partitions as it stands in compacted topics, and where reading goes on.
 
 use super::cell::Cell;
-use super::client::{CALL, Clients, Listener};
+use super::client::{self, CALL, Clients, Listener, POLL, SILENCE};
 use crate::config::{KafkaPlan, Start};
 use crate::encode::Visible;
 use crate::fault::step;
@@ -9,10 +9,11 @@ use crate::shard::Piece;
 use crate::source::kafka::{Place, Topics};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -133,27 +134,53 @@ impl Changelog {
         list: &TopicPartitionList,
         all: &mut BTreeMap<Place, Pieces>,
     ) -> Result<(), RestoreError> {
-        let mut open: Vec<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
         // What stands behind the last piece that makes others valid is of a commit that was never completed.
         let mut pending: BTreeMap<i32, Vec<Piece>> = BTreeMap::new();
-        if !open.is_empty() {
-            self.reader.assign(list)?;
+        self.read_to_end(list, |message| {
+            let partition = message.partition();
+            let name = message.key().unwrap_or_default().to_vec();
+            let is_last = Cell::is_last(&name);
+            let pending = pending.entry(partition).or_default();
+            pending.push((name, message.payload().map(<[u8]>::to_vec)));
+            if is_last && let Some(pieces) = all.get_mut(&Place { topic, partition }) {
+                settle_pieces(pieces, pending);
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Reads partitions from where a list says on, to their ends or until whoever hears it has enough.
+    fn read_to_end(
+        &self,
+        list: &TopicPartitionList,
+        mut hear: impl FnMut(&BorrowedMessage) -> ControlFlow<()>,
+    ) -> Result<(), RestoreError> {
+        let mut open: Vec<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
+        if open.is_empty() {
+            return Ok(());
         }
+        self.reader.assign(list)?;
+        let mut quiet = 0;
         while !open.is_empty() {
-            match self.reader.poll(Duration::from_millis(100)) {
+            match self.reader.poll(POLL) {
                 Some(Ok(message)) => {
-                    let partition = message.partition();
-                    let name = message.key().unwrap_or_default().to_vec();
-                    let is_last = Cell::is_last(&name);
-                    let pending = pending.entry(partition).or_default();
-                    pending.push((name, message.payload().map(<[u8]>::to_vec)));
-                    if is_last && let Some(pieces) = all.get_mut(&Place { topic, partition }) {
-                        settle_pieces(pieces, pending);
+                    if hear(&message).is_break() {
+                        break;
                     }
+                    quiet = 0;
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|other| *other != partition),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    open.retain(|other| *other != partition);
+                    quiet = 0;
+                }
                 Some(Err(error)) => tracing::debug!("kafka: {error}"),
-                None => {}
+                None => quiet += 1,
+            }
+            if quiet >= SILENCE {
+                let topic = list.elements().first().map(|one| one.topic().to_owned()).unwrap_or_default();
+                tracing::warn!("{topic}{open:?}: brokers do not say what stands in it; asking again");
+                client::ask_again(&self.reader)?;
+                quiet = 0;
             }
             if self.stop.is_cancelled() {
                 return Err(RestoreError::Stopped);
@@ -208,21 +235,13 @@ impl Changelog {
         if low >= end {
             return Ok(());
         }
-        self.reader.assign(&self.topics.list([(place, Offset::Offset(low))]))?;
-        loop {
-            match self.reader.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) if message.offset() >= end => break,
-                Some(Ok(message)) => hear(message.payload().unwrap_or_default()),
-                Some(Err(KafkaError::PartitionEOF(_))) => break,
-                Some(Err(error)) => tracing::debug!("kafka: {error}"),
-                None => {}
+        self.read_to_end(&self.topics.list([(place, Offset::Offset(low))]), |message| {
+            if message.offset() >= end {
+                return ControlFlow::Break(());
             }
-            if self.stop.is_cancelled() {
-                return Err(RestoreError::Stopped);
-            }
-        }
-        self.reader.unassign()?;
-        Ok(())
+            hear(message.payload().unwrap_or_default());
+            ControlFlow::Continue(())
+        })
     }
 
     /// Where the group stands as brokers know it.

@@ -8,9 +8,10 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
+use rdkafka::{Offset, TopicPartitionList};
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,10 @@ use std::time::Duration;
 
 /// How long a call to a broker may take before it counts as failed.
 pub const CALL: Duration = Duration::from_secs(10);
+/// How long to wait for a message; where nothing comes so many times in a row, brokers are asked anew.
+pub const POLL: Duration = Duration::from_millis(100);
+/// See [`POLL`].
+pub const SILENCE: u32 = 50;
 /// While no broker answers, that is said after so many seconds of silence about it.
 const AWAY_S: i64 = 5;
 /// How long a token is taken for valid at most; the file is read again well before.
@@ -240,6 +245,23 @@ impl ProducerContext<NoCustomPartitioner> for Listener {
             tracing::debug!("kafka: not delivered: {error}");
         }
     }
+}
+
+/// Asks brokers anew for what is being read, from where reading stands. A reader of the tests once heard nothing for a
+/// minute, from a broker that was there; nobody should have to end a worker because of that.
+pub fn ask_again(reader: &BaseConsumer<Listener>) -> KafkaResult<()> {
+    let stands = reader.position()?;
+    let mut list = TopicPartitionList::new();
+    for one in stands.elements() {
+        let from = match one.offset() {
+            // Nothing of it has been heard.
+            Offset::Invalid => Offset::Beginning,
+            offset => offset,
+        };
+        list.add_partition_offset(one.topic(), one.partition(), from)?;
+    }
+    reader.unassign()?;
+    reader.assign(&list)
 }
 
 #[cfg(test)]

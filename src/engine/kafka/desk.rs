@@ -10,6 +10,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::VecDeque;
@@ -78,8 +79,9 @@ impl Desk {
             list.add_partition_offset(&self.alerts, partition.id(), Offset::Beginning).map_err(failed)?;
         }
         reader.assign(&list).map_err(failed)?;
-        let (mut heard, mut open) = (VecDeque::new(), partitions.len());
-        while open > 0 {
+        let mut open: Vec<i32> = partitions.iter().map(MetadataPartition::id).collect();
+        let mut heard = VecDeque::new();
+        while !open.is_empty() {
             match reader.poll(CALL) {
                 Some(Ok(message)) => {
                     let line = message.payload().unwrap_or_default();
@@ -90,7 +92,8 @@ impl Desk {
                         }
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                // One may come to its end more than once, while somebody writes.
+                Some(Err(KafkaError::PartitionEOF(ended))) => open.retain(|one| *one != ended),
                 Some(Err(error)) => return Err(failed(error)),
                 None => {
                     let silence = RDKafkaErrorCode::OperationTimedOut;
