@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use keyhound::cli::Cli;
+use keyhound::config::{Config, all_sinks};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -186,6 +187,30 @@ fn every_command_of_the_manual_can_be_typed() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= 80, "{count} commands");
+}
+
+/// What the page of sinks and that of sources show is taken, and every type of sink has a place of its own there.
+#[test]
+fn every_source_and_sink_of_the_manual_is_one() {
+    for page in ["docs/sinks.md", "docs/sources.md"] {
+        let text = fs::read_to_string(page).unwrap();
+        let blocks: Vec<&str> =
+            text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        assert!(blocks.len() >= 2, "{page}");
+        for block in blocks {
+            let config = Config::parse(page, block).and_then(|config| all_sinks(&config).map(|_| config));
+            assert!(config.is_ok(), "{page}: {}\n{block}", config.err().unwrap());
+        }
+    }
+    let text = fs::read_to_string("docs/sinks.md").unwrap();
+    let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("### ")).collect();
+    for kind in keyhound::sink::kind::ALL {
+        let name = format!("`{}`", kind.name);
+        assert!(
+            headings.iter().any(|heading| heading.contains(&name)),
+            "{name} has no place in docs/sinks.md"
+        );
+    }
 }
 
 #[test]
