@@ -7,11 +7,10 @@ use crate::net::address::is_encrypted;
 use crate::net::trust::Trust;
 use crate::normalise::{Bought, Prices};
 use crate::probe::dialect::{self, Dialect, Question};
-use crate::probe::{ANY, Expect, target};
+use crate::probe::{ANY, Expect, Schema, target};
 use crate::record::{Count, Tokens};
 use crate::time::Timestamp;
 use hyper::Uri;
-use jsonschema::Validator;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -343,7 +342,7 @@ impl Check<'_> {
             .map_err(|error| self.remote.refuse(setting, format!("is no regular expression: {error}")))
     }
 
-    fn schema(&self) -> Result<Option<Validator>, ConfigError> {
+    fn schema(&self) -> Result<Option<Schema>, ConfigError> {
         let (table, file) = (&self.config.expect.json_schema, &self.config.expect.json_schema_file);
         let (setting, schema) = match (table.is_empty(), file.as_os_str().is_empty()) {
             (true, true) => return Ok(None),
@@ -359,10 +358,9 @@ impl Check<'_> {
                 ("expect.json_schema_file", serde_json::from_str(&text))
             }
         };
-        let refused =
-            |what: &dyn fmt::Display| self.remote.refuse(setting, format!("is no JSON Schema: {what}"));
-        let schema = schema.map_err(|error| refused(&error))?;
-        jsonschema::validator_for(&schema).map(Some).map_err(|error| refused(&error))
+        let schema = schema.map_err(|error| format!("is no JSON Schema: {error}"));
+        let schema = schema.and_then(|schema| Schema::new(&schema));
+        schema.map(Some).map_err(|error| self.remote.refuse(setting, error))
     }
 }
 
@@ -382,6 +380,13 @@ pub(super) fn all_probes(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Builds without JSON Schema take none.
+    const NO_SCHEMA: &str = if cfg!(feature = "schema") {
+        "`probes.p.expect.json_schema`: is no JSON Schema"
+    } else {
+        "`probes.p.expect.json_schema`: cannot be held to: this keyhound was built without the feature `schema`"
+    };
 
     fn planned(text: &str) -> Result<ProbePlan, String> {
         let config: ProbeConfig = toml::from_str(text).unwrap();
@@ -424,14 +429,8 @@ mod tests {
                 format!("{sound}[expect]\ninput_tokens_min = 3\ninput_tokens_max = 2"),
                 "is 2, and the least is 3",
             ),
-            (
-                format!("{sound}[expect.json_schema]\ntype = \"objekt\""),
-                "`probes.p.expect.json_schema`: is no JSON Schema",
-            ),
-            (
-                format!("{sound}[expect.json_schema]\n\"$ref\" = \"https://example.com/schema\""),
-                "`probes.p.expect.json_schema`: is no JSON Schema",
-            ),
+            (format!("{sound}[expect.json_schema]\ntype = \"objekt\""), NO_SCHEMA),
+            (format!("{sound}[expect.json_schema]\n\"$ref\" = \"https://example.com/schema\""), NO_SCHEMA),
             (format!("{sound}[expect]\njson_schema_file = \"{key}\""), "is no JSON Schema"),
         ] {
             let error = planned(&text).map(|_| ()).unwrap_err();

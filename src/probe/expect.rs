@@ -2,8 +2,8 @@
 
 use super::ask::Reply;
 use super::book::Percentile;
+use super::schema::Schema;
 use crate::normalise::Prices;
-use jsonschema::Validator;
 use regex::Regex;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Expect {
     /// A pattern that fits somewhere.
     pub matches: Option<Regex>,
     /// The text is JSON that fits a schema.
-    pub schema: Option<Validator>,
+    pub schema: Option<Schema>,
     /// The model that answers, by any of its names.
     pub model: Option<String>,
     /// A pattern that fits the name of the model that answers.
@@ -106,10 +106,9 @@ impl Expect {
         match serde_json::from_str(text) {
             Err(error) => fail("json_schema", format!("{} is no JSON: {error}", shown())),
             Ok(value) => {
-                let wrong = schema.iter_errors(&value).take(WRONG_MAX);
-                let wrong: Vec<String> = wrong
-                    .map(|error| format!("at `{}`: {}", error.instance_path(), show(&error.to_string())))
-                    .collect();
+                let wrong = schema.wrong(&value, WRONG_MAX);
+                let wrong: Vec<String> =
+                    wrong.iter().map(|(at, why)| format!("at `{at}`: {}", show(why))).collect();
                 if !wrong.is_empty() {
                     fail("json_schema", format!("{} does not fit: {}", shown(), wrong.join("; ")));
                 }

@@ -17,6 +17,7 @@ mod expect;
 mod fault;
 mod health;
 mod line;
+mod schema;
 mod sse;
 
 pub use ask::{Reply, target};
@@ -26,6 +27,7 @@ pub use expect::{ANY, Expect, Failure};
 pub use fault::{Fault, Outcome};
 pub use health::{Health, ProbeHealth};
 pub use line::Line;
+pub use schema::Schema;
 pub use sse::Events;
 
 use crate::config::ProbePlan;

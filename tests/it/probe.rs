@@ -111,6 +111,7 @@ fn what_is_not_as_expected_is_told_and_ends_with_1() {
     for (expect, told) in [
         ("equals = \"ping\"", "equals: `pong`; `ping` is expected"),
         ("matches = \"^p[ui]ng$\"", "matches: `pong`, which `^p[ui]ng$` does not fit"),
+        #[cfg(feature = "schema")]
         ("json_schema = { type = \"object\" }", "json_schema: `pong` is no JSON"),
         ("model = \"gpt-4o\"", "model: `gpt-4o-mini-2024-07-18` answered; `gpt-4o` is expected"),
         (
@@ -140,6 +141,7 @@ fn saying(text: &str, ended: &str, usage: &Value) -> Said {
     Said::Ok(answer.to_string())
 }
 
+#[cfg(feature = "schema")]
 #[test]
 fn answers_are_held_to_a_json_schema() {
     let schema = "[probes.p.expect]\njson_schema_file = \"schema.json\"";
