@@ -20,6 +20,7 @@ const CUT: u8 = 2;
 const HEAD: usize = 10;
 
 impl From<IpAddr> for Address {
+    #[inline]
     fn from(address: IpAddr) -> Self {
         let bytes = match address {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
@@ -53,6 +54,7 @@ impl Address {
     }
 
     /// The IP address, if it is one: IPv4 as IPv4. `100::/8` and `200::/8`, which are texts here, are none.
+    #[inline]
     pub fn ip(self) -> Option<IpAddr> {
         match self.0[0] {
             WHOLE | CUT => None,

@@ -2,6 +2,7 @@
 
 /// Bytes that the allocator takes for a piece of `bytes` bytes: a header of eight, sixteen at a time, and no piece
 /// under 32 (glibc and its like).
+#[inline]
 pub const fn allocated(bytes: usize) -> usize {
     match bytes {
         0 => 0,
@@ -11,6 +12,7 @@ pub const fn allocated(bytes: usize) -> usize {
 }
 
 /// Bytes that a vector of `capacity` elements takes.
+#[inline]
 pub const fn vector<T>(capacity: usize) -> usize {
     allocated(capacity * size_of::<T>())
 }

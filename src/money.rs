@@ -66,6 +66,7 @@ fn signed(text: &[u8], read: impl Fn(&[u8]) -> Result<NanoUsd, NumberError>) -> 
 impl Add for NanoUsd {
     type Output = Self;
 
+    #[inline]
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
@@ -74,12 +75,14 @@ impl Add for NanoUsd {
 impl Sub for NanoUsd {
     type Output = Self;
 
+    #[inline]
     fn sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 }
 
 impl AddAssign for NanoUsd {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }

@@ -47,7 +47,7 @@ pub(super) fn claims(shape: &Shape<'_>) -> bool {
 #[inline(always)]
 pub(super) fn take_text<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<usize> {
     let length = plain_length(text)?;
-    take_plain(draft, field, text.get(..length)?).map(|()| length)
+    take_unescaped(draft, field, text.get(..length)?).map(|()| length)
 }
 
 /// Reads the cell of a table, which may be a text or a number.
@@ -59,7 +59,17 @@ pub(super) fn take_cell<'a>(draft: &mut Draft<'a>, field: Field, cell: &'a [u8])
 
 #[inline(always)]
 fn take_plain<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<()> {
-    let value = Str::plain(text);
+    take(draft, field, text, Str::plain(text))
+}
+
+/// Reads a text that stands between quotes and has no escapes.
+#[inline(always)]
+pub(super) fn take_unescaped<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8]) -> Option<()> {
+    take(draft, field, text, Str::unescaped(text))
+}
+
+#[inline(always)]
+fn take<'a>(draft: &mut Draft<'a>, field: Field, text: &'a [u8], value: Str<'a>) -> Option<()> {
     match field {
         Field::Time => draft.time = Some(parse_time(text).ok()?),
         Field::Key => draft.key = value,

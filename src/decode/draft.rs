@@ -66,6 +66,7 @@ pub struct Draft<'a> {
 }
 
 impl Default for Draft<'_> {
+    #[inline]
     fn default() -> Self {
         Self {
             time: None,

@@ -3,18 +3,51 @@
 use super::canonical::{take_number, take_text};
 use super::draft::Draft;
 use super::field::{Field, field};
+use super::flat::Flat;
 use super::tree::{Steps, Tree};
 use crate::json::{Reader, Value};
 
 /// The layouts of the records seen before: of each value the field it belongs to, `None` for one that is not read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layouts(Tree<Option<Field>>);
+pub(super) struct Layouts {
+    tree: Tree<Option<Field>>,
+    /// The layout of most records, if they have one.
+    usual: Option<Flat>,
+    /// Falls with every record that is laid out otherwise, and rises a little with every one that is not.
+    trust: i32,
+    /// So many records that the tree reads until another layout is taken for the usual one.
+    pause: u32,
+    last_pause: u32,
+}
+
+/// How far trust in a layout may rise.
+const TRUST_MAX: i32 = 64;
+/// What one record of another layout takes of it.
+const TRUST_LOST: i32 = 8;
+/// The longest pause of a log in which no layout is usual.
+const PAUSE_MAX: u32 = 1 << 14;
 
 impl Layouts {
     /// Reads the record at the start of a text, if it is laid out like one before; its length. It stands on one line.
     #[inline]
-    pub(super) fn read<'a>(&self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
-        self.0.measure(text, |field, value| match (field, value) {
+    pub(super) fn read<'a>(&mut self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
+        if let Some(usual) = &self.usual {
+            if let Some(length) = usual.read(text, draft) {
+                if self.trust < TRUST_MAX {
+                    self.trust += 1;
+                } else {
+                    self.last_pause = 0;
+                }
+                return Some(length);
+            }
+            *draft = Draft::default();
+        }
+        self.read_by_tree(text, draft)
+    }
+
+    #[inline(never)]
+    fn read_by_tree<'a>(&mut self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
+        let length = self.tree.measure(text, |field, value| match (field, value) {
             (None, _) => {
                 let mut reader = Reader::new(value);
                 reader.skip_on_line().map(|()| reader.position())
@@ -24,7 +57,31 @@ impl Layouts {
             (Some(field), _) => {
                 take_number(draft, *field, value).or_else(|| value.starts_with(b"null").then_some(4))
             }
-        })
+        })?;
+        self.trust = (self.trust - TRUST_LOST).max(-1);
+        if self.trust < 0 {
+            self.usual = None;
+            self.choose(text.get(..length)?);
+        }
+        Some(length)
+    }
+
+    /// Takes the layout of a record for the usual one, if it is time: where layouts take turns, none is.
+    #[cold]
+    fn choose(&mut self, text: &[u8]) {
+        if self.pause > 0 {
+            self.pause -= 1;
+            return;
+        }
+        self.usual = steps(text).and_then(|steps| {
+            let values = steps
+                .values()
+                .map(|(before, field, value)| (before, *field, value.first().copied().unwrap_or_default()));
+            Flat::of(values, steps.rest())
+        });
+        self.trust = TRUST_LOST;
+        self.last_pause = (2 * self.last_pause + 1).min(PAUSE_MAX);
+        self.pause = self.last_pause;
     }
 
     /// Learns the layout of a record that was read in the general way, if it stands on one line: one that was inside of
@@ -32,7 +89,7 @@ impl Layouts {
     #[cold]
     pub(super) fn learn(&mut self, text: &[u8]) {
         if memchr::memchr(b'\n', text).is_none() {
-            self.0.learn(|| steps(text));
+            self.tree.learn(|| steps(text));
         }
     }
 }
@@ -98,7 +155,7 @@ mod tests {
     fn a_layout_is_learned_from_one_record() {
         let mut layouts = Layouts::default();
         read(Some(&mut layouts), USUAL);
-        assert_eq!(layouts.0.len(), 9);
+        assert_eq!(layouts.tree.len(), 9);
         let one_more = USUAL.replace("3f9c", "77e0");
         assert_eq!(layouts.read(one_more.as_bytes(), &mut Draft::default()), Some(one_more.len()));
         for (other, same) in [
@@ -135,7 +192,7 @@ mod tests {
         ] {
             let mut layouts = Layouts::default();
             read(Some(&mut layouts), text);
-            assert_eq!(layouts.0.len(), 0, "{text}");
+            assert_eq!(layouts.tree.len(), 0, "{text}");
         }
     }
 

@@ -25,6 +25,7 @@ mod constant;
 mod context;
 mod csv;
 mod envoy_ai;
+mod flat;
 mod gcp_audit;
 mod helicone;
 mod kong;

@@ -47,7 +47,8 @@ pub(super) struct Steps<'t, S> {
     text: &'t [u8],
     /// Where the last value ended.
     from: usize,
-    values: Vec<(&'t [u8], S)>,
+    /// Where each begins, and where what stands before it does.
+    values: Vec<(usize, usize, S)>,
 }
 
 impl<S> Default for Tree<S> {
@@ -146,9 +147,10 @@ impl<S: PartialEq> Tree<S> {
     }
 
     fn add(&mut self, Steps { text, from, values }: Steps<'_, S>) -> Option<()> {
-        let steps = values.into_iter().map(|(before, step)| (before, Some(step)));
+        let steps = values.into_iter().map(|(from, start, step)| (text.get(from..start), Some(step)));
         let mut last = None;
-        for (before, step) in steps.chain([(text.get(from..)?, None)]) {
+        for (before, step) in steps.chain([(text.get(from..), None)]) {
+            let before = before?;
             let next = self.next(last)?;
             let known = next.iter().copied().find(|at| {
                 self.branches.get(*at).is_some_and(|branch| *branch.before == *before && branch.step == step)
@@ -195,9 +197,22 @@ impl<'t, S> Steps<'t, S> {
         if self.values.len() >= STEPS_MAX {
             return None;
         }
-        self.values.push((self.text.get(self.from..start)?, step));
+        self.text.get(self.from..start)?;
+        self.values.push((self.from, start, step));
         self.from = end;
         Some(())
+    }
+
+    /// What stands before each value, how it is taken, and the text from it on.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'t [u8], &S, &'t [u8])> {
+        self.values.iter().filter_map(|(from, start, step)| {
+            Some((self.text.get(*from..*start)?, step, self.text.get(*start..)?))
+        })
+    }
+
+    /// What stands behind the last value.
+    pub(super) fn rest(&self) -> &'t [u8] {
+        self.text.get(self.from..).unwrap_or_default()
     }
 
     /// The record ends here, before the end of the text.

@@ -3,8 +3,9 @@
 //! The seed's advice: with $50 a typical day, be told at $75, $150 and $500. The first catches slow leaks, the
 //! second active misuse, the third abuse on a large scale. One alert a day, which grows more severe.
 
+use super::leeway::not_above;
 use super::rule::{Settings, bind, defaults, within};
-use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
 use crate::money::NanoUsd;
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,19 @@ impl Rule for BillingThreshold {
         };
         // Only a further threshold is news.
         Some(Finding { severity, extent: 1.0 })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        let first = if !view.key.amounts.is_empty() {
+            view.key.amounts.first().copied()
+        } else if let Some(baseline) = view.baseline {
+            let typical = baseline.typical_cost.usd();
+            let first = self.multiples.first().map(|multiple| NanoUsd::from_usd(typical * multiple));
+            first.filter(|_| typical > 0.0).map(|first| first.max(not_above(self.floor_usd)))
+        } else {
+            self.amounts_usd.first().map(|&usd| NanoUsd::from_usd(usd))
+        };
+        Some(first.map_or(Leeway::ENDLESS, Leeway::of_money))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

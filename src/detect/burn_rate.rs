@@ -6,8 +6,9 @@
 //! stretch must also cost more than the dearest whole day of the baseline: a service that has its busy days and hours stays
 //! below that, whoever burns money does not.
 
+use super::leeway::not_above;
 use super::rule::{Settings, bind, defaults, within};
-use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
 use crate::baseline::Baseline;
 use crate::money::NanoUsd;
 use crate::signal::Signals;
@@ -155,6 +156,18 @@ impl Rule for BurnRate {
             _ => Severity::Medium,
         };
         Some(Finding { severity, extent: view.day.spending.most()[0].usd() })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        // A budget is used up by what other days spent, too.
+        if view.key.budget != NanoUsd::ZERO {
+            return None;
+        }
+        let limits = self.of_usual(view, false).0;
+        // What is below the floor is passed over, whatever the limits are.
+        let most =
+            if limits.iter().all(|limit| *limit >= self.floor_usd) { limits } else { [self.floor_usd; 2] };
+        Some(Leeway::of_spans(most.map(not_above)))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

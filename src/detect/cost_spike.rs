@@ -1,7 +1,9 @@
 //! `cost_spike`: a day that costs a multiple of this key's usual day, and more than pocket money. From the seed.
 
+use super::leeway::not_above;
 use super::rule::{Settings, bind, defaults, within};
-use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
+use crate::baseline::Baseline;
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,11 @@ impl Rule for CostSpike {
         let cost = view.day.spent().usd();
         let limit = (baseline.mean_cost_usd * self.multiplier).max(self.floor_usd);
         (cost > limit).then_some(Finding { severity: Severity::Critical, extent: cost })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        let limit = |baseline: &Baseline| (baseline.mean_cost_usd * self.multiplier).max(self.floor_usd);
+        Some(view.baseline.map_or(Leeway::ENDLESS, |baseline| Leeway::of_money(not_above(limit(baseline)))))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

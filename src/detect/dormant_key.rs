@@ -2,7 +2,7 @@
 //! thieves keep for longest.
 
 use super::rule::{Settings, bind, defaults, some, within};
-use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,11 @@ impl Rule for DormantKey {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {
         let idle = idle_days(view)?;
         (f64::from(idle) >= self.idle_days).then_some(Finding { severity: Severity::Medium, extent: 1.0 })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        // When it was used last is known from the first use on.
+        Some(if view.day.requests > 0 { Leeway::ENDLESS } else { Leeway::of_requests(0.0) })
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

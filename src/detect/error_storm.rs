@@ -2,7 +2,7 @@
 //! more often than the key asks on other days: a loop of retries, an outage, or a thief who uses up the quota.
 
 use super::rule::{Settings, bind, defaults, extent, some, within};
-use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,11 @@ impl Rule for ErrorStorm {
         let (failed, all) = (extent(view.day.failed), extent(view.day.requests));
         let is_storm = failed > self.floor_requests && failed >= self.share_min * all && failed > usual;
         is_storm.then_some(Finding { severity: Severity::Medium, extent: failed })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        let usual = view.baseline.map_or(0.0, |baseline| baseline.mean_requests);
+        Some(Leeway::of_failed(self.floor_requests.max(usual)))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -3,6 +3,7 @@
 //! A detector is one file and one row of [`ALL`]. Help, reference page and metric labels come from the table.
 
 mod alert;
+mod leeway;
 mod raise;
 mod rule;
 
@@ -27,6 +28,7 @@ mod watch_list;
 mod young_key;
 
 pub use alert::{Alert, AlertId, Class, Fact, Severity, Status};
+pub use leeway::Leeway;
 pub use probe_failing::{Failing, Heard};
 pub use raise::{Raised, close, evaluate, restate};
 pub use rule::{Explanation, Finding, KeyProfile, KeyView, Rule};
@@ -165,6 +167,12 @@ impl Ruleset {
         let has_sightings = day.sightings.is_some();
         let asked = self.rules.iter().filter(move |loaded| has_sightings || !loaded.needs_sightings);
         asked.map(Loaded::numbered)
+    }
+
+    /// How far a day may go before one of these can hold, if none does now; `None` where one cannot say.
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        let mut asked = self.asked_of(view.day);
+        asked.try_fold(Leeway::ENDLESS, |leeway, (_, _, rule)| Some(leeway.and(rule.leeway(view)?)))
     }
 
     /// The names of the loaded detectors that can see nothing in records with these signals only.

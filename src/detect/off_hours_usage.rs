@@ -1,7 +1,7 @@
 //! `off_hours_usage`: much of a day's traffic at hours of the day when this key usually sleeps. From the seed.
 
 use super::rule::{Settings, bind, defaults, within};
-use super::{Class, Detector, Explanation, Fact, Finding, KeyView, REVOKE_FIRST, Rule, Severity};
+use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, REVOKE_FIRST, Rule, Severity};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,15 @@ impl Rule for OffHoursUsage {
         let holds = baseline.active_hours != 0 && off > all * self.share_max;
         // That it goes on is no news; the closing alert tells how long it did.
         holds.then_some(Finding { severity: Severity::Medium, extent: 1.0 })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        #[allow(clippy::cast_precision_loss)]
+        let all = view.day.timed() as f64;
+        Some(match view.baseline {
+            Some(baseline) if baseline.active_hours != 0 => Leeway::of_off_hours(all * self.share_max),
+            _ => Leeway::ENDLESS,
+        })
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -1,6 +1,6 @@
 //! The life of an alert: opened at the record that makes it true, revised as it grows, closed with its day.
 
-use super::{Alert, AlertId, Detector, Explanation, Finding, KeyView, Ruleset, Severity, Status};
+use super::{Alert, AlertId, Detector, Explanation, Finding, KeyView, Leeway, Ruleset, Severity, Status};
 use crate::money::NanoUsd;
 use crate::signal::Signals;
 use crate::time::{Stamp, Timestamp};
@@ -52,7 +52,8 @@ impl Raised {
 const GROWTH: f64 = 3.0;
 
 /// Asks every detector about a day after a record at `at`; `raised` is the day's memory of open alerts, `out`
-/// receives alerts that are new, have become more severe, or have grown.
+/// receives alerts that are new, have become more severe, or have grown. Where nothing holds, how far the day may go before
+/// they have to be asked again.
 #[inline]
 pub fn evaluate(
     rules: &Ruleset,
@@ -60,14 +61,17 @@ pub fn evaluate(
     at: Stamp,
     raised: &mut Vec<Raised>,
     out: &mut Vec<Alert>,
-) {
+) -> Option<Leeway> {
+    let mut holds = false;
     for (number, detector, rule) in rules.asked_of(view.day) {
         let Some(finding) = rule.test(view) else { continue };
+        holds = true;
         if let Some(alert) = raise(number, finding, at, raised) {
             let blind = rules.blind(view.signals);
             out.push(Alert { blind, ..describe(detector, view, &rule.explain(view), alert, Status::Open) });
         }
     }
+    if holds { None } else { rules.leeway(view) }
 }
 
 /// Notes a finding; the alert to give, if it is worth one.

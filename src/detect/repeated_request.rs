@@ -5,7 +5,7 @@
 //! sixteen bins, which takes 64 bytes and does not depend on the order of arrival.
 
 use super::rule::{Settings, bind, defaults, extent, some, within};
-use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,12 @@ impl Rule for RepeatedRequest {
         }
         let alike = extent(view.day.alike());
         (alike > least).then_some(Finding { severity: Severity::Medium, extent: alike })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        let Some(baseline) = view.baseline else { return Some(Leeway::ENDLESS) };
+        let least = self.floor_requests.max(self.multiplier * baseline.mean_requests);
+        (extent(view.day.requests) <= least).then(|| Leeway::of_requests(least))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -1,6 +1,6 @@
 //! What a detector sees and what it answers.
 
-use super::{Fact, Severity};
+use super::{Fact, Leeway, Severity};
 use crate::address::Address;
 use crate::baseline::{Baseline, History, Patience};
 use crate::config::ConfigError;
@@ -20,6 +20,14 @@ pub trait Rule: Send + Sync {
 
     /// The words and numbers for a finding. Asked only when an alert goes out.
     fn explain(&self, view: &KeyView<'_>) -> Explanation;
+
+    /// How far the day may go before it can hold, where it does not hold now; `None` where it has to be asked about every
+    /// record. What is unknown, what is seen in [`Sightings`](crate::window::Sightings), another baseline and another
+    /// configuration end every leeway.
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        let _ = view;
+        None
+    }
 
     /// Whether it can hold only on days with [`Sightings`](crate::window::Sightings): it is not asked about others.
     fn needs_sightings(&self) -> bool {

@@ -3,7 +3,7 @@
 //! Models are compared by canonical name, so that a new snapshot or another spelling of a known model is known.
 
 use super::rule::{Settings, bind, defaults};
-use super::{Class, Detector, Explanation, Fact, Finding, KeyView, REVOKE_FIRST, Rule, Severity};
+use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, REVOKE_FIRST, Rule, Severity};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,10 @@ const KNOWN_BYTES_MAX: usize = 4096;
 impl Rule for UnknownModel {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {
         view.day.unknown_model.as_ref().map(|_| Finding { severity: Severity::High, extent: 1.0 })
+    }
+
+    fn leeway(&self, _: &KeyView<'_>) -> Option<Leeway> {
+        Some(Leeway::ENDLESS)
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -3,7 +3,7 @@
 //! Blind for a key whose baseline holds no address at all, as the seed is.
 
 use super::rule::{Settings, bind, defaults};
-use super::{Class, Detector, Explanation, Fact, Finding, KeyView, REVOKE_FIRST, Rule, Severity};
+use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, REVOKE_FIRST, Rule, Severity};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,10 @@ impl Rule for UnknownSourceIp {
         let unknown = &view.day.unknown_addresses;
         #[allow(clippy::cast_precision_loss)]
         (!unknown.is_empty()).then(|| Finding { severity: Severity::High, extent: unknown.count() as f64 })
+    }
+
+    fn leeway(&self, _: &KeyView<'_>) -> Option<Leeway> {
+        Some(Leeway::ENDLESS)
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

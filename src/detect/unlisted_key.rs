@@ -3,7 +3,7 @@
 //! It speaks where lists of keys are given (`[inventory]`), of what they do not have: made since, forgotten, or a thief's.
 
 use super::rule::{Settings, bind, defaults, some};
-use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
 use crate::money::NanoUsd;
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,10 @@ impl Rule for UnlistedKey {
     fn test(&self, view: &KeyView<'_>) -> Option<Finding> {
         let is_used = view.day.requests > 0 || view.day.spent() > NanoUsd::ZERO;
         (view.key.is_unlisted && is_used).then_some(Finding { severity: Severity::High, extent: 1.0 })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        (!view.key.is_unlisted).then_some(Leeway::ENDLESS)
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

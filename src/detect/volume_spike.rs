@@ -1,7 +1,7 @@
 //! `volume_spike`: more requests in a day than this key's own history explains. From the seed.
 
 use super::rule::{Settings, bind, defaults, round1, within};
-use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Rule, Severity};
+use super::{CHECK_RUNAWAY, Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, Rule, Severity};
 use crate::signal::Signals;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,15 @@ impl Rule for VolumeSpike {
         }
         let critical = count > baseline.mean_requests * self.critical_multiplier;
         Some(Finding { severity: if critical { Severity::Critical } else { Severity::High }, extent: count })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        Some(match view.baseline {
+            Some(baseline) if baseline.std_requests > 0.0 => {
+                Leeway::of_requests(baseline.mean_requests + self.sigma * baseline.std_requests)
+            }
+            _ => Leeway::ENDLESS,
+        })
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -6,7 +6,7 @@
 //! from the first minute what it spent before (`burn_rate` tells of that, as something that runs). With a sign it is one more.
 
 use super::rule::{Settings, bind, defaults, extent, within};
-use super::{Class, Detector, Explanation, Fact, Finding, KeyView, REVOKE_FIRST, Rule, Severity};
+use super::{Class, Detector, Explanation, Fact, Finding, KeyView, Leeway, REVOKE_FIRST, Rule, Severity};
 use crate::signal::Signals;
 use crate::time::{SECOND, Stamp, Timestamp};
 use crate::window::{FirstHour, SPANS};
@@ -111,6 +111,12 @@ impl Rule for YoungKey {
         let signs = self.signs(view)?;
         let severity = if signs.count() > 1 { Severity::High } else { Severity::Medium };
         Some(Finding { severity, extent: extent(view.day.requests) })
+    }
+
+    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+        let noted = view.day.first_hours.as_ref().map_or(0, |hours| hours.noted());
+        let is_known = view.baseline.is_some();
+        Some(if is_known { Leeway::ENDLESS } else { Leeway::of_first_hours(noted) })
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

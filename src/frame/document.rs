@@ -10,7 +10,7 @@ use super::body::Frames;
 use super::bracket::{Step, Tracker, opens};
 use super::long::Long;
 use super::open::Open;
-use crate::json::{blocks, marks};
+use crate::json::places_of;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -109,23 +109,13 @@ impl Documents {
     /// Whether every line stands for itself, as far as the borders between lines and objects tell.
     fn is_usual(&self, text: &[u8]) -> bool {
         let (mut start, mut last) = (0, &b""[..]);
-        for (block, at) in blocks(text).zip((0..).step_by(64)) {
-            let (mut feeds, closing) = (marks(&block, b'\n'), marks(&block, b'}'));
-            // Where a line ends behind it, no object follows on the same one.
-            let mut doubtful = closing & !(feeds >> 1);
-            while doubtful != 0 {
-                let behind = at + doubtful.trailing_zeros() as usize + 1;
-                if text.get(behind..).is_some_and(object_follows) {
-                    return false;
-                }
-                doubtful &= doubtful - 1;
-            }
-            while feeds != 0 {
-                let end = at + feeds.trailing_zeros() as usize;
-                let Some(inside) = self.usual_line(&text[start..end]) else { return false };
+        for at in places_of(b'\n', b'}', text) {
+            if text[at] == b'\n' {
+                let Some(inside) = self.usual_line(&text[start..at]) else { return false };
                 last = if inside.is_empty() { last } else { inside };
-                start = end + 1;
-                feeds &= feeds - 1;
+                start = at + 1;
+            } else if object_follows(&text[at + 1..]) {
+                return false;
             }
         }
         let Some(inside) = self.usual_line(&text[start.min(text.len())..]) else { return false };
@@ -260,6 +250,10 @@ pub(super) fn begins(text: &[u8]) -> bool {
 
 /// Whether an object begins here, on this line.
 fn object_follows(text: &[u8]) -> bool {
+    // Mostly the line ends here, or a list or an object goes on.
+    if matches!(text.first(), None | Some(b'\n' | b',' | b'}' | b']')) {
+        return false;
+    }
     let is_space = |byte: &&u8| byte.is_ascii_whitespace() && **byte != b'\n';
     text.iter().find(|byte| !is_space(byte)) == Some(&b'{')
 }

@@ -15,8 +15,8 @@ pub use number::{Decimal, NumberError, number_length, small_count, small_nano};
 pub use reader::Reader;
 pub use walk::{each_in, elements, members};
 
-use scan::find_special;
-pub use scan::{blocks, marks};
+pub use scan::places_of;
+use scan::{find_special, special_bits};
 use thiserror::Error;
 
 /// Deepest nesting that is read; deeper input is refused, not followed.
@@ -30,6 +30,21 @@ pub const TOO_DEEP: &str = "nested deeper than 128 levels";
 pub fn plain_length(text: &[u8]) -> Option<usize> {
     let length = find_special(text);
     (text.get(length) == Some(&b'"')).then_some(length)
+}
+
+/// The same of a text that mostly goes on behind it.
+#[inline(always)]
+pub fn quoted_length(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+        let marks = special_bits(*chunk);
+        if marks != 0 {
+            let end = at + marks.trailing_zeros() as usize;
+            return (text.get(end) == Some(&b'"')).then_some(end);
+        }
+        at += 16;
+    }
+    plain_length(text)
 }
 
 /// Whether two short texts are the same. Names are nearly always of different lengths or told by their first and last
@@ -74,6 +89,12 @@ pub struct Error {
 pub struct Str<'a>(&'a [u8]);
 
 impl<'a> Str<'a> {
+    /// A text that stood between quotes and has no escapes, and so begins with no quote.
+    #[inline(always)]
+    pub(crate) const fn unescaped(text: &'a [u8]) -> Self {
+        Self(text)
+    }
+
     /// A text without escapes, from a format that has none.
     #[inline]
     pub fn plain(raw: &'a [u8]) -> Self {

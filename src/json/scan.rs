@@ -15,28 +15,41 @@ pub(super) type Lanes = u8x16;
 
 /// Marks quotes, backslashes and control characters, a bit for each byte.
 #[inline(always)]
-fn special_bits(bytes: [u8; 16]) -> u32 {
+pub(super) fn special_bits(bytes: [u8; 16]) -> u32 {
     let lanes = Lanes::new(bytes);
     let controls = lanes.min(Lanes::splat(0x1f)).simd_eq(lanes);
     (lanes.simd_eq(Lanes::splat(b'"')) | lanes.simd_eq(Lanes::splat(b'\\')) | controls).to_bitmask()
 }
 
-/// A text in blocks of sixty-four bytes, the last one filled up with zeros.
-pub fn blocks(text: &[u8]) -> impl Iterator<Item = [u8; 64]> {
-    let (whole, rest) = text.as_chunks::<64>();
-    let mut last = [0; 64];
-    for (place, byte) in last.iter_mut().zip(rest) {
-        *place = *byte;
-    }
-    whole.iter().copied().chain((!rest.is_empty()).then_some(last))
+/// Where one of two bytes stands in a text, in order.
+#[inline]
+pub fn places_of(one: u8, other: u8, text: &[u8]) -> impl Iterator<Item = usize> {
+    let (whole, rest) = text.as_chunks::<32>();
+    let behind = whole.len() * 32;
+    let (mut chunks, mut bits, mut base) = (whole.iter(), 0_u32, 0_usize.wrapping_sub(32));
+    let in_chunks = std::iter::from_fn(move || {
+        while bits == 0 {
+            bits = either(chunks.next()?, one, other);
+            base = base.wrapping_add(32);
+        }
+        let at = base + bits.trailing_zeros() as usize;
+        bits &= bits - 1;
+        Some(at)
+    });
+    let is_one = move |byte: &u8| *byte == one || *byte == other;
+    let in_rest =
+        rest.iter().enumerate().filter(move |(_, byte)| is_one(byte)).map(move |(at, _)| behind + at);
+    in_chunks.chain(in_rest)
 }
 
-/// Where a byte stands in a block, a bit for each.
+/// Marks two bytes, a bit for each place where one of them stands.
 #[inline(always)]
-pub fn marks(block: &[u8; 64], byte: u8) -> u64 {
-    let (chunks, _) = block.as_chunks::<16>();
-    let bits = |chunk: &[u8; 16]| u64::from(Lanes::new(*chunk).simd_eq(Lanes::splat(byte)).to_bitmask());
-    chunks.iter().rev().fold(0, |all, chunk| all << 16 | bits(chunk))
+fn either(chunk: &[u8; 32], one: u8, other: u8) -> u32 {
+    let bits = |half: Option<&[u8; 16]>| {
+        let lanes = half.map_or(Lanes::ZERO, |half| Lanes::new(*half));
+        (lanes.simd_eq(Lanes::splat(one)) | lanes.simd_eq(Lanes::splat(other))).to_bitmask()
+    };
+    bits(chunk.first_chunk()) | bits(chunk.last_chunk()) << 16
 }
 
 /// Length of the run of bytes before the first quote, backslash or control character; the whole length if none.
@@ -214,6 +227,7 @@ fn unescape_unicode<'a>(digits: &[u8], rest: &'a [u8], out: &mut Vec<u8>) -> &'a
 #[cfg(test)]
 mod tests {
     use super::*;
+    use memchr::memchr2_iter;
     use proptest::prelude::*;
 
     proptest! {
@@ -256,6 +270,14 @@ mod tests {
             let text: String = runs.iter().map(|&(slashes, letters)| "\\".repeat(slashes) + &"n".repeat(letters)).collect();
             let text = text + "\"\\\"\"";
             prop_assert_eq!(closing_quote(text.as_bytes(), 0), naive_quote(text.as_bytes(), 0), "{}", text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn places_are_those_of_the_library(text in "[ab}\n]{0,150}") {
+            let places: Vec<usize> = places_of(b'\n', b'}', text.as_bytes()).collect();
+            prop_assert_eq!(places, memchr2_iter(b'\n', b'}', text.as_bytes()).collect::<Vec<_>>());
         }
     }
 

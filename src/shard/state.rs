@@ -1,5 +1,6 @@
 //! Everything that is known of one key.
 
+mod asking;
 mod canary;
 mod remarks;
 mod silence;
@@ -10,7 +11,7 @@ use super::keys::Part;
 use super::{KeyRules, ShardSettings};
 use crate::address::Address;
 use crate::baseline::{Baseline, BaselineSettings, Baselines, History};
-use crate::detect::{Alert, Failing, KeyProfile, KeyView, close, evaluate};
+use crate::detect::{Alert, Failing, KeyProfile, close};
 use crate::heap;
 use crate::incident::{Gain, Incident, Observer, Phase, Watched};
 use crate::key::KeyId;
@@ -150,6 +151,7 @@ impl KeyState {
     #[cold]
     pub(super) fn take_alias(&mut self, record: &UsageRecord, batch: &Batch, rules: &KeyRules) {
         self.profile = rules.profile(record.key, &self.profile.hint, batch.text(record.key_alias));
+        self.end_leeway();
         self.resized = true;
     }
 
@@ -163,6 +165,8 @@ impl KeyState {
 
     /// Counts a record for the baseline only.
     pub(super) fn learn(&mut self, record: &UsageRecord, batch: &Batch, local: Local) {
+        // Earlier use than was known: the days that are open may come after a longer pause, or a shorter one.
+        self.end_leeway();
         self.note(record, local);
         self.quiet.end_by(record.time.at);
         let before = self.history.heap_bytes();
@@ -197,6 +201,9 @@ impl KeyState {
         self.resized |= self.recent.note(time, record.status, count, record.address);
         let generation = self.baselines.of(local.day).1;
         let familiar = self.see(record, batch, local.day, generation);
+        if self.open[at].requests == 0 {
+            self.end_leeway();
+        }
         let day = &mut self.open[at];
         self.resized |= day.count(record.time, local.hour, record.requests, record.cost, record.cost_source);
         self.resized |= day.note_answer(record.status, asks(record), record.requests);
@@ -214,44 +221,8 @@ impl KeyState {
         if self.is_remarkable(record.time.at, around.listed) {
             self.remark(at, record, record.time, batch, around.listed);
         }
-        self.ask(at, record.time, around.settings, alerts);
+        self.ask_in_turn(at, record.time, around.settings, alerts);
         true
-    }
-
-    /// Asks the detectors about the open day at `at`, after what happened at `time`.
-    #[inline]
-    fn ask(&mut self, at: usize, time: Stamp, settings: &ShardSettings, alerts: &mut Vec<Alert>) {
-        let last_day = self.last_day_before(self.open[at].day);
-        let mut raised = std::mem::take(&mut self.open[at].raised);
-        let before = alerts.len();
-        evaluate(&settings.rules, &self.view(&self.open[at], last_day), time, &mut raised, alerts);
-        self.open[at].raised = raised;
-        self.resized |= alerts.len() != before;
-    }
-
-    /// What detectors see of a day.
-    #[inline]
-    fn view<'a>(&'a self, day: &'a OpenDay, last_day: Option<Day>) -> KeyView<'a> {
-        let (baseline, generation) = self.baselines.of(day.day);
-        KeyView {
-            key: &self.profile,
-            day,
-            baseline,
-            generation,
-            models: &self.models,
-            addresses: &self.addresses,
-            signals: self.signals,
-            last_day,
-            history: &self.history,
-            open: &self.open,
-        }
-    }
-
-    /// The last day of use before a day.
-    #[inline]
-    fn last_day_before(&self, day: Day) -> Option<Day> {
-        let open = self.open.iter().filter(|open| open.day < day && open.requests > 0).map(|open| open.day);
-        open.max().or_else(|| self.history.last_day_before(day))
     }
 
     fn note(&mut self, record: &UsageRecord, local: Local) {
@@ -299,6 +270,7 @@ impl KeyState {
             self.baselines.promote();
             self.models.promote();
             self.addresses.promote();
+            self.end_leeway();
         }
     }
 
@@ -334,6 +306,7 @@ impl KeyState {
             && let Some(baseline) = self.build(settings.baseline, day, Generation::Next)
         {
             self.baselines.set_next(baseline);
+            self.end_leeway();
         }
         self.resized = true;
     }
@@ -345,6 +318,7 @@ impl KeyState {
             && let Some(baseline) = self.build(settings, last, Generation::Current)
         {
             self.baselines.set(baseline);
+            self.end_leeway();
         }
         self.resized = true;
     }
@@ -365,6 +339,7 @@ impl KeyState {
     pub(super) fn resume(&mut self, rules: &KeyRules, place: impl Fn(u16) -> Option<u16>) {
         let KeyProfile { id, hint, alias, .. } = &self.profile;
         self.profile = rules.profile(*id, hint, alias);
+        self.end_leeway();
         self.open.iter_mut().for_each(|day| day.raised.retain_mut(|raised| raised.renumber(&place)));
         self.resized = true;
     }

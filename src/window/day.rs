@@ -1,7 +1,7 @@
 //! One day of one key while it is open.
 
 use super::{AddressSample, Amounts, FirstHours, Sightings, Spending, Tallies};
-use crate::detect::Raised;
+use crate::detect::{Leeway, Raised};
 use crate::heap;
 use crate::money::NanoUsd;
 use crate::record::CostSource;
@@ -58,6 +58,9 @@ pub struct OpenDay {
     pub sightings: Option<Box<Sightings>>,
     /// Alerts that are open for this day.
     pub raised: Vec<Raised>,
+    /// How far it may go before the detectors have to be asked again, if that is known.
+    #[serde(skip)]
+    pub leeway: Option<Leeway>,
 }
 
 impl OpenDay {
@@ -83,6 +86,7 @@ impl OpenDay {
             first_hours: None,
             sightings: None,
             raised: Vec::new(),
+            leeway: None,
         }
     }
 

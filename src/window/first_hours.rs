@@ -25,6 +25,9 @@ pub struct FirstHours {
     pub hours: Vec<FirstHour>,
     /// Some of the addresses.
     pub addresses: AddressSample,
+    /// How often something was noted of an hour, since this was made or read.
+    #[serde(skip)]
+    noted: u32,
 }
 
 /// One of them. Of each list the smallest are kept, so that it does not matter in which order they came.
@@ -59,18 +62,25 @@ impl FirstHours {
         if record.address.is_none() && !lists && !refused {
             return false;
         }
-        let (hour, mut grown) = self.of(start, record.time.at);
+        let (hour, grown) = self.of(start, record.time.at);
+        let mut kept = Kept { is_news: lists && !hour.lists, grown };
         hour.lists |= lists;
         if refused {
-            grown |= keep(&mut hour.refused, record.model.id, MODELS_MAX);
+            kept = kept.and(keep(&mut hour.refused, record.model.id, MODELS_MAX));
         }
         if let Some(address) = record.address {
             if address.ip().is_some() {
-                grown |= hour.come_from(address, networks);
+                kept = kept.and(hour.come_from(address, networks));
             }
-            grown |= self.addresses.insert(address);
+            kept.grown |= self.addresses.insert(address);
         }
-        grown
+        self.noted += u32::from(kept.is_news);
+        kept.grown
+    }
+
+    /// Rises with everything that is noted of an hour.
+    pub const fn noted(&self) -> u32 {
+        self.noted
     }
 
     fn of(&mut self, start: Timestamp, at: Timestamp) -> (&mut FirstHour, bool) {
@@ -97,18 +107,18 @@ impl FirstHours {
 }
 
 impl FirstHour {
-    fn come_from(&mut self, address: Address, networks: &Networks) -> bool {
+    fn come_from(&mut self, address: Address, networks: &Networks) -> Kept {
         #[allow(clippy::cast_possible_truncation, reason = "a hash")]
         let mark = address.spread() as u32;
         if self.addresses.binary_search(&mark).is_ok() {
-            return false;
+            return Kept::default();
         }
-        let mut grown = keep(&mut self.addresses, mark, ADDRESSES_MAX);
+        let mut kept = Kept { is_news: false, ..keep(&mut self.addresses, mark, ADDRESSES_MAX) };
         let asn = networks.find(address).asn;
         if asn != 0 {
-            grown |= keep(&mut self.networks, asn, NETWORKS_MAX);
+            kept = kept.and(keep(&mut self.networks, asn, NETWORKS_MAX));
         }
-        block(address).map_or(grown, |block| keep(&mut self.blocks, block, BLOCKS_MAX) || grown)
+        block(address).map_or(kept, |block| kept.and(keep(&mut self.blocks, block, BLOCKS_MAX)))
     }
 
     fn heap_bytes(&self) -> usize {
@@ -118,11 +128,26 @@ impl FirstHour {
     }
 }
 
-/// Adds a number to a list of the smallest; true where that takes memory.
-fn keep<T: Ord + Copy>(list: &mut Vec<T>, value: T, max: usize) -> bool {
-    let Err(place) = list.binary_search(&value) else { return false };
+/// What became of a number.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    /// It was not there before.
+    is_news: bool,
+    /// It took memory.
+    grown: bool,
+}
+
+impl Kept {
+    fn and(self, other: Self) -> Self {
+        Self { is_news: self.is_news | other.is_news, grown: self.grown | other.grown }
+    }
+}
+
+/// Adds a number to a list of the smallest.
+fn keep<T: Ord + Copy>(list: &mut Vec<T>, value: T, max: usize) -> Kept {
+    let Err(place) = list.binary_search(&value) else { return Kept::default() };
     if place >= max {
-        return false;
+        return Kept::default();
     }
     if list.len() == max {
         list.pop();
@@ -132,7 +157,7 @@ fn keep<T: Ord + Copy>(list: &mut Vec<T>, value: T, max: usize) -> bool {
         list.reserve_exact(2);
     }
     list.insert(place, value);
-    list.capacity() != before
+    Kept { is_news: true, grown: list.capacity() != before }
 }
 
 /// Whether a request was refused for what it asked or who asked, and nothing came of it; not because there were too many.

@@ -5,6 +5,7 @@ use crate::address::Address;
 use crate::heap;
 use crate::time::{MINUTE, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// Minutes that are remembered: those with use, so that a quiet key is remembered for as long as it takes.
 const MINUTES_MAX: usize = 6;
@@ -26,6 +27,7 @@ pub struct Minute {
 }
 
 /// The number of a minute since 1970.
+#[inline(always)]
 fn number(at: Timestamp) -> i64 {
     at.0.div_euclid(MINUTE)
 }
@@ -45,20 +47,20 @@ impl Recent {
     pub fn note(&mut self, at: Timestamp, status: u16, count: u32, address: Option<Address>) -> bool {
         let mut new = Minute { first: at, served: 0, refused: 0, address: None };
         new.add(at, status, count, address);
-        match &mut self.latest {
-            Some(latest) if latest.number() == new.number() => {
+        let Some(latest) = &mut self.latest else {
+            self.latest = Some(new);
+            return false;
+        };
+        match latest.number().cmp(&new.number()) {
+            Ordering::Equal => {
                 latest.join(new);
                 false
             }
-            Some(latest) if latest.number() < new.number() => {
+            Ordering::Less => {
                 let before = std::mem::replace(latest, new);
                 !self.push(before) && self.keep(before)
             }
-            Some(_) => self.keep(new),
-            None => {
-                self.latest = Some(new);
-                false
-            }
+            Ordering::Greater => self.keep(new),
         }
     }
 
@@ -72,7 +74,8 @@ impl Recent {
             return false;
         }
         if earlier.len() + 1 >= MINUTES_MAX {
-            earlier.remove(0);
+            earlier.rotate_left(1);
+            earlier.pop();
         }
         earlier.push(minute);
         true
@@ -121,6 +124,7 @@ impl Recent {
 }
 
 impl Minute {
+    #[inline(always)]
     fn number(&self) -> i64 {
         number(self.first)
     }

@@ -14,7 +14,7 @@ pub const QUARTER: i64 = 15 * MINUTE;
 /// Quarters of the longest day there is, with some to spare.
 const QUARTERS_MAX: u8 = 119;
 /// Room that is added at once at least.
-const GROWTH_MIN: usize = 4;
+const GROWTH_MIN: usize = 12;
 
 /// A long stretch and the short one at its end, in quarters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
