@@ -32,7 +32,7 @@ mod verdict;
 
 pub use act::sha256;
 pub use attribute::{Judgement, Who, attribute};
-pub use gather::{Gather, Question};
+pub use gather::{Gathers, Question};
 pub use gathered::Gathered;
 pub use phase::Phase;
 pub use prove::{Proof, ProofError, prove};

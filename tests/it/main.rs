@@ -27,6 +27,7 @@ mod incidents;
 mod inventory;
 mod investigate;
 mod investigate_forms;
+mod investigate_several;
 mod investigate_sums;
 mod journal;
 mod laws;
