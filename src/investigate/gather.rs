@@ -6,6 +6,7 @@ use super::act::{Act, Source};
 use super::gathered::{Case, Deed, DeedKind, Gathered, History, Signal};
 use super::halves::Halves;
 use super::places::Places;
+use super::recent::Recent;
 use super::spool::SpoolError;
 use super::sums::{Spent, Sums};
 use crate::detect::Alert;
@@ -93,6 +94,7 @@ impl Gathers {
 struct Gather {
     question: Question,
     suspects: VecDeque<Suspect>,
+    recent: Recent,
     halves: Halves,
     /// Consumers that were there before the theft began.
     earlier: BTreeSet<u32>,
@@ -111,6 +113,7 @@ impl Gather {
             is_history: question.has_history,
             question,
             suspects: VecDeque::new(),
+            recent: Recent::default(),
             halves: Halves::default(),
             earlier: BTreeSet::new(),
             buckets: BTreeMap::new(),
@@ -270,7 +273,7 @@ impl Gather {
             Some(_) => UNLISTED,
             // Whoever was there before it began is not he.
             None if self.earlier.contains(&taken.consumer) => OWNER,
-            None => taken.consumer,
+            None => self.recent.whose(record.time.at, record.status, taken.consumer),
         }
     }
 

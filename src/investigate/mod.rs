@@ -7,6 +7,7 @@
 mod act;
 mod attribute;
 mod buckets;
+mod company;
 mod elsewhere;
 mod gather;
 mod gathered;
@@ -17,6 +18,7 @@ mod money;
 mod phase;
 mod places;
 mod prove;
+mod recent;
 #[allow(
     clippy::struct_field_names,
     reason = "names of fields are those of the JSON, and of the events that it quotes"

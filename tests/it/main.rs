@@ -29,6 +29,7 @@ mod investigate;
 mod investigate_forms;
 mod investigate_several;
 mod investigate_sums;
+mod investigate_whose;
 mod journal;
 mod laws;
 #[cfg(feature = "trace")]
