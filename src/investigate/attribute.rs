@@ -1,8 +1,9 @@
 //! Who of those who used the key is the attacker.
 
+use super::company::{company, nearly_told};
 use super::gather::{NAMED, UNLISTED};
 use super::gathered::{Case, Gathered};
-use super::sums::Sums;
+use super::sums::{Span, Sums};
 use crate::address::Address;
 use crate::detect::Class;
 use crate::incident::{OWNER, Phase};
@@ -10,7 +11,9 @@ use crate::time::{DAY, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How sure it is of one who is an attacker because he came from where one did, or because somebody said so.
-const LINKED: f64 = 0.9;
+pub(super) const LINKED: f64 = 0.9;
+/// What must speak against him besides where he came from, in nats: of colleagues behind one address it is less.
+const LINKED_NATS: f64 = 4.0;
 const SAID: f64 = 0.99;
 /// What was over so long before is another theft, unless the two are known to be one.
 const APART: i64 = 14 * DAY;
@@ -74,18 +77,31 @@ pub fn attribute(gathered: &Gathered, incident: Option<&str>) -> BTreeMap<u32, J
     for (number, judgement) in &mut judged {
         let Some(sums) = gathered.consumers.get(number) else { continue };
         if judgement.who == Who::Unsure
-            && let Some((address, _)) = sums.addresses.by.iter().find(|(address, span)| {
-                let near = |(first, last): &(Timestamp, Timestamp)| {
-                    span.first.0 <= last.0 + DAY && span.last.0 >= first.0 - DAY
-                };
-                seats.get(address).is_some_and(near)
-            })
+            && let Some(address) = shared(sums, &seats)
         {
             let why = format!("from {address}, as the attacker within a day");
             *judgement = Judgement { who: Who::Attacker, why, confidence: LINKED };
         }
     }
+    let is_new = |number| !gathered.incidents.values().any(|case| case.consumer == Some(number));
+    let second = nearly_told(gathered, &judged, is_new);
+    judged.extend(second);
+    let company = company(gathered, &judged, is_new);
+    judged.extend(company);
     judged
+}
+
+/// The address of an attacker that somebody came from while he did, or within a day, unless he looks like the owner or had
+/// been there long before: others may be behind it.
+fn shared(sums: &Sums, seats: &BTreeMap<Address, (Timestamp, Timestamp)>) -> Option<Address> {
+    let is_near = |address: &Address, span: &Span| {
+        seats.get(address).is_some_and(|(first, last)| {
+            span.first.0 <= last.0 + DAY && span.last.0 >= first.0 - DAY && !is_settled(sums, *first)
+        })
+    };
+    let has_evidence = sums.score.is_none_or(|score| score >= LINKED_NATS);
+    let mut addresses = sums.addresses.by.iter();
+    addresses.find(|(address, span)| has_evidence && is_near(address, span)).map(|(address, _)| *address)
 }
 
 /// Addresses that only attackers use, with their time.
@@ -121,28 +137,35 @@ fn all_but<'a>(gathered: &'a Gathered, asked: &Case) -> BTreeSet<&'a str> {
     other.map(|case| &*case.last.id).collect()
 }
 
-/// Where none is asked for: those that were over weeks before the dearest, and before what belongs to that. A key that was
-/// stolen in summer is not the same case as a colleague who was new in spring. What came later counts, however little it took:
-/// trials cost nothing.
+/// Where none is asked for: those that were over weeks before the dearest, and before what belongs to that, and those that were
+/// there for weeks by then, on most days. A key that was stolen in summer is not the same case as a colleague who was new in
+/// spring, whether he has left or not: by then he is what is usual. What came later counts, however little it took: trials cost
+/// nothing. Who was there on the key's first day is not the dearest if he stayed until somebody else came: on that day
+/// everybody is new.
 fn others(gathered: &Gathered) -> BTreeSet<&str> {
-    let mut rest: Vec<(&Case, (Timestamp, Timestamp))> = gathered
+    let mut rest: Vec<(&Case, &Sums)> = gathered
         .incidents
         .values()
         .filter(|case| case.last.class == Class::Compromise && case.last.phase != Phase::Dismissed)
-        .filter_map(|case| {
-            let span = gathered.consumers.get(&case.consumer?)?.span;
-            Some((case, (span.first, span.last)))
-        })
+        .filter_map(|case| Some((case, gathered.consumers.get(&case.consumer?)?)))
         .collect();
     let dearest =
         |(one, _): &&(&Case, _), (other, _): &&(&Case, _)| one.last.cost_usd.total_cmp(&other.last.cost_usd);
-    let Some((main, mut window)) = rest.iter().max_by(dearest).copied() else { return BTreeSet::new() };
+    let first_day = first_of(gathered).plus(DAY);
+    let is_of_old = |(case, sums): &&(&Case, &Sums)| {
+        let mut later = rest.iter().filter(|(other, _)| !is_one_theft(case, other));
+        sums.span.first < first_day && later.any(|(_, other)| is_settled(sums, other.span.first))
+    };
+    let main = rest.iter().filter(|one| !is_of_old(one)).max_by(dearest);
+    let Some((main, sums)) = main.copied() else { return BTreeSet::new() };
+    let mut begin = sums.span.first;
     loop {
         let before = rest.len();
-        rest.retain(|(case, (first, last))| {
-            let is_its = last.0 >= window.0.0 - APART || is_one_theft(main, case);
+        rest.retain(|(case, sums)| {
+            let is_over = sums.span.last.0 < begin.0 - APART && !is_one_theft(main, case);
+            let is_its = case.last.id == main.last.id || !is_over && !is_settled(sums, begin);
             if is_its {
-                window = (window.0.min(*first), window.1.max(*last));
+                begin = begin.min(sums.span.first);
             }
             !is_its
         });
@@ -150,6 +173,22 @@ fn others(gathered: &Gathered) -> BTreeSet<&str> {
             return rest.into_iter().map(|(case, _)| &*case.last.id).collect();
         }
     }
+}
+
+/// The first that is known of the key.
+fn first_of(gathered: &Gathered) -> Timestamp {
+    let history = gathered.history.span.map(|(first, _)| first);
+    let all = gathered.consumers.values().map(|sums| sums.span.first).chain(history);
+    all.min().unwrap_or(Timestamp::MIN)
+}
+
+/// Whether somebody had been there for weeks by then, on most of the days.
+pub(super) fn is_settled(sums: &Sums, by: Timestamp) -> bool {
+    let first = sums.span.first;
+    let days: BTreeSet<i64> =
+        sums.hours.keys().map(|hour| hour.div_euclid(24)).filter(|day| day * DAY < by.0).collect();
+    let all = (by.0 - first.0) / DAY;
+    by.0 - first.0 > APART && i64::try_from(days.len()).is_ok_and(|used| 2 * used > all)
 }
 
 fn by_itself(number: u32, sums: &Sums, gathered: &Gathered, others: &BTreeSet<&str>) -> Judgement {

@@ -1,10 +1,12 @@
 //! Listens to a run, and keeps of one key what an investigation needs: sums of each consumer, what was told of the key,
-//! and what was done to it. Bounded in every dimension that records have.
+//! and what was done to it. Bounded in every dimension that records have. Several keys are listened for in one run: each is
+//! gathered as if it were alone.
 
 use super::act::{Act, Source};
 use super::gathered::{Case, Deed, DeedKind, Gathered, History, Signal};
 use super::halves::Halves;
 use super::places::Places;
+use super::recent::Recent;
 use super::spool::SpoolError;
 use super::sums::{Spent, Sums};
 use crate::detect::Alert;
@@ -12,7 +14,7 @@ use crate::engine::Told;
 use crate::incident::{HABITS, Incident, OWNER, SUSPECT_SECONDS, SUSPECTS_MAX, Taken, incident_id};
 use crate::join::FOLLOWS;
 use crate::networks::Networks;
-use crate::record::{Batch, Kind, Part, Run, UsageRecord};
+use crate::record::{Batch, Kind, Part, UsageRecord};
 use crate::shard::{Event, Output, Witnessed};
 use crate::time::{SECOND, Timestamp};
 use crate::watch_list::WatchList;
@@ -60,11 +62,39 @@ struct Suspect {
     act: Act,
 }
 
-/// Listens to a run.
-pub struct Gather {
-    question: Question,
+/// Listens to a run for all that is asked.
+pub struct Gathers {
     places: Places,
+    each: Vec<Gather>,
+}
+
+impl Gathers {
+    /// Nothing heard yet.
+    pub fn new(questions: Vec<Question>) -> Result<Self, SpoolError> {
+        let each = questions.into_iter().map(Gather::new).collect::<Result<_, _>>()?;
+        Ok(Self { places: Places::default(), each })
+    }
+
+    /// Takes a step of the run.
+    pub fn told(&mut self, told: &Told) {
+        self.places.load(told.loaded());
+        for gather in &mut self.each {
+            gather.told(told, &self.places);
+        }
+        self.places.forget();
+    }
+
+    /// All that was heard, in the order of the questions.
+    pub fn finish(self) -> Vec<Gathered> {
+        self.each.into_iter().map(Gather::finish).collect()
+    }
+}
+
+/// Listens to a run for one key.
+struct Gather {
+    question: Question,
     suspects: VecDeque<Suspect>,
+    recent: Recent,
     halves: Halves,
     /// Consumers that were there before the theft began.
     earlier: BTreeSet<u32>,
@@ -76,15 +106,14 @@ pub struct Gather {
 }
 
 impl Gather {
-    /// Nothing heard yet.
-    pub fn new(question: Question) -> Result<Self, SpoolError> {
+    fn new(question: Question) -> Result<Self, SpoolError> {
         let mut gathered = Gathered::new()?;
         gathered.history.is_given = question.has_history;
         Ok(Self {
             is_history: question.has_history,
             question,
-            places: Places::default(),
             suspects: VecDeque::new(),
+            recent: Recent::default(),
             halves: Halves::default(),
             earlier: BTreeSet::new(),
             buckets: BTreeMap::new(),
@@ -93,9 +122,7 @@ impl Gather {
         })
     }
 
-    /// Takes a step of the run.
-    pub fn told(&mut self, told: &Told) {
-        self.places.load(told.loaded());
+    fn told(&mut self, told: &Told, places: &Places) {
         let mut outputs = told.outputs.iter().peekable();
         let mut index = 0_u32;
         for run in told.runs() {
@@ -110,7 +137,7 @@ impl Gather {
                         _ => events.push(output),
                     }
                 }
-                self.record((record, run, place), taken);
+                self.record(record, taken, &|| places.of(run, place), &run.batch);
                 for output in events {
                     self.event(output);
                 }
@@ -118,7 +145,6 @@ impl Gather {
             }
         }
         outputs.for_each(|output| self.event(output));
-        self.places.forget();
         self.is_history &= !told.ends_history();
     }
 
@@ -133,8 +159,13 @@ impl Gather {
         }
     }
 
-    fn record(&mut self, (record, run, place): (&UsageRecord, &Run, usize), taken: Option<Taken>) {
-        let batch = &run.batch;
+    fn record(
+        &mut self,
+        record: &UsageRecord,
+        taken: Option<Taken>,
+        place: &dyn Fn() -> Source,
+        batch: &Batch,
+    ) {
         let at = record.time.at;
         if !self.is_history {
             self.gathered.end = Some(self.gathered.end.map_or(at, |known| known.max(at)));
@@ -143,7 +174,7 @@ impl Gather {
             return self.gathered.elsewhere.see(record, batch);
         }
         if self.is_history {
-            let source = self.places.of(run, place);
+            let source = place();
             if record.kind == Kind::Bucket {
                 let buckets = &mut self.gathered.history.buckets;
                 buckets.take(record.request_hash, Act::of(record, batch, source.clone()));
@@ -154,7 +185,7 @@ impl Gather {
             self.gathered.beyond += 1;
             return;
         }
-        let source = self.places.of(run, place);
+        let source = place();
         *self.gathered.inputs.entry(Arc::clone(&source.name)).or_default() += 1;
         match record.kind {
             Kind::Request => self.request(record, batch, taken, source),
@@ -242,7 +273,7 @@ impl Gather {
             Some(_) => UNLISTED,
             // Whoever was there before it began is not he.
             None if self.earlier.contains(&taken.consumer) => OWNER,
-            None => taken.consumer,
+            None => self.recent.whose(record.time.at, record.status, taken.consumer),
         }
     }
 
@@ -396,7 +427,7 @@ impl Gather {
     }
 
     /// All that was heard.
-    pub fn finish(mut self) -> Gathered {
+    fn finish(mut self) -> Gathered {
         while let Some((consumer, act)) = self.halves.pop() {
             self.add(consumer, &act);
         }

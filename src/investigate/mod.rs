@@ -7,6 +7,7 @@
 mod act;
 mod attribute;
 mod buckets;
+mod company;
 mod elsewhere;
 mod gather;
 mod gathered;
@@ -17,6 +18,7 @@ mod money;
 mod phase;
 mod places;
 mod prove;
+mod recent;
 #[allow(
     clippy::struct_field_names,
     reason = "names of fields are those of the JSON, and of the events that it quotes"
@@ -32,7 +34,7 @@ mod verdict;
 
 pub use act::sha256;
 pub use attribute::{Judgement, Who, attribute};
-pub use gather::{Gather, Question};
+pub use gather::{Gathers, Question};
 pub use gathered::Gathered;
 pub use phase::Phase;
 pub use prove::{Proof, ProofError, prove};

@@ -42,7 +42,8 @@ fn who<'a>(report: &'a Value, who: &'a str) -> impl Iterator<Item = &'a Value> {
     report["consumers"].as_array().unwrap().iter().filter(move |consumer| consumer["who"] == who)
 }
 
-fn sum(report: &Value, of: &str) -> u64 {
+/// Requests of all consumers that are taken for this.
+pub fn requests(report: &Value, of: &str) -> u64 {
     who(report, of).map(|consumer| consumer["requests"].as_u64().unwrap()).sum()
 }
 
@@ -111,7 +112,7 @@ fn behind_one_address_clients_tell_them_apart() {
     );
     log(dir, "log", &mut lines);
     let report = investigate(dir, &["--key", "key0", "log"]);
-    assert_eq!(sum(&report, "attacker"), count);
+    assert_eq!(requests(&report, "attacker"), count);
     let address =
         report["indicators"]["list"].as_array().unwrap().iter().find(|one| one["kind"] == "address").unwrap();
     assert_eq!(address["is_shared"], true);
@@ -135,7 +136,7 @@ fn where_the_owners_addresses_are_given_everybody_else_is_the_attacker() {
     let report =
         investigate(dir, &["--key", "key0", "--legitimate", "ours", "--since", at, "-o", "case", "log"]);
     let expected = lines.iter().filter(|(at, line)| *at >= since && line.contains("192.0.2.77")).count();
-    assert_eq!(sum(&report, "attacker"), expected as u64);
+    assert_eq!(requests(&report, "attacker"), expected as u64);
     let phases: BTreeMap<&str, u64> = report["timeline"]["phases"]
         .as_array()
         .unwrap()
@@ -146,7 +147,7 @@ fn where_the_owners_addresses_are_given_everybody_else_is_the_attacker() {
     // The same list for the attacker.
     std::fs::write(dir.join("his"), "192.0.2.77\n").unwrap();
     let named = investigate(dir, &["--key", "key0", "--attacker", "his", "--since", at, "log"]);
-    assert_eq!(sum(&named, "attacker"), expected as u64);
+    assert_eq!(requests(&named, "attacker"), expected as u64);
 }
 
 /// Every rule and finding of the seed's assessment of an OpenAI key.
@@ -425,8 +426,12 @@ fn what_is_usual_is_learned_from_a_history_that_is_in_no_sum() {
     let whole = investigate(dir, &["--key", "key0", "all"]);
     let alone = investigate(dir, &["--key", "key0", "today"]);
     let with = investigate(dir, &["--key", "key0", "--history", "before", "today"]);
-    assert_eq!(sum(&whole, "attacker"), count);
-    assert_eq!((sum(&with, "attacker"), sum(&with, "owner")), (count, owns), "nothing of the history counts");
+    assert_eq!(requests(&whole, "attacker"), count);
+    assert_eq!(
+        (requests(&with, "attacker"), requests(&with, "owner")),
+        (count, owns),
+        "nothing of the history counts"
+    );
     assert_eq!(with["timeline"]["episodes"].to_string().matches("before:").count(), 0);
     let ledger = |report: &Value| report["verdict"]["ledger"].as_array().unwrap().len();
     assert!(ledger(&with) > ledger(&alone), "one day tells less: {}", alone["verdict"]);
@@ -471,9 +476,19 @@ fn thefts_that_are_weeks_apart_are_two_cases() {
     let report = investigate(dir, &["--key", "key0", "log"]);
     let incidents = report["verdict"]["incidents"].as_array().unwrap();
     assert_eq!(incidents.len(), 2, "{incidents:?}");
-    assert_eq!((sum(&report, "attacker"), sum(&report, "unsure")), (count, 60), "{}", report["consumers"]);
+    assert_eq!(
+        (requests(&report, "attacker"), requests(&report, "unsure")),
+        (count, 60),
+        "{}",
+        report["consumers"]
+    );
     assert!(report["limits"].to_string().contains("1 other incidents"), "{}", report["limits"]);
     let first = incidents[0]["incident_id"].as_str().unwrap();
     let asked = investigate(dir, &["--incident", first, "log"]);
-    assert_eq!((sum(&asked, "attacker"), sum(&asked, "unsure")), (60, count), "{}", asked["consumers"]);
+    assert_eq!(
+        (requests(&asked, "attacker"), requests(&asked, "unsure")),
+        (60, count),
+        "{}",
+        asked["consumers"]
+    );
 }

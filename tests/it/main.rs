@@ -27,7 +27,9 @@ mod incidents;
 mod inventory;
 mod investigate;
 mod investigate_forms;
+mod investigate_several;
 mod investigate_sums;
+mod investigate_whose;
 mod journal;
 mod laws;
 #[cfg(feature = "trace")]

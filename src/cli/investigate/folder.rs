@@ -21,6 +21,14 @@ enum FolderError {
     Pack(#[from] PackError),
 }
 
+/// What the folder of one key among several is called: what is shown of the key, and how its fingerprint begins, for several
+/// may be shown alike.
+pub fn name(report: &Report) -> String {
+    let shown = report.key.prefix.chars().filter(char::is_ascii_alphanumeric);
+    let id = report.key.id.get(..8).unwrap_or(&report.key.id);
+    shown.chain(['-']).chain(id.chars()).collect()
+}
+
 /// Writes everything into a folder, which is made where it is not there; nothing in it is written over.
 pub fn write(
     folder: &Path,

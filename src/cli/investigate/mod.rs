@@ -10,8 +10,9 @@ use crate::encode::{Palette, Visible};
 use crate::engine::Outcome;
 use crate::inventory::Own;
 use crate::investigate::{
-    Catalogue, Gather, Gathered, Known, Moment, Question, Report, attribute, report, show,
+    Catalogue, Gathered, Gathers, Known, Moment, Question, Report, attribute, report, show,
 };
+use crate::networks::Networks;
 use crate::shard::{Event, Witnessed};
 use crate::time::{Timestamp, parse};
 use crate::watch_list::WatchList;
@@ -32,9 +33,10 @@ pub(super) struct InvestigateArgs {
     /// The logs, from before the theft on: files or quoted patterns, `-` for standard input
     #[arg(value_name = "INPUT")]
     inputs: Vec<String>,
-    /// The key: what is shown of it (`...3f9c`), its owner's name for it, or eight digits of its fingerprint; never the key
+    /// The key: what is shown of it (`...3f9c`), its owner's name for it, or eight digits of its fingerprint; never the key.
+    /// Several, each with its own --key, are looked into at once, each by itself, with --output
     #[arg(short, long, value_name = "KEY")]
-    key: Option<String>,
+    key: Vec<String>,
     /// The key of this incident instead, by its id or how that begins
     #[arg(short, long, value_name = "ID", conflicts_with = "key")]
     incident: Option<String>,
@@ -93,7 +95,8 @@ pub(super) struct InvestigateArgs {
     /// Write it by this template instead (Jinja; it is given what --json writes)
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     template: Option<PathBuf>,
-    /// Write all forms into this folder, too: text, Markdown, HTML, JSON, a letter to the provider, indicators, all requests
+    /// Write all forms into this folder, too: text, Markdown, HTML, JSON, a letter to the provider, indicators, all requests;
+    /// of several keys into a folder for each in it
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
     /// Write the same as a pack of evidence, which `keyhound verify` checks (docs/evidence.md)
@@ -127,6 +130,7 @@ fn moment(text: &str) -> Result<Moment, String> {
 }
 
 pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
+    check(args)?;
     let catalogue = Catalogue::builtin().map_err(|error| Failure::new(exit::INTERNAL, error))?;
     let known = known(args, &catalogue)?;
     let lists = [&args.legitimate, &args.attacker].map(|path| path.as_deref().map(list).transpose());
@@ -142,33 +146,72 @@ pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
     if has_history {
         setup.learn_from(run::files(history)?);
     }
-    let files = replay::inputs(inputs, if args.key.is_some() { 1 } else { 2 })?;
+    let files = replay::inputs(inputs, if args.key.is_empty() { 2 } else { 1 })?;
     let reading = Reading { files: &files, format: args.format.as_deref(), quiet: args.quiet };
-    let name = match &args.key {
-        Some(key) => key.clone(),
-        None => key_of(args.incident.as_deref(), &setup, &reading)?,
+    let names = match &args.key[..] {
+        [] => vec![key_of(args.incident.as_deref(), &setup, &reading)?],
+        names => names.to_vec(),
     };
-    let key = Witnessed::new(vec![name.clone()]);
-    setup.witness(key.clone());
+    setup.witness(Witnessed::new(names.clone()));
     let networks = setup.networks();
-    let question = Question {
-        key,
+    let question = |name: &String| Question {
+        key: Witnessed::new(vec![name.clone()]),
         since: args.since,
         until: args.until,
-        legitimate,
-        attacker,
+        legitimate: legitimate.clone(),
+        attacker: attacker.clone(),
         networks: Arc::clone(&networks),
         has_history,
     };
-    let (mut gathered, outcome) = gather(&setup, &reading, question)?;
-    if gathered.key.is_none() {
-        let error = anyhow!(
-            "no record is of a key named `{name}`; keys are named as alerts show them, by their alias, or by eight \
-             digits of their fingerprint"
-        );
-        return Err(Failure::new(exit::DATA, error));
+    let (gathered, outcome) = gather(&setup, &reading, names.iter().map(question).collect())?;
+    are_there(&names, &gathered)?;
+    let known = Known { remarks: remarks(&outcome), ..known };
+    let answers = gathered.into_iter().map(|one| answer(args, one, &catalogue, known.clone(), &networks));
+    print_reports(args, &answers.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Refuses what several keys cannot have.
+fn check(args: &InvestigateArgs) -> Result<(), Failure> {
+    let usage = |text: &str| Err(Failure::new(exit::USAGE, anyhow!("{text}")));
+    match (args.key.len(), &args.output, &args.pack) {
+        (0 | 1, ..) => Ok(()),
+        (_, None, _) => usage(
+            "several keys are written into a folder for each: name one that these go into with --output",
+        ),
+        (_, _, Some(_)) => {
+            usage("a pack of evidence is of one key: make one for each, with one --key at a time")
+        }
+        _ => Ok(()),
     }
-    let mut known = Known { remarks: remarks(&outcome), ..known };
+}
+
+/// Whether there is a key of each name, and another for each.
+fn are_there(names: &[String], gathered: &[Gathered]) -> Result<(), Failure> {
+    let mut seen = BTreeMap::new();
+    for (name, gathered) in names.iter().zip(gathered) {
+        let Some(key) = gathered.key else {
+            let error = anyhow!(
+                "no record is of a key named `{name}`; keys are named as alerts show them, by their alias, or by eight \
+                 digits of their fingerprint"
+            );
+            return Err(Failure::new(exit::DATA, error));
+        };
+        if let Some(other) = seen.insert(key.to_string(), name) {
+            let error = anyhow!("`{other}` and `{name}` are the same key: name it once");
+            return Err(Failure::new(exit::USAGE, error));
+        }
+    }
+    Ok(())
+}
+
+/// Answers what is asked of one key, and writes what is to be written of it.
+fn answer(
+    args: &InvestigateArgs,
+    mut gathered: Gathered,
+    catalogue: &Catalogue,
+    mut known: Known,
+    networks: &Networks,
+) -> Result<Report, Failure> {
     if let Some(path) = &args.leaks {
         known.moments.extend(moments::leaks(path, &gathered)?);
     }
@@ -176,36 +219,46 @@ pub(super) fn main(args: &InvestigateArgs) -> Result<ExitCode, Failure> {
         known.moments.extend(moments::response(path)?);
     }
     let judged = attribute(&gathered, args.incident.as_deref());
-    let report = report(&gathered, &judged, &catalogue, &known, &networks);
+    let report = report(&gathered, &judged, catalogue, &known, networks);
     if let Some(path) = &args.output {
-        folder::write(path, &report, &mut gathered, &judged)?;
+        let own = if args.key.len() > 1 { path.join(folder::name(&report)) } else { path.clone() };
+        folder::write(&own, &report, &mut gathered, &judged)?;
     }
     if let Some(path) = &args.pack {
         let summary = folder::pack(path, &report, &mut gathered, &judged, args.sign_with.as_deref())?;
         tell(&format!("{}: {summary}\n", Visible(&path.display().to_string())));
     }
-    print_report(args, &report)
+    Ok(report)
 }
 
-fn print_report(args: &InvestigateArgs, report: &Report) -> Result<ExitCode, Failure> {
-    if args.json {
-        let json =
-            serde_json::to_string_pretty(report).map_err(|error| Failure::new(exit::INTERNAL, error))?;
-        return print(&format!("{json}\n"));
+/// Prints all reports, one after the other.
+fn print_reports(args: &InvestigateArgs, reports: &[Report]) -> Result<ExitCode, Failure> {
+    let template = args.template.as_deref().map(|path| Ok((path, read(path)?))).transpose()?;
+    let mut text = String::new();
+    for report in reports {
+        if args.json {
+            let json =
+                serde_json::to_string_pretty(report).map_err(|error| Failure::new(exit::INTERNAL, error))?;
+            text += &(json + "\n");
+        } else if let Some((path, template)) = &template {
+            let failed =
+                |error: minijinja::Error| Failure::new(exit::CONFIG, anyhow!("{}: {error}", path.display()));
+            text += &show::template(template, report).map_err(failed)?;
+        } else {
+            text += &show::text(report, Palette { colour: args.color.on(&io::stdout()) });
+        }
     }
-    if let Some(path) = &args.template {
-        let failed =
-            |error: minijinja::Error| Failure::new(exit::CONFIG, anyhow!("{}: {error}", path.display()));
-        let text = read(path)?;
-        return print(&show::template(&text, report).map_err(failed)?);
-    }
-    print(&show::text(report, Palette { colour: args.color.on(&io::stdout()) }))
+    print(&text)
 }
 
-fn gather(setup: &Setup, reading: &Reading<'_>, question: Question) -> Result<(Gathered, Outcome), Failure> {
-    let mut gather = Gather::new(question).map_err(|error| Failure::new(exit::IO, error))?;
-    let outcome = replay::replay(setup, reading, |told| gather.told(told))?;
-    Ok((gather.finish(), outcome))
+fn gather(
+    setup: &Setup,
+    reading: &Reading<'_>,
+    questions: Vec<Question>,
+) -> Result<(Vec<Gathered>, Outcome), Failure> {
+    let mut gathers = Gathers::new(questions).map_err(|error| Failure::new(exit::IO, error))?;
+    let outcome = replay::replay(setup, reading, |told| gathers.told(told))?;
+    Ok((gathers.finish(), outcome))
 }
 
 fn known(args: &InvestigateArgs, catalogue: &Catalogue) -> Result<Known, Failure> {
