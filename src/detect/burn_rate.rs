@@ -164,10 +164,9 @@ impl Rule for BurnRate {
             return None;
         }
         let limits = self.of_usual(view, false).0;
-        // What is below the floor is passed over, whatever the limits are.
-        let most =
-            if limits.iter().all(|limit| *limit >= self.floor_usd) { limits } else { [self.floor_usd; 2] };
-        Some(Leeway::of_spans(most.map(not_above)))
+        // What is below the floor is passed over, whatever the limits are; no stretch of the day costs more than the day.
+        let most = limits[0].min(limits[1]).max(self.floor_usd);
+        Some(Leeway::of_money(not_above(most)))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -5,31 +5,32 @@ use crate::money::NanoUsd;
 use crate::window::OpenDay;
 
 /// Numbers of a day up to which no detector can hold that does not hold now. Each of them only grows from record to
-/// record; whatever else detectors look at, such as the baseline, is the same or the leeway is void.
+/// record; whatever else detectors look at, such as the baseline, is the same or the leeway is void. It is kept for every
+/// open day, so it is small: counts above four billion are as good as any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Leeway {
-    /// Requests of the day.
-    requests: u64,
-    /// Those of them that failed.
-    failed: u64,
-    /// Those outside the usual hours.
-    off_hours: u64,
-    /// Money of the day.
+    /// Money of the day, and so the most that may go out in any stretch of it.
     spent: NanoUsd,
-    /// The most that went out in each of the [`SPANS`](crate::window::SPANS).
-    most: [NanoUsd; 2],
+    /// Requests of the day.
+    requests: u32,
+    /// Those of them that failed.
+    failed: u32,
+    /// Those outside the usual hours.
+    off_hours: u32,
     /// What has been noted of the first hours.
     noted: u32,
 }
 
 impl Leeway {
+    /// None at all.
+    pub const NONE: Self = Self { spent: NanoUsd(i64::MIN), ..Self::ENDLESS };
+
     /// A day may go as far as it likes, as long as nothing unknown is seen and nothing that is a finding by itself.
     pub const ENDLESS: Self = Self {
-        requests: u64::MAX,
-        failed: u64::MAX,
-        off_hours: u64::MAX,
         spent: NanoUsd(i64::MAX),
-        most: [NanoUsd(i64::MAX); 2],
+        requests: u32::MAX,
+        failed: u32::MAX,
+        off_hours: u32::MAX,
         noted: u32::MAX,
     };
 
@@ -53,11 +54,6 @@ impl Leeway {
         Self { spent: max, ..Self::ENDLESS }
     }
 
-    /// So much money in each of the spans.
-    pub fn of_spans(most: [NanoUsd; 2]) -> Self {
-        Self { most, ..Self::ENDLESS }
-    }
-
     /// Nothing more in the first hours.
     pub fn of_first_hours(noted: u32) -> Self {
         Self { noted, ..Self::ENDLESS }
@@ -67,11 +63,10 @@ impl Leeway {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
+            spent: self.spent.min(other.spent),
             requests: self.requests.min(other.requests),
             failed: self.failed.min(other.failed),
             off_hours: self.off_hours.min(other.off_hours),
-            spent: self.spent.min(other.spent),
-            most: [self.most[0].min(other.most[0]), self.most[1].min(other.most[1])],
             noted: self.noted.min(other.noted),
         }
     }
@@ -79,13 +74,10 @@ impl Leeway {
     /// Whether a day has not gone further.
     #[inline]
     pub fn holds(&self, day: &OpenDay) -> bool {
-        let most = day.spending.most();
-        day.requests <= self.requests
-            && day.spent() <= self.spent
-            && day.off_hours <= self.off_hours
-            && day.failed <= self.failed
-            && most[0] <= self.most[0]
-            && most[1] <= self.most[1]
+        day.spent() <= self.spent
+            && day.requests <= self.requests.into()
+            && day.off_hours <= self.off_hours.into()
+            && day.failed <= self.failed.into()
             && day.unknown_model.is_none()
             && day.unknown_addresses.is_empty()
             && day.sightings.is_none()
@@ -100,7 +92,8 @@ pub fn not_above(usd: f64) -> NanoUsd {
     if usd < 9e9 { NanoUsd::from_usd(usd * (1.0 - 1e-9)) - NanoUsd(1) } else { NanoUsd(i64::MAX) }
 }
 
+/// Where it is four billion or more, it is a little less than that.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-fn whole(count: f64) -> u64 {
-    count.floor() as u64
+fn whole(count: f64) -> u32 {
+    (count.floor() as u32).min(u32::MAX - 1)
 }

@@ -58,9 +58,13 @@ pub struct OpenDay {
     pub sightings: Option<Box<Sightings>>,
     /// Alerts that are open for this day.
     pub raised: Vec<Raised>,
-    /// How far it may go before the detectors have to be asked again, if that is known.
-    #[serde(skip)]
-    pub leeway: Option<Leeway>,
+    /// How far it may go before the detectors have to be asked again.
+    #[serde(skip, default = "no_leeway")]
+    pub leeway: Leeway,
+}
+
+const fn no_leeway() -> Leeway {
+    Leeway::NONE
 }
 
 impl OpenDay {
@@ -86,7 +90,7 @@ impl OpenDay {
             first_hours: None,
             sightings: None,
             raised: Vec::new(),
-            leeway: None,
+            leeway: Leeway::NONE,
         }
     }
 

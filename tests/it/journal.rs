@@ -1,6 +1,6 @@
 //! The journal, through a `journalctl` of our own: each entry counts once, however the program ends.
 
-use crate::support::keyhound;
+use crate::support::{keyhound, wait_until_it_listens};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -84,6 +84,7 @@ fn wait_for(dir: &Path, name: &str, bytes: u64) {
 }
 
 fn stop(mut running: Running) {
+    wait_until_it_listens(running.0.id());
     let told = Command::new("kill").arg("-TERM").arg(running.0.id().to_string()).status().unwrap();
     assert!(told.success() && running.0.wait().unwrap().success());
 }

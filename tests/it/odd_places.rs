@@ -1,6 +1,8 @@
 //! Inputs and outputs that are no ordinary files, and texts that would act where they are shown.
 
-use crate::support::{Ran, keyhound, least_mib, line_that_acts, memory_mib, record, run_in};
+use crate::support::{
+    Ran, keyhound, least_mib, line_that_acts, memory_mib, record, run_in, wait_until_it_listens,
+};
 use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -134,6 +136,7 @@ fn what_never_ends_takes_no_memory() {
         [("/dev/zero", "0 processed + 0 duplicate + 0 late + 0 rejected"), ("/dev/urandom", " rejected")]
     {
         let mut child = keyhound().args(["run", device]).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until_it_listens(child.id());
         std::thread::sleep(Duration::from_millis(500));
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());

@@ -155,3 +155,21 @@ pub fn least_mib() -> u64 {
     });
     *LEAST
 }
+
+/// Waits until a process ends as it should when it is told to: before it has begun to listen for that, it is just killed, and
+/// on a busy machine that may take its time.
+pub fn wait_until_it_listens(id: u32) {
+    const TERM: u64 = 1 << (15 - 1);
+    let listens = || {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")?.trim().into());
+        caught.is_some_and(|caught: &str| u64::from_str_radix(caught, 16).is_ok_and(|bits| bits & TERM != 0))
+    };
+    for _ in 0..3000 {
+        if listens() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("process {id} never listens for a stop");
+}
