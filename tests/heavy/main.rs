@@ -329,6 +329,7 @@ fn a_quiet_key_costs_about_two_kibibytes() {
     few.expect("read 31000 = 31000 processed", FLAT);
     let each = (many.peak - few.peak) / 20_000;
     println!("    {each} bytes for each further quiet key");
-    // The aim is 2,048. Measured are 2,060 to 2,090: pages of the allocator's own are in it.
-    assert!(each < 2128, "{each} bytes");
+    // The aim is 2,048. Measured are 2,085 to 2,115, of which pages of the allocator's own are some, and 24 are what saves asking
+    // the detectors about every record.
+    assert!(each < 2150, "{each} bytes");
 }
