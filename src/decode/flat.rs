@@ -1,10 +1,10 @@
-//! The layout of the last record, laid out flat: most records of a log are laid out like the one before, and then nothing
-//! has to be looked up between their values.
+//! The usual layout of records, laid out flat: most records of a log are laid out like the one before, and then nothing has
+//! to be looked up between their values.
 
 use super::canonical::{take_number, take_unescaped};
 use super::draft::Draft;
 use super::field::Field;
-use crate::json::{Reader, quoted_length};
+use crate::json::{Reader, plain_length};
 use wide::u8x16;
 
 /// Bytes that are compared at once.
@@ -107,7 +107,7 @@ impl Flat {
             let value = text.get(at..)?;
             match step.take {
                 Take::Text(field) => {
-                    let length = quoted_length(value)?;
+                    let length = plain_length(value)?;
                     take_unescaped(draft, field, value.get(..length)?)?;
                     at += length;
                 }

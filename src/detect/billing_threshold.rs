@@ -100,7 +100,7 @@ impl Rule for BillingThreshold {
         Some(Finding { severity, extent: 1.0 })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         let first = if !view.key.amounts.is_empty() {
             view.key.amounts.first().copied()
         } else if let Some(baseline) = view.baseline {
@@ -110,7 +110,7 @@ impl Rule for BillingThreshold {
         } else {
             self.amounts_usd.first().map(|&usd| NanoUsd::from_usd(usd))
         };
-        Some(first.map_or(Leeway::ENDLESS, Leeway::of_money))
+        first.map_or(Leeway::ENDLESS, Leeway::of_money)
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -158,15 +158,15 @@ impl Rule for BurnRate {
         Some(Finding { severity, extent: view.day.spending.most()[0].usd() })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         // A budget is used up by what other days spent, too.
         if view.key.budget != NanoUsd::ZERO {
-            return None;
+            return Leeway::NONE;
         }
         let limits = self.of_usual(view, false).0;
         // What is below the floor is passed over, whatever the limits are; no stretch of the day costs more than the day.
         let most = limits[0].min(limits[1]).max(self.floor_usd);
-        Some(Leeway::of_money(not_above(most)))
+        Leeway::of_money(not_above(most))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -51,9 +51,9 @@ impl Rule for CostSpike {
         (cost > limit).then_some(Finding { severity: Severity::Critical, extent: cost })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         let limit = |baseline: &Baseline| (baseline.mean_cost_usd * self.multiplier).max(self.floor_usd);
-        Some(view.baseline.map_or(Leeway::ENDLESS, |baseline| Leeway::of_money(not_above(limit(baseline)))))
+        view.baseline.map_or(Leeway::ENDLESS, |baseline| Leeway::of_money(not_above(limit(baseline))))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -54,9 +54,9 @@ impl Rule for DormantKey {
         (f64::from(idle) >= self.idle_days).then_some(Finding { severity: Severity::Medium, extent: 1.0 })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         // When it was used last is known from the first use on.
-        Some(if view.day.requests > 0 { Leeway::ENDLESS } else { Leeway::of_requests(0.0) })
+        if view.day.requests > 0 { Leeway::ENDLESS } else { Leeway::of_requests(0.0) }
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

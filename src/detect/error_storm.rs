@@ -54,9 +54,9 @@ impl Rule for ErrorStorm {
         is_storm.then_some(Finding { severity: Severity::Medium, extent: failed })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         let usual = view.baseline.map_or(0.0, |baseline| baseline.mean_requests);
-        Some(Leeway::of_failed(self.floor_requests.max(usual)))
+        Leeway::of_failed(self.floor_requests.max(usual))
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

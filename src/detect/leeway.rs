@@ -5,8 +5,8 @@ use crate::money::NanoUsd;
 use crate::window::OpenDay;
 
 /// Numbers of a day up to which no detector can hold that does not hold now. Each of them only grows from record to
-/// record; whatever else detectors look at, such as the baseline, is the same or the leeway is void. It is kept for every
-/// open day, so it is small: counts above four billion are as good as any.
+/// record; whatever else detectors look at, such as the baseline, is the same or the leeway is void. Counts
+/// above four billion are as good as any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Leeway {
     /// Money of the day, and so the most that may go out in any stretch of it.
@@ -69,6 +69,11 @@ impl Leeway {
             off_hours: self.off_hours.min(other.off_hours),
             noted: self.noted.min(other.noted),
         }
+    }
+
+    /// Whether it is one at all.
+    pub fn is_any(&self) -> bool {
+        self.spent > Self::NONE.spent
     }
 
     /// Whether a day has not gone further.

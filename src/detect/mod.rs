@@ -169,10 +169,9 @@ impl Ruleset {
         asked.map(Loaded::numbered)
     }
 
-    /// How far a day may go before one of these can hold, if none does now; `None` where one cannot say.
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
-        let mut asked = self.asked_of(view.day);
-        asked.try_fold(Leeway::ENDLESS, |leeway, (_, _, rule)| Some(leeway.and(rule.leeway(view)?)))
+    /// How far a day may go before one of these can hold, if none does now.
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
+        self.asked_of(view.day).fold(Leeway::ENDLESS, |leeway, (_, _, rule)| leeway.and(rule.leeway(view)))
     }
 
     /// The names of the loaded detectors that can see nothing in records with these signals only.

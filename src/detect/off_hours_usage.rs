@@ -48,13 +48,13 @@ impl Rule for OffHoursUsage {
         holds.then_some(Finding { severity: Severity::Medium, extent: 1.0 })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         #[allow(clippy::cast_precision_loss)]
         let all = view.day.timed() as f64;
-        Some(match view.baseline {
+        match view.baseline {
             Some(baseline) if baseline.active_hours != 0 => Leeway::of_off_hours(all * self.share_max),
             _ => Leeway::ENDLESS,
-        })
+        }
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -71,7 +71,7 @@ pub fn evaluate(
             out.push(Alert { blind, ..describe(detector, view, &rule.explain(view), alert, Status::Open) });
         }
     }
-    if holds { None } else { rules.leeway(view) }
+    if holds { None } else { Some(rules.leeway(view)).filter(Leeway::is_any) }
 }
 
 /// Notes a finding; the alert to give, if it is worth one.

@@ -56,10 +56,11 @@ impl Rule for RepeatedRequest {
         (alike > least).then_some(Finding { severity: Severity::Medium, extent: alike })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
-        let Some(baseline) = view.baseline else { return Some(Leeway::ENDLESS) };
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
+        let Some(baseline) = view.baseline else { return Leeway::ENDLESS };
         let least = self.floor_requests.max(self.multiplier * baseline.mean_requests);
-        (extent(view.day.requests) <= least).then(|| Leeway::of_requests(least))
+        // Past it, it has to be asked: a leeway that is used up is none.
+        Leeway::of_requests(least)
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

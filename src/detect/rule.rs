@@ -21,12 +21,12 @@ pub trait Rule: Send + Sync {
     /// The words and numbers for a finding. Asked only when an alert goes out.
     fn explain(&self, view: &KeyView<'_>) -> Explanation;
 
-    /// How far the day may go before it can hold, where it does not hold now; `None` where it has to be asked about every
-    /// record. What is unknown, what is seen in [`Sightings`](crate::window::Sightings), another baseline and another
+    /// How far the day may go before it can hold, where it does not hold now; none at all where it has to be asked about
+    /// every record. What is unknown, what is seen in [`Sightings`](crate::window::Sightings), another baseline and another
     /// configuration end every leeway.
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         let _ = view;
-        None
+        Leeway::NONE
     }
 
     /// Whether it can hold only on days with [`Sightings`](crate::window::Sightings): it is not asked about others.

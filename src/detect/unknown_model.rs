@@ -37,8 +37,8 @@ impl Rule for UnknownModel {
         view.day.unknown_model.as_ref().map(|_| Finding { severity: Severity::High, extent: 1.0 })
     }
 
-    fn leeway(&self, _: &KeyView<'_>) -> Option<Leeway> {
-        Some(Leeway::ENDLESS)
+    fn leeway(&self, _: &KeyView<'_>) -> Leeway {
+        Leeway::ENDLESS
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -39,8 +39,8 @@ impl Rule for UnknownSourceIp {
         (!unknown.is_empty()).then(|| Finding { severity: Severity::High, extent: unknown.count() as f64 })
     }
 
-    fn leeway(&self, _: &KeyView<'_>) -> Option<Leeway> {
-        Some(Leeway::ENDLESS)
+    fn leeway(&self, _: &KeyView<'_>) -> Leeway {
+        Leeway::ENDLESS
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -38,8 +38,8 @@ impl Rule for UnlistedKey {
         (view.key.is_unlisted && is_used).then_some(Finding { severity: Severity::High, extent: 1.0 })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
-        (!view.key.is_unlisted).then_some(Leeway::ENDLESS)
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
+        if view.key.is_unlisted { Leeway::NONE } else { Leeway::ENDLESS }
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -55,13 +55,13 @@ impl Rule for VolumeSpike {
         Some(Finding { severity: if critical { Severity::Critical } else { Severity::High }, extent: count })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
-        Some(match view.baseline {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
+        match view.baseline {
             Some(baseline) if baseline.std_requests > 0.0 => {
                 Leeway::of_requests(baseline.mean_requests + self.sigma * baseline.std_requests)
             }
             _ => Leeway::ENDLESS,
-        })
+        }
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

@@ -113,10 +113,10 @@ impl Rule for YoungKey {
         Some(Finding { severity, extent: extent(view.day.requests) })
     }
 
-    fn leeway(&self, view: &KeyView<'_>) -> Option<Leeway> {
+    fn leeway(&self, view: &KeyView<'_>) -> Leeway {
         let noted = view.day.first_hours.as_ref().map_or(0, |hours| hours.noted());
         let is_known = view.baseline.is_some();
-        Some(if is_known { Leeway::ENDLESS } else { Leeway::of_first_hours(noted) })
+        if is_known { Leeway::ENDLESS } else { Leeway::of_first_hours(noted) }
     }
 
     fn explain(&self, view: &KeyView<'_>) -> Explanation {

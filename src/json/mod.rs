@@ -15,8 +15,8 @@ pub use number::{Decimal, NumberError, number_length, small_count, small_nano};
 pub use reader::Reader;
 pub use walk::{each_in, elements, members};
 
+use scan::find_special;
 pub use scan::places_of;
-use scan::{find_special, special_bits};
 use thiserror::Error;
 
 /// Deepest nesting that is read; deeper input is refused, not followed.
@@ -30,21 +30,6 @@ pub const TOO_DEEP: &str = "nested deeper than 128 levels";
 pub fn plain_length(text: &[u8]) -> Option<usize> {
     let length = find_special(text);
     (text.get(length) == Some(&b'"')).then_some(length)
-}
-
-/// The same of a text that mostly goes on behind it.
-#[inline(always)]
-pub fn quoted_length(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        let marks = special_bits(*chunk);
-        if marks != 0 {
-            let end = at + marks.trailing_zeros() as usize;
-            return (text.get(end) == Some(&b'"')).then_some(end);
-        }
-        at += 16;
-    }
-    plain_length(text)
 }
 
 /// Whether two short texts are the same. Names are nearly always of different lengths or told by their first and last

@@ -15,7 +15,7 @@ pub(super) type Lanes = u8x16;
 
 /// Marks quotes, backslashes and control characters, a bit for each byte.
 #[inline(always)]
-pub(super) fn special_bits(bytes: [u8; 16]) -> u32 {
+fn special_bits(bytes: [u8; 16]) -> u32 {
     let lanes = Lanes::new(bytes);
     let controls = lanes.min(Lanes::splat(0x1f)).simd_eq(lanes);
     (lanes.simd_eq(Lanes::splat(b'"')) | lanes.simd_eq(Lanes::splat(b'\\')) | controls).to_bitmask()
@@ -55,15 +55,18 @@ fn either(chunk: &[u8; 32], one: u8, other: u8) -> u32 {
 /// Length of the run of bytes before the first quote, backslash or control character; the whole length if none.
 #[inline(always)]
 pub(super) fn find_special(text: &[u8]) -> usize {
-    let (chunks, rest) = text.as_chunks::<16>();
-    for (at, chunk) in chunks.iter().enumerate() {
+    // Most end in the first chunk or the second, so nothing is reckoned ahead of them.
+    let mut at = 0;
+    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
         let marks = special_bits(*chunk);
         if marks != 0 {
-            return at * 16 + marks.trailing_zeros() as usize;
+            return at + marks.trailing_zeros() as usize;
         }
+        at += 16;
     }
+    let rest = text.get(at..).unwrap_or_default();
     let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-    chunks.len() * 16 + rest.iter().position(is_special).unwrap_or(rest.len())
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// Where the quote stands that ends a string in which an escape begins at `at`; `None` where there is none, or what is

@@ -58,13 +58,10 @@ pub struct OpenDay {
     pub sightings: Option<Box<Sightings>>,
     /// Alerts that are open for this day.
     pub raised: Vec<Raised>,
-    /// How far it may go before the detectors have to be asked again.
-    #[serde(skip, default = "no_leeway")]
-    pub leeway: Leeway,
-}
-
-const fn no_leeway() -> Leeway {
-    Leeway::NONE
+    /// How far it may go before the detectors have to be asked again, if they need not be asked about the next record. A day
+    /// with one request has none: most keys are quiet, and there are many of them.
+    #[serde(skip)]
+    pub leeway: Option<Box<Leeway>>,
 }
 
 impl OpenDay {
@@ -90,7 +87,7 @@ impl OpenDay {
             first_hours: None,
             sightings: None,
             raised: Vec::new(),
-            leeway: Leeway::NONE,
+            leeway: None,
         }
     }
 
@@ -178,6 +175,7 @@ impl OpenDay {
             + self.first_hours.as_ref().map_or(0, |hours| hours.bytes())
             + heap::vector::<Raised>(self.raised.capacity())
             + self.sightings.as_ref().map_or(0, |sightings| sightings.bytes())
+            + self.leeway.as_ref().map_or(0, |_| heap::vector::<Leeway>(1))
             + self
                 .unknown_model
                 .as_ref()

@@ -1,7 +1,7 @@
 //! When the detectors are asked, and what they see.
 
 use super::KeyState;
-use crate::detect::{Alert, KeyView, Leeway, evaluate};
+use crate::detect::{Alert, KeyView, evaluate};
 use crate::shard::ShardSettings;
 use crate::time::{Day, Stamp};
 use crate::window::OpenDay;
@@ -17,7 +17,8 @@ impl KeyState {
         settings: &ShardSettings,
         alerts: &mut Vec<Alert>,
     ) {
-        if self.open.get(at).is_some_and(|day| day.leeway.holds(day)) {
+        let is_known = |day: &OpenDay| day.leeway.as_ref().is_some_and(|leeway| leeway.holds(day));
+        if self.open.get(at).is_some_and(is_known) {
             debug_assert!(!self.holds_any(at, settings), "a leeway promises too much: {:?}", self.open[at]);
         } else {
             self.ask_now(at, time, settings, alerts);
@@ -45,13 +46,17 @@ impl KeyState {
         let view = self.view(&self.open[at], last_day);
         let leeway = evaluate(&settings.rules, &view, time, &mut raised, alerts);
         let day = &mut self.open[at];
-        (day.raised, day.leeway) = (raised, leeway.unwrap_or(Leeway::NONE));
-        self.resized |= alerts.len() != before;
+        day.raised = raised;
+        let had = day.leeway.is_some();
+        day.leeway = leeway.filter(|_| day.requests > 1).map(Box::new);
+        self.resized |= alerts.len() != before || day.leeway.is_some() != had;
     }
 
     /// Something that detectors look at has changed besides what records count: they have to be asked again.
     pub(super) fn end_leeway(&mut self) {
-        self.open.iter_mut().for_each(|day| day.leeway = Leeway::NONE);
+        for day in &mut self.open {
+            self.resized |= day.leeway.take().is_some();
+        }
     }
 
     /// What detectors see of a day.
