@@ -34,6 +34,10 @@ impl Text {
     pub const fn is_none(self) -> bool {
         self.length == 0
     }
+
+    const fn range(self) -> Range<usize> {
+        self.at as usize..self.at as usize + self.length as usize
+    }
 }
 
 /// A count that a record may not have: absent is not zero.
@@ -289,7 +293,7 @@ pub struct Batch {
     /// What records were read from, by their index: those of keys that somebody looks into, and of no others.
     #[serde(skip)]
     pub origins: Vec<(u32, Origin)>,
-    texts: Vec<u8>,
+    texts: String,
 }
 
 impl PartialEq for Batch {
@@ -327,20 +331,19 @@ impl Batch {
     pub fn with_capacity(records: usize) -> Self {
         Self {
             records: Vec::with_capacity(records),
-            texts: Vec::with_capacity(records * 64),
+            texts: String::with_capacity(records * 64),
             ..Self::default()
         }
     }
 
     /// The text itself; empty where there is none.
     pub fn text(&self, text: Text) -> &str {
-        std::str::from_utf8(self.bytes_of(text)).unwrap_or_default()
+        self.texts.get(text.range()).unwrap_or_default()
     }
 
-    /// The bytes of a text: UTF-8, which is not taken on trust.
+    /// The bytes of a text.
     pub fn bytes_of(&self, text: Text) -> &[u8] {
-        let (start, end) = (text.at as usize, text.at as usize + text.length as usize);
-        self.texts.get(start..end).unwrap_or_default()
+        self.texts.as_bytes().get(text.range()).unwrap_or_default()
     }
 
     /// The records from `from` on, as a batch of which everything else is counted already.
@@ -363,10 +366,14 @@ impl Batch {
         }
     }
 
-    /// Stores what `write` appends as a text of this batch.
-    pub(crate) fn store(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
+    /// Stores a text of this batch. What is UTF-8 is asked once, here, and not whenever it is read; where it is none,
+    /// U+FFFD stands for what is not.
+    pub(crate) fn store(&mut self, text: &[u8]) -> Text {
         let start = self.texts.len();
-        write(&mut self.texts);
+        match std::str::from_utf8(text) {
+            Ok(text) => self.texts.push_str(text),
+            Err(_) => self.texts.push_str(&String::from_utf8_lossy(text)),
+        }
         match (u32::try_from(start), u32::try_from(self.texts.len() - start)) {
             (Ok(at), Ok(length)) => Text { at, length },
             _ => Text::NONE,
@@ -378,7 +385,7 @@ impl Batch {
     #[inline]
     pub(crate) fn keep(&mut self, known: &mut Text, text: &[u8]) -> Text {
         if !same(self.bytes_of(*known), text) {
-            *known = self.store(|out| out.extend_from_slice(text));
+            *known = self.store(text);
         }
         *known
     }
@@ -407,7 +414,7 @@ impl Batch {
         let mut copy = UsageRecord { line, ..*record };
         for text in copy.texts() {
             if !text.is_none() {
-                *text = self.store(|out| out.extend_from_slice(from.bytes_of(*text)));
+                *text = self.store(from.bytes_of(*text));
             }
         }
         self.push(copy, progress);

@@ -271,7 +271,7 @@ impl Placing {
     fn give(&mut self, mut record: UsageRecord, strings: &[&str; TEXTS]) {
         for (place, string) in record.texts().into_iter().zip(strings) {
             if !place.is_none() || !string.is_empty() {
-                *place = self.own.store(|out| out.extend_from_slice(string.as_bytes()));
+                *place = self.own.store(string.as_bytes());
             }
         }
         let at = self.own.records.len();

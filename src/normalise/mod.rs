@@ -162,11 +162,7 @@ impl Normaliser {
         match &self.rules.register {
             Some(register) if draft.key_alias.is_empty() => {
                 let name = register.name(key, batch.text(hint));
-                if name.is_empty() {
-                    Text::NONE
-                } else {
-                    batch.store(|out| out.extend_from_slice(name.as_bytes()))
-                }
+                if name.is_empty() { Text::NONE } else { batch.store(name.as_bytes()) }
             }
             _ => self.text(draft.key_alias, batch),
         }
@@ -194,15 +190,15 @@ impl Normaliser {
             name()
         };
         let (id, may_be_shown) = named.unwrap_or_else(|()| (rules.namer.id(text), true));
-        let hint = batch.store(|out| {
-            if is_secret {
-                write_tail(text, out);
-            } else if may_be_shown {
-                write_hint(text, out);
-            } else {
-                out.extend_from_slice(rules.redactor.clean(text).as_bytes());
-            }
-        });
+        let mut shown = Vec::new();
+        if is_secret {
+            write_tail(text, &mut shown);
+        } else if may_be_shown {
+            write_hint(text, &mut shown);
+        } else {
+            shown.extend_from_slice(rules.redactor.clean(text).as_bytes());
+        }
+        let hint = batch.store(&shown);
         if !is_secret {
             keys.put(text, (id, may_be_shown, hint));
         }
@@ -327,8 +323,7 @@ impl Normaliser {
         // It does not come again: nothing is gained by remembering it, and something else would be forgotten.
         let text = written.resolve(&mut self.scratch);
         let is_clean = text.len() <= TEXT_MAX && !self.rules.redactor.finds(text);
-        let id =
-            if is_clean { batch.store(|out| out.extend_from_slice(text)) } else { self.text(written, batch) };
+        let id = if is_clean { batch.store(text) } else { self.text(written, batch) };
         (hash.max(1), id)
     }
 
@@ -343,17 +338,12 @@ impl Normaliser {
             return batch.keep(place, text);
         }
         let as_it_is = text.len() <= TEXT_MAX && is_clean(rules, tagged_clean, text);
-        let stored = batch.store(|out| {
-            if as_it_is {
-                out.extend_from_slice(text);
-            } else {
-                let shown = 0..cut(text).len();
-                out.extend_from_slice(rules.redactor.clean_part(text, shown, TEXT_MAX).as_bytes());
-            }
-        });
-        if as_it_is {
-            clean.put(text, stored);
+        if !as_it_is {
+            let shown = 0..cut(text).len();
+            return batch.store(rules.redactor.clean_part(text, shown, TEXT_MAX).as_bytes());
         }
+        let stored = batch.store(text);
+        clean.put(text, stored);
         stored
     }
 }

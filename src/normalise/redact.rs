@@ -5,9 +5,11 @@
 //! decoded and searched too (`encoded`).
 
 pub(crate) mod encoded;
+mod glance;
 
 use crate::key::KeyNamer;
 use aho_corasick::AhoCorasick;
+use glance::Glance;
 use regex::bytes::Regex;
 use serde::Deserialize;
 use std::ops::Range;
@@ -74,6 +76,8 @@ pub struct Redactor(Arc<Rules>);
 #[derive(Debug)]
 struct Rules {
     namer: KeyNamer,
+    /// Whether a text may hold one of the literals.
+    glance: Glance,
     prefixes: AhoCorasick,
     /// Which pattern each literal belongs to.
     owners: Vec<usize>,
@@ -98,9 +102,10 @@ impl Redactor {
         let literals =
             patterns.iter().enumerate().flat_map(|(at, p)| p.prefix.iter().map(move |text| (at, text)));
         let (owners, texts): (Vec<usize>, Vec<&String>) = literals.unzip();
+        let glance = Glance::new(texts.iter().map(|text| text.as_bytes()));
         let prefixes = AhoCorasick::builder().ascii_case_insensitive(true).build(texts)?;
         let patterns = patterns.into_iter().map(|pattern| (pattern, OnceLock::new())).collect();
-        Ok(Self(Arc::new(Rules { namer, prefixes, owners, patterns })))
+        Ok(Self(Arc::new(Rules { namer, glance, prefixes, owners, patterns })))
     }
 
     /// Compiles every expression, for those who want to know now.
@@ -216,6 +221,9 @@ impl Redactor {
 
     fn search_plain(&self, text: &[u8], begins_loosely: bool, found: &mut dyn FnMut(Range<usize>)) {
         let rules = &*self.0;
+        if !rules.glance.may_hold(text) {
+            return;
+        }
         let mut tried = Vec::new();
         for literal in rules.prefixes.find_overlapping_iter(text) {
             let owner = rules.owners[literal.pattern().as_usize()];

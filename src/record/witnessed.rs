@@ -9,7 +9,15 @@ const DIGITS_MIN: usize = 8;
 
 /// Keys by their names.
 #[derive(Clone, Debug, Default)]
-pub struct Witnessed(Vec<String>);
+pub struct Witnessed(Vec<Name>);
+
+/// A name of a key.
+#[derive(Clone, Debug)]
+struct Name {
+    text: String,
+    /// It may be how a fingerprint begins. Asked of the name once, for it is held against every record.
+    is_of_digits: bool,
+}
 
 impl Witnessed {
     /// No key.
@@ -18,7 +26,7 @@ impl Witnessed {
     /// The keys of these names: what is shown of them (`...3f9c`, or `3f9c`), their owner's name, or how their fingerprint
     /// begins, by eight digits at least.
     pub fn new(names: Vec<String>) -> Self {
-        Self(names)
+        Self(names.into_iter().map(Name::new).collect())
     }
 
     /// Whether there is none.
@@ -36,11 +44,10 @@ impl Witnessed {
 
     /// Whether a key is one of them.
     pub fn is_named(&self, id: KeyId, hint: &str, alias: &str) -> bool {
-        let is_name = |name: &String| {
-            let is_shown = name == hint || hint.strip_prefix("...").is_some_and(|last| last == name);
-            is_shown || name == alias || begins(id, name)
-        };
-        self.0.iter().any(is_name)
+        let shown = hint.strip_prefix("...").unwrap_or(hint);
+        self.0
+            .iter()
+            .any(|name| name.text == hint || name.text == shown || name.text == alias || name.begins(id))
     }
 
     /// Notes in a batch what its records of these keys were read from.
@@ -66,8 +73,14 @@ impl Witnessed {
     }
 }
 
-/// Whether a fingerprint begins with these digits. Asked of every record, so nothing is written for it.
-fn begins(id: KeyId, digits: &str) -> bool {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    digits.len() >= DIGITS_MIN && digits.bytes().all(is_digit) && id.to_string().starts_with(digits)
+impl Name {
+    fn new(text: String) -> Self {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        Self { is_of_digits: text.len() >= DIGITS_MIN && text.bytes().all(is_digit), text }
+    }
+
+    /// Whether a fingerprint begins with it.
+    fn begins(&self, id: KeyId) -> bool {
+        self.is_of_digits && id.to_string().starts_with(&self.text)
+    }
 }

@@ -272,7 +272,7 @@ mod tests {
         fn memory_is_bounded_and_the_newest_is_known(count in 1_u64..3000) {
             let mut own = Own::default();
             let mut batch = Batch::default();
-            let (at, length) = (batch.store(|out| out.extend_from_slice(b"marker")), count);
+            let (at, length) = (batch.store(b"marker"), count);
             let line = [asked(), request(&json!({}))].concat();
             let rulebook = plan().rulebook;
             let settings = Settings { rulebook, format: None, frame_bytes_max: 1 << 20, keep_rejects: true };

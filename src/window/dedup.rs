@@ -4,6 +4,7 @@ use crate::save::{Reader, Unreadable, Writer};
 use crate::time::{MINUTE, Timestamp};
 use ahash::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use std::collections::BTreeMap;
 
 /// What is known of a request identifier.
@@ -111,15 +112,16 @@ impl Dedup {
 
     /// Notes the request `id` of a record at `at` with this `content`.
     pub fn see(&mut self, id: u64, content: u64, at: Timestamp) -> Sighting {
-        match self.seen.get(&id) {
-            Some(&known) if known == content => return Sighting::Duplicate,
-            Some(_) => return Sighting::Conflict,
-            None => {}
+        let is_full = self.seen.len() >= self.entries_max;
+        match self.seen.entry(id) {
+            Entry::Occupied(known) if *known.get() == content => return Sighting::Duplicate,
+            Entry::Occupied(_) => return Sighting::Conflict,
+            Entry::Vacant(place) if !is_full => drop(place.insert(content)),
+            Entry::Vacant(_) => {
+                self.forget_oldest();
+                self.seen.insert(id, content);
+            }
         }
-        if self.seen.len() >= self.entries_max {
-            self.forget_oldest();
-        }
-        self.seen.insert(id, content);
         let minute = at.0.div_euclid(MINUTE).max(self.oldest);
         self.by_minute.entry(minute).or_default().push(id);
         Sighting::New

@@ -43,6 +43,9 @@ fn the_book_has_every_page_once_under_its_own_title() {
             None => text,
         };
         assert_eq!(text.lines().next(), Some(&*format!("# {title}")), "{}", path.display());
+        // On a site there is nothing beside the pages.
+        let outside = ["](../", "](docs/"].into_iter().find(|start| text.contains(start));
+        assert_eq!(outside, None, "{}", path.display());
     }
     let book: toml::Table = fs::read_to_string("book.toml").unwrap().parse().unwrap();
     assert_eq!(book["book"]["src"].as_str(), Some("docs"));
