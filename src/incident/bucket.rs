@@ -11,7 +11,7 @@ use super::{Incident, Observer, Watched, is_silent};
 use crate::detect::KeyProfile;
 use crate::record::{Batch, Kind, UsageRecord};
 use crate::time::Stamp;
-use twox_hash::XxHash3_64;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The widest bucket that says when its requests were.
 const WIDTH_S_MAX: u32 = 3600;
@@ -44,7 +44,7 @@ impl<'a> Gain<'a> {
             at: seconds(record.time.at),
             identity: &NOBODY,
             model: record.model.id,
-            endpoint: XxHash3_64::oneshot(endpoint),
+            endpoint: xxh3_64(endpoint),
             is_list: false,
             status: record.status,
             input: record.tokens.input() / all,

@@ -169,6 +169,11 @@ impl Fleet {
         }
     }
 
+    /// Whether there is any use of a network.
+    pub fn has_networks(&self) -> bool {
+        !self.networks.is_empty()
+    }
+
     /// Counts what [`Fleet::chance_of_unused`] is taken from; of what is judged by, not of what is added to it.
     pub fn count_lone(&mut self) {
         let lone = self.networks.values().filter(|keys| **keys == 1).count();

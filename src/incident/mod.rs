@@ -50,8 +50,8 @@ use owner::seconds;
 use serde::{Deserialize, Serialize};
 use statements::{INCIDENT, Said, Saying};
 use std::sync::Arc;
-use twox_hash::XxHash3_64;
 use watch::{Seat, Watch};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Places and clients that are remembered, for their names are looked up for every record.
 const MEMO_MAX: usize = 1 << 16;
@@ -399,7 +399,9 @@ impl Observer {
     /// All keys have added this; the watermark has come so far.
     pub fn learn(&mut self, news: &Fleet, watermark: Timestamp) {
         self.known.add_all(news);
-        self.known.count_lone();
+        if news.has_networks() {
+            self.known.count_lone();
+        }
         self.known.forget(watermark);
         self.set_bars();
     }
@@ -424,7 +426,7 @@ impl Observer {
             |address| *places.entry(address).or_insert_with(|| Place::of(address, &settings.networks));
         let name = batch.bytes_of(record.user_agent);
         let software = (!name.is_empty()).then(|| {
-            let known = clients.entry(XxHash3_64::oneshot(name));
+            let known = clients.entry(xxh3_64(name));
             *known.or_insert_with(|| client(batch.text(record.user_agent)))
         });
         Identity::new(record.address.map(place), software)
@@ -443,7 +445,7 @@ fn act<'a>(record: &UsageRecord, batch: &'a Batch, identity: &'a Identity) -> Ac
         at: seconds(record.time.at),
         identity,
         model: record.model.id,
-        endpoint: XxHash3_64::oneshot(endpoint),
+        endpoint: xxh3_64(endpoint),
         is_list: endpoint.ends_with(b"models") || endpoint.starts_with(b"List"),
         status: record.status,
         input: record.tokens.input(),

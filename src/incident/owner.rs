@@ -173,7 +173,10 @@ impl Owner {
                 Some((_, lowest)) => *lowest = identity.major.min(*lowest),
                 None => self.majors.push((identity.client, identity.major)),
             }
-            self.majors.retain(|(client, _)| self.clients.has(*client));
+            // Only somebody new drives out another.
+            if is_new[1] {
+                self.majors.retain(|(client, _)| self.clients.has(*client));
+            }
         }
         is_new
     }
@@ -205,7 +208,7 @@ impl Owner {
 
     fn learn_size(&mut self, size: Size, everybody: &Shape) {
         let current = &mut self.block[0];
-        self.gain += current.ln_likelihood(size, everybody) - self.long.ln_likelihood(size, everybody);
+        self.gain += current.ln_ratio(size, &self.long, everybody);
         current.add(size);
         self.long.add(size);
         if current.requests() >= BLOCK {

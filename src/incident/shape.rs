@@ -68,9 +68,21 @@ impl Shape {
 
     /// Logarithm of how likely a request of this size is, where little is known as among `everybody`.
     pub fn ln_likelihood(&self, size: Size, everybody: &Self) -> f64 {
-        let (input, output) = everybody.shares(size);
+        let [input, output] = self.likelihoods(size, everybody.shares(size));
+        libm::log(input) + libm::log(output)
+    }
+
+    /// Logarithm of how much likelier a request of this size is than by another shape.
+    pub fn ln_ratio(&self, size: Size, other: &Self, everybody: &Self) -> f64 {
+        let shares = everybody.shares(size);
+        let likelihood = |shape: &Self| shape.likelihoods(size, shares).iter().product::<f64>();
+        // One logarithm instead of four: it is asked of every record of an owner.
+        libm::log(likelihood(self) / likelihood(other))
+    }
+
+    fn likelihoods(&self, size: Size, (input, output): (f32, f32)) -> [f64; 2] {
         let share = |count: f32, prior: f32| f64::from((count + PRIOR * prior) / (self.requests + PRIOR));
-        libm::log(share(self.input[size.input], input)) + libm::log(share(self.output[size.output], output))
+        [share(self.input[size.input], input), share(self.output[size.output], output)]
     }
 
     /// Which parts of the requests have this input, and this output; of each size some.

@@ -1,6 +1,6 @@
 //! Random numbers that are the same on every machine (xoshiro256++, seeded by `SplitMix64`).
 
-use twox_hash::XxHash3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
@@ -9,8 +9,7 @@ pub struct Random([u64; 4]);
 impl Random {
     /// The stream of this name and number among those of a seed.
     pub fn new(seed: u64, name: &str, number: u64) -> Self {
-        let mut state =
-            XxHash3_64::oneshot_with_seed(seed, name.as_bytes()) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut state = xxh3_64_with_seed(name.as_bytes(), seed) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut next = || {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = state;

@@ -27,7 +27,7 @@ use super::owner::{hour_of_week, seconds};
 use crate::time::{SECOND, Timestamp};
 use rhythm::Rhythm;
 use serde::{Deserialize, Serialize};
-use sizes::{DAY_KEEPS, Own, Size};
+use sizes::{Cell, DAY_KEEPS, Own, Size};
 use sums::Added;
 use words::Words;
 
@@ -301,9 +301,9 @@ impl Habits {
         self.rhythm.add(hour, act.count(), pause);
         let mut is_new = self.endpoints.see(act.endpoint, day, act.count(), None);
         if act.is_work() {
-            let size = Size::of(act.input, act.output);
-            is_new |= self.sizes.add(size, teaches);
-            news.add(size, self.requests);
+            let cell = Cell::of_tokens(act.input, act.output);
+            is_new |= self.sizes.add(cell, teaches);
+            news.add(cell, self.requests);
             is_new |= self.models.see(act.model, day, act.count(), price(act));
             if let Some(before) = before.model
                 && act.sums.is_none()

@@ -4,12 +4,15 @@
 
 use crate::heap;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// Half doublings of input and of output that are told apart.
 const INPUTS: usize = 42;
 const OUTPUTS: usize = 36;
 /// Cells that are kept of one key; the lightest give way.
 const CELLS_MAX: usize = 256;
+/// Room for so many of a day is kept for the next.
+const BUSY_CELLS: usize = 16;
 /// How many requests of anybody count beside those of a key: so a young key can accuse nobody.
 const ANYBODY: f32 = 3.0;
 /// How many requests of any size count beside those of all keys.
@@ -31,22 +34,65 @@ pub struct Size {
 impl Size {
     /// Of so many tokens.
     pub fn of(input: u64, output: u64) -> Self {
-        #[allow(clippy::cast_precision_loss, reason = "its logarithm is meant")]
-        let doublings = |tokens: u64| libm::log2f(tokens.saturating_add(1) as f32);
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "128 at most, and none below nought"
-        )]
-        let halves = |doublings: f32, max: usize| ((doublings * 2.0) as usize).min(max - 1);
         let doublings = [doublings(input), doublings(output)];
-        Self { doublings, row: halves(doublings[0], INPUTS), column: halves(doublings[1], OUTPUTS) }
+        let [row, column] = doublings.map(halves);
+        Self { doublings, row: row.min(INPUTS - 1), column: column.min(OUTPUTS - 1) }
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "1512 cells")]
-    const fn cell(self) -> u16 {
-        (self.row * OUTPUTS + self.column) as u16
+    /// The cell that counts requests of this size.
+    pub const fn cell(self) -> Cell {
+        Cell::of(self.row, self.column)
     }
+}
+
+/// Half a doubling of input, and one of output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cell(u16);
+
+impl Cell {
+    #[allow(clippy::cast_possible_truncation, reason = "1512 cells")]
+    const fn of(row: usize, column: usize) -> Self {
+        Self((row * OUTPUTS + column) as u16)
+    }
+
+    /// Of the size of so many tokens, without a logarithm: it is asked of every record.
+    pub fn of_tokens(input: u64, output: u64) -> Self {
+        Self::of(bin(input).min(INPUTS - 1), bin(output).min(OUTPUTS - 1))
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "its logarithm is meant")]
+fn doublings(tokens: u64) -> f32 {
+    libm::log2f(tokens.saturating_add(1) as f32)
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "128 at most, and none below nought"
+)]
+fn halves(doublings: f32) -> usize {
+    (doublings * 2.0) as usize
+}
+
+/// From how many tokens on there are so many half doublings, as the logarithm rounds them.
+static STEPS: LazyLock<[u64; INPUTS]> = LazyLock::new(|| {
+    std::array::from_fn(|steps| {
+        let (mut below, mut from) = (0, 1 << 22);
+        while below < from {
+            let middle = u64::midpoint(below, from);
+            if halves(doublings(middle)) >= steps { from = middle } else { below = middle + 1 }
+        }
+        from
+    })
+});
+
+/// The half doublings of so many tokens, up to the last that is told apart.
+fn bin(tokens: u64) -> usize {
+    // At the end of a doubling the logarithm may round up to the next.
+    let doublings = tokens.saturating_add(1).ilog2() as usize;
+    let above = STEPS.iter().skip(2 * doublings + 1).take(2).take_while(|from| **from <= tokens).count();
+    (2 * doublings).min(INPUTS - 1) + above
 }
 
 /// Sizes of the requests of all keys; busy ones do not count for more by their number alone.
@@ -59,12 +105,12 @@ pub struct Everybody {
 
 impl Everybody {
     /// Adds a request of a key after so many others of it.
-    pub fn add(&mut self, size: Size, before: u64) {
+    pub fn add(&mut self, Cell(cell): Cell, before: u64) {
         if self.cells.is_empty() {
             self.cells = vec![0; INPUTS * OUTPUTS];
         }
         let weight = FIRST_WEIGHT * 30 / before.saturating_add(30).min(FIRST_WEIGHT * 30);
-        self.cells[usize::from(size.cell())] += weight;
+        self.cells[usize::from(cell)] += weight;
         self.all += weight;
     }
 
@@ -98,7 +144,7 @@ impl Everybody {
         }
         let around: u64 = rows(size).flat_map(|(from, to)| &self.cells[from..to]).sum();
         let requests = |parts: u64| parts as f32 / FIRST_WEIGHT as f32;
-        let here = requests(self.cells[usize::from(size.cell())]);
+        let here = requests(self.cells[usize::from(size.cell().0)]);
         (0.5 * here + 0.5 * requests(around) / 9.0 + uniform) / (requests(self.all) + ANY_SIZE)
     }
 }
@@ -140,7 +186,7 @@ impl Own {
             let first = self.cells.partition_point(|(cell, _)| usize::from(*cell) < from);
             for (cell, weight) in self.cells[first..].iter().take_while(|(cell, _)| usize::from(*cell) < to) {
                 around += weight;
-                if *cell == size.cell() {
+                if *cell == size.cell().0 {
                     here = *weight;
                 }
             }
@@ -153,19 +199,19 @@ impl Own {
         (0.45 * here + 0.30 * around / 9.0 + 0.25 * apart + ANYBODY * anybody) / (self.all + ANYBODY)
     }
 
-    /// Adds a request of today, for so much; true where none had this size today.
-    pub fn add(&mut self, size: Size, weight: f32) -> bool {
-        match self.today.binary_search_by_key(&size.cell(), |cell| cell.0) {
+    /// Adds a request of today, for so much; true where that takes memory.
+    pub fn add(&mut self, Cell(cell): Cell, weight: f32) -> bool {
+        match self.today.binary_search_by_key(&cell, |known| known.0) {
             Ok(place) => {
                 self.today[place].1 += weight;
                 false
             }
             Err(place) => {
-                let has_room = self.today.len() < CELLS_MAX;
-                if has_room {
-                    self.today.insert(place, (size.cell(), weight));
+                let before = self.today.capacity();
+                if self.today.len() < CELLS_MAX {
+                    self.today.insert(place, (cell, weight));
                 }
-                has_room
+                self.today.capacity() != before
             }
         }
     }
@@ -175,7 +221,8 @@ impl Own {
         let all = self.cells.iter_mut().map(|cell| &mut cell.1);
         all.chain(&mut self.inputs).chain(&mut self.outputs).for_each(|weight| *weight *= DAY_KEEPS);
         self.all *= DAY_KEEPS;
-        for (cell, weight) in std::mem::take(&mut self.today) {
+        let mut today = std::mem::take(&mut self.today);
+        for (cell, weight) in today.drain(..) {
             match self.cells.binary_search_by_key(&cell, |known| known.0) {
                 Ok(place) => self.cells[place].1 += weight,
                 Err(place) => self.cells.insert(place, (cell, weight)),
@@ -183,6 +230,10 @@ impl Own {
             self.inputs[usize::from(cell) / OUTPUTS] += weight;
             self.outputs[usize::from(cell) % OUTPUTS] += weight;
             self.all += weight;
+        }
+        // Of a key with many sizes a day, tomorrow will have as many; a quiet one keeps nothing for it.
+        if today.capacity() >= BUSY_CELLS {
+            self.today = today;
         }
         while self.cells.len() > CELLS_MAX {
             let lightest = (0..self.cells.len())
@@ -215,7 +266,7 @@ mod tests {
     fn what_a_key_sends_is_its_own_and_a_drift_of_it_nearly() {
         let (mut own, mut everybody) = (Own::new(), Everybody::default());
         for (before, (input, output)) in [(10, 10), (100_000, 2_000), (900, 100)].into_iter().enumerate() {
-            everybody.add(Size::of(input, output), before as u64);
+            everybody.add(Cell::of_tokens(input, output), before as u64);
         }
         let ratio = |own: &Own, input, output| {
             let size = Size::of(input, output);
@@ -224,7 +275,7 @@ mod tests {
         };
         assert!((ratio(&own, 900, 100) - 1.0).abs() < 1e-3, "an unknown key is anybody");
         for _ in 0..200 {
-            own.add(Size::of(900, 100), 1.0);
+            own.add(Cell::of_tokens(900, 100), 1.0);
         }
         own.end_day();
         assert!(ratio(&own, 900, 100) > 10.0);
@@ -234,10 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn the_cell_is_that_of_the_logarithm() {
+        let powers = (0..64).flat_map(|power| [1 << power, (1_u128 << (2 * power + 1)).isqrt()]);
+        let powers = powers.map(|power| u64::try_from(power).unwrap());
+        let near =
+            powers.flat_map(|at| (0..200).map(move |step| at.saturating_add(step).saturating_sub(100)));
+        for tokens in near.chain(0..100_000).chain([u64::MAX]) {
+            for (input, output) in [(tokens, 0), (0, tokens)] {
+                assert_eq!(Cell::of_tokens(input, output), Size::of(input, output).cell(), "{tokens}");
+            }
+        }
+    }
+
+    #[test]
     fn the_sum_of_all_keys_does_not_depend_on_who_adds_first() {
         let (mut one, mut other) = (Everybody::default(), Everybody::default());
-        one.add(Size::of(10, 10), 0);
-        other.add(Size::of(900, 100), 1_000);
+        one.add(Cell::of_tokens(10, 10), 0);
+        other.add(Cell::of_tokens(900, 100), 1_000);
         let (mut first, mut second) = (one.clone(), other.clone());
         first.add_all(&other);
         second.add_all(&one);
