@@ -85,3 +85,48 @@ fn newcomers_at_the_time_of_a_thief_are_his_where_hardly_any_come_by_chance() {
     let (all, _, report) = of(2, &daily);
     assert_eq!(all, count, "{}", report["consumers"]);
 }
+
+/// What somebody did who came an hour after a thief.
+struct Newcomer {
+    who: Caller,
+    calls: i64,
+    /// Whether he is taken for the thief, and what is said of it.
+    is_his: bool,
+    why: &'static str,
+}
+
+#[test]
+fn what_is_too_little_to_tell_of_may_be_enough_beside_a_thief() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // The scores of all are near enough to what an incident takes.
+    std::fs::write(dir.join("on.toml"), "[incidents]\nenabled = true\nthreshold_nats = 6.9\n").unwrap();
+    // The thief has the owner's software. Somebody new comes now and then, so that number alone convicts nobody.
+    let thief =
+        thief().into_iter().map(|one| changed(one, |record| record["user_agent"] = json!(OWNER.client)));
+    let now_and_then = [9, 13, 20].map(|day| passer_by(day, START + day * DAY + 40_003));
+    let usual: Vec<_> = weeks(0).into_iter().chain(thief).chain(now_and_then).collect();
+    let alike = |input| Caller { address: COLLEAGUE.address, input, ..OWNER };
+    let behind = |input| Caller { address: THIEF.address, client: COLLEAGUE.client, input, ..OWNER };
+    let [unsure, near, shared] = [
+        "new, and neither accepted",
+        "beside the attacker and by the same software: 6.1 nats",
+        "from 203.0.113.99",
+    ];
+    for Newcomer { who, calls, is_his, why } in [
+        Newcomer { who: alike(3_000), calls: 20, is_his: true, why: near },
+        Newcomer { who: alike(3_000), calls: 2, is_his: false, why: unsure },
+        Newcomer { who: behind(1_500), calls: 1, is_his: true, why: shared },
+        // A colleague behind the same address looks like the owner.
+        Newcomer { who: behind(600), calls: 6, is_his: false, why: unsure },
+    ] {
+        let his = (0..calls).map(|call| line(0, START + 36 * DAY + 43_207 + call * 61, &who));
+        log(dir, "log", &mut usual.iter().cloned().chain(his).collect::<Vec<_>>());
+        let report = investigate(dir, &["-c", "on.toml", "--key", "key0", "log"]);
+        assert_eq!(told(&report), 1, "{}", report["verdict"]);
+        let consumers = report["consumers"].as_array().unwrap();
+        let one = consumers.iter().find(|consumer| consumer["requests"] == json!(calls)).unwrap();
+        assert_eq!(one["who"], if is_his { "attacker" } else { "unsure" }, "{one}");
+        assert!(one["why"].as_str().unwrap().starts_with(why), "{one}");
+    }
+}
