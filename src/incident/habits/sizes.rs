@@ -34,9 +34,11 @@ pub struct Size {
 impl Size {
     /// Of so many tokens.
     pub fn of(input: u64, output: u64) -> Self {
-        let doublings = [doublings(input), doublings(output)];
-        let [row, column] = doublings.map(halves);
-        Self { doublings, row: row.min(INPUTS - 1), column: column.min(OUTPUTS - 1) }
+        Self {
+            doublings: [doublings(input), doublings(output)],
+            row: bin(input, INPUTS),
+            column: bin(output, OUTPUTS),
+        }
     }
 
     /// The cell that counts requests of this size.
@@ -57,7 +59,7 @@ impl Cell {
 
     /// Of the size of so many tokens, without a logarithm: it is asked of every record.
     pub fn of_tokens(input: u64, output: u64) -> Self {
-        Self::of(bin(input).min(INPUTS - 1), bin(output).min(OUTPUTS - 1))
+        Self::of(bin(input, INPUTS), bin(output, OUTPUTS))
     }
 }
 
@@ -87,12 +89,12 @@ static STEPS: LazyLock<[u64; INPUTS]> = LazyLock::new(|| {
     })
 });
 
-/// The half doublings of so many tokens, up to the last that is told apart.
-fn bin(tokens: u64) -> usize {
+/// The half doublings of so many tokens; of `bins` that are told apart, the last counts what is above, too.
+fn bin(tokens: u64, bins: usize) -> usize {
     // At the end of a doubling the logarithm may round up to the next.
     let doublings = tokens.saturating_add(1).ilog2() as usize;
     let above = STEPS.iter().skip(2 * doublings + 1).take(2).take_while(|from| **from <= tokens).count();
-    (2 * doublings).min(INPUTS - 1) + above
+    (2 * doublings + above).min(bins - 1)
 }
 
 /// Sizes of the requests of all keys; busy ones do not count for more by their number alone.
@@ -285,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn the_cell_is_that_of_the_logarithm() {
+    fn the_bin_is_that_of_the_logarithm() {
         let powers = (0..64).flat_map(|power| [1 << power, (1_u128 << (2 * power + 1)).isqrt()]);
         let powers = powers.map(|power| u64::try_from(power).unwrap());
         let near =
             powers.flat_map(|at| (0..200).map(move |step| at.saturating_add(step).saturating_sub(100)));
         for tokens in near.chain(0..100_000).chain([u64::MAX]) {
-            for (input, output) in [(tokens, 0), (0, tokens)] {
-                assert_eq!(Cell::of_tokens(input, output), Size::of(input, output).cell(), "{tokens}");
+            for bins in [INPUTS, OUTPUTS] {
+                assert_eq!(bin(tokens, bins), halves(doublings(tokens)).min(bins - 1), "{tokens}");
             }
         }
     }
