@@ -76,13 +76,14 @@ impl Signs {
 }
 
 impl YoungKey {
-    fn probes(&self, hour: &FirstHour) -> bool {
-        hour.refused.len() + usize::from(hour.lists) >= whole(self.models_refused)
-            && hour.refused.len() + 1 >= whole(self.models_refused)
+    fn probes(&self, hour: &FirstHour<'_>) -> bool {
+        let refused = hour.refused_count();
+        refused + usize::from(hour.lists()) >= whole(self.models_refused)
+            && refused + 1 >= whole(self.models_refused)
     }
 
-    fn places(&self, hour: &FirstHour) -> bool {
-        let (networks, blocks) = (hour.networks.len(), hour.blocks.len());
+    fn places(&self, hour: &FirstHour<'_>) -> bool {
+        let (networks, blocks) = (hour.network_count(), hour.block_count());
         networks >= whole(self.networks) || networks == 0 && blocks >= whole(self.blocks)
     }
 
@@ -90,10 +91,10 @@ impl YoungKey {
         if view.baseline.is_some() {
             return None;
         }
-        let hours = &view.day.first_hours.as_ref()?.hours;
+        let hours = view.day.first_hours.as_ref()?;
         let signs = Signs {
-            probes: hours.iter().any(|hour| self.probes(hour)),
-            places: hours.iter().any(|hour| self.places(hour)),
+            probes: hours.hours().any(|hour| self.probes(&hour)),
+            places: hours.hours().any(|hour| self.places(&hour)),
             burns: view.day.spending.most()[0].usd() > self.usd_per_hour,
         };
         signs.any().then_some(signs)
@@ -123,31 +124,28 @@ impl Rule for YoungKey {
         let (Some(signs), Some(hours)) = (self.signs(view), &view.day.first_hours) else {
             return Explanation::none(view);
         };
-        let most = |of: fn(&FirstHour) -> usize| {
-            hours.hours.iter().max_by_key(|hour| (of(hour), std::cmp::Reverse(hour.hour)))
-        };
         let mut reasons = Vec::new();
         let mut evidence = Vec::new();
-        if let Some(hour) = most(|hour| hour.refused.len()).filter(|_| signs.probes) {
-            let models = hour.refused.len() as u64;
-            let lists = if hour.lists { " and its list of models" } else { "" };
+        if let Some(hour) = hours.fullest(FirstHour::refused_count).filter(|_| signs.probes) {
+            let models = hour.refused_count() as u64;
+            let lists = if hour.lists() { " and its list of models" } else { "" };
             reasons.push(format!(
                 "{models} models that refuse it{lists}, tried in the hour of {}",
-                at(view, hour)
+                at(view, &hour)
             ));
             evidence.push(("models_refused", Fact::Count(models)));
         }
         if let Some(hour) =
-            most(|hour| hour.networks.len()).filter(|hour| signs.places && !hour.networks.is_empty())
+            hours.fullest(FirstHour::network_count).filter(|hour| signs.places && hour.network_count() > 0)
         {
-            let names: Vec<String> = hour.networks.iter().map(|network| format!("AS{network}")).collect();
-            reasons.push(format!("used from {} in the hour of {}", names.join(", "), at(view, hour)));
+            let names: Vec<String> = hour.networks().map(|network| format!("AS{network}")).collect();
+            reasons.push(format!("used from {} in the hour of {}", names.join(", "), at(view, &hour)));
             evidence.push(("networks", Fact::Texts(names)));
-        } else if let Some(hour) = most(|hour| hour.blocks.len()).filter(|_| signs.places) {
-            let blocks = hour.blocks.len() as u64;
+        } else if let Some(hour) = hours.fullest(FirstHour::block_count).filter(|_| signs.places) {
+            let blocks = hour.block_count() as u64;
             reasons.push(format!(
                 "used from {blocks} blocks of addresses or more in the hour of {}",
-                at(view, hour)
+                at(view, &hour)
             ));
             evidence.push(("blocks", Fact::Count(blocks)));
         }
@@ -170,7 +168,7 @@ impl Rule for YoungKey {
     }
 }
 
-fn at(view: &KeyView<'_>, hour: &FirstHour) -> String {
+fn at(view: &KeyView<'_>, hour: &FirstHour<'_>) -> String {
     let start: Timestamp = view.day.start.plus(i64::from(hour.hour) * 3600 * SECOND);
     Stamp::utc(start).to_string()
 }

@@ -8,21 +8,29 @@ use crate::networks::Networks;
 use crate::record::{Batch, UsageRecord};
 use crate::time::{SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 /// Networks, blocks of addresses, models and addresses that are kept of an hour: more say nothing more.
-const NETWORKS_MAX: usize = 8;
-const BLOCKS_MAX: usize = 16;
-const MODELS_MAX: usize = 8;
-const ADDRESSES_MAX: usize = 32;
+const fn kept_most(what: What) -> usize {
+    match what {
+        What::Lists => 1,
+        What::Network | What::Model => 8,
+        What::Block => 16,
+        What::Address => 32,
+    }
+}
 /// Hours of the longest day.
 const HOURS_MAX: u8 = 29;
+/// Room that is added at once at least.
+const GROWTH_MIN: usize = 6;
 
 /// The hours of a day, and from where the key was used on it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FirstHours {
-    /// In order.
-    pub hours: Vec<FirstHour>,
+    /// In order, and so by hour. Of each kind the smallest of an hour are kept, so that it does not matter in which order
+    /// they came.
+    notes: Vec<Note>,
     /// Some of the addresses.
     pub addresses: AddressSample,
     /// How often something was noted of an hour, since this was made or read.
@@ -30,21 +38,90 @@ pub struct FirstHours {
     noted: u32,
 }
 
-/// One of them. Of each list the smallest are kept, so that it does not matter in which order they came.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct FirstHour {
+/// What is noted of an hour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    /// That the list of models was asked for.
+    Lists,
+    /// The number of a network.
+    Network,
+    /// A block of addresses: the leading 16 bits of IPv4, and 32 of IPv6.
+    Block,
+    /// A model that refused to serve, by its fingerprint.
+    Model,
+    /// An address, of which it is known whose it is.
+    Address,
+}
+
+/// One thing that was noted of an hour, in one word: many keys are new, and most of them are used in every hour.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+struct Note(u64);
+
+impl Note {
+    /// Bits of a value, of which the leading ones are kept.
+    const VALUE: u32 = 56;
+
+    /// `value` is a number of 32 bits, or the leading bits of a hash.
+    const fn of(hour: u8, what: What, value: u64) -> Self {
+        Self((hour as u64) << 59 | (what as u64) << Self::VALUE | value & ((1 << Self::VALUE) - 1))
+    }
+
+    /// The first and the last that there may be of a kind in an hour.
+    const fn range(hour: u8, what: What) -> [Self; 2] {
+        [Self::of(hour, what, 0), Self::of(hour, what, u64::MAX)]
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "five bits")]
+    const fn hour(self) -> u8 {
+        (self.0 >> 59) as u8
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "the number of a network has 32 bits")]
+    const fn number(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// An hour of a day.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstHour<'a> {
     /// Which it is.
     pub hour: u8,
+    notes: &'a [Note],
+}
+
+impl<'a> FirstHour<'a> {
     /// Whether the list of models was asked for.
-    pub lists: bool,
-    /// Numbers of networks.
-    pub networks: Vec<u32>,
-    /// Blocks of addresses: the leading 16 bits of IPv4, and 32 of IPv6.
-    pub blocks: Vec<u32>,
-    /// Models that refused to serve, by their fingerprints.
-    pub refused: Vec<u64>,
-    /// Addresses, of which it is known whose they are.
-    addresses: Vec<u32>,
+    pub fn lists(&self) -> bool {
+        !self.of(What::Lists).is_empty()
+    }
+
+    /// Numbers of networks, the smallest first.
+    pub fn networks(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.of(What::Network).iter().map(|note| note.number())
+    }
+
+    /// How many networks.
+    pub fn network_count(&self) -> usize {
+        self.of(What::Network).len()
+    }
+
+    /// How many blocks of addresses.
+    pub fn block_count(&self) -> usize {
+        self.of(What::Block).len()
+    }
+
+    /// How many models refused to serve.
+    pub fn refused_count(&self) -> usize {
+        self.of(What::Model).len()
+    }
+
+    fn of(&self, what: What) -> &'a [Note] {
+        let [first, last] = Note::range(self.hour, what);
+        let from = self.notes.partition_point(|note| *note < first);
+        let rest = self.notes.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|note| *note <= last)).unwrap_or_default()
+    }
 }
 
 impl FirstHours {
@@ -59,23 +136,23 @@ impl FirstHours {
         let endpoint = batch.bytes_of(record.endpoint);
         let lists = endpoint.ends_with(b"models") || endpoint.starts_with(b"List");
         let refused = !record.model.name.is_none() && is_refusal(record);
-        if record.address.is_none() && !lists && !refused {
-            return false;
+        let number = (record.time.at.0.saturating_sub(start.0) / (3600 * SECOND)).clamp(0, HOURS_MAX.into());
+        let hour = u8::try_from(number).unwrap_or(HOURS_MAX);
+        let capacity = self.notes.capacity();
+        let mut is_news = false;
+        if lists {
+            is_news |= self.keep(hour, What::Lists, 0);
         }
-        let (hour, grown) = self.of(start, record.time.at);
-        let mut kept = Kept { is_news: lists && !hour.lists, grown };
-        hour.lists |= lists;
         if refused {
-            kept = kept.and(keep(&mut hour.refused, record.model.id, MODELS_MAX));
+            is_news |= self.keep(hour, What::Model, record.model.id >> 8);
         }
+        let mut grown = false;
         if let Some(address) = record.address {
-            if address.ip().is_some() {
-                kept = kept.and(hour.come_from(address, networks));
-            }
-            kept.grown |= self.addresses.insert(address);
+            is_news |= address.ip().is_some() && self.come_from(hour, address, networks);
+            grown = self.addresses.insert(address);
         }
-        self.noted += u32::from(kept.is_news);
-        kept.grown
+        self.noted += u32::from(is_news);
+        grown || self.notes.capacity() != capacity
     }
 
     /// Rises with everything that is noted of an hour.
@@ -83,81 +160,55 @@ impl FirstHours {
         self.noted
     }
 
-    fn of(&mut self, start: Timestamp, at: Timestamp) -> (&mut FirstHour, bool) {
-        let number = (at.0.saturating_sub(start.0) / (3600 * SECOND)).clamp(0, HOURS_MAX.into());
-        let hour = u8::try_from(number).unwrap_or(HOURS_MAX);
-        let (place, grown) = match self.hours.binary_search_by_key(&hour, |known| known.hour) {
-            Ok(place) => (place, false),
-            Err(place) => {
-                self.hours.reserve_exact(1);
-                self.hours.insert(place, FirstHour { hour, ..FirstHour::default() });
-                (place, true)
-            }
-        };
-        (&mut self.hours[place], grown)
+    /// The hours of which something was noted, in order.
+    pub fn hours(&self) -> impl DoubleEndedIterator<Item = FirstHour<'_>> {
+        self.notes
+            .chunk_by(|one, other| one.hour() == other.hour())
+            .filter_map(|notes| Some(FirstHour { hour: notes.first()?.hour(), notes }))
+    }
+
+    /// The hour that has most of something; of several the first.
+    pub fn fullest<'a>(&'a self, of: fn(&FirstHour<'a>) -> usize) -> Option<FirstHour<'a>> {
+        self.hours().max_by_key(|hour| (of(hour), Reverse(hour.hour)))
+    }
+
+    /// Notes where an address is; true where that is news.
+    fn come_from(&mut self, hour: u8, address: Address, networks: &Networks) -> bool {
+        let mark = address.spread() >> 8;
+        if self.notes.binary_search(&Note::of(hour, What::Address, mark)).is_ok() {
+            return false;
+        }
+        self.keep(hour, What::Address, mark);
+        let asn = networks.find(address).asn;
+        let is_news = asn != 0 && self.keep(hour, What::Network, asn.into());
+        let block = block(address).map(u64::from);
+        block.is_some_and(|block| self.keep(hour, What::Block, block)) || is_news
+    }
+
+    /// Notes one of the smallest of its kind; true where it was not known.
+    fn keep(&mut self, hour: u8, what: What, value: u64) -> bool {
+        let note = Note::of(hour, what, value);
+        let Err(place) = self.notes.binary_search(&note) else { return false };
+        let [first, last] = Note::range(hour, what);
+        let (before, behind) = self.notes.split_at(place);
+        let smaller = before.len() - before.partition_point(|note| *note < first);
+        let larger = behind.partition_point(|note| *note <= last);
+        if smaller >= kept_most(what) {
+            return false;
+        }
+        if smaller + larger == kept_most(what) {
+            self.notes.remove(place + larger - 1);
+        } else if self.notes.len() == self.notes.capacity() {
+            self.notes.reserve_exact(GROWTH_MIN.max(self.notes.len() / 2));
+        }
+        self.notes.insert(place, note);
+        true
     }
 
     /// Memory on the heap, its own place included, in bytes.
     pub fn bytes(&self) -> usize {
-        heap::vector::<Self>(1)
-            + heap::vector::<FirstHour>(self.hours.capacity())
-            + self.addresses.heap_bytes()
-            + self.hours.iter().map(FirstHour::heap_bytes).sum::<usize>()
+        heap::vector::<Self>(1) + heap::vector::<Note>(self.notes.capacity()) + self.addresses.heap_bytes()
     }
-}
-
-impl FirstHour {
-    fn come_from(&mut self, address: Address, networks: &Networks) -> Kept {
-        #[allow(clippy::cast_possible_truncation, reason = "a hash")]
-        let mark = address.spread() as u32;
-        if self.addresses.binary_search(&mark).is_ok() {
-            return Kept::default();
-        }
-        let mut kept = Kept { is_news: false, ..keep(&mut self.addresses, mark, ADDRESSES_MAX) };
-        let asn = networks.find(address).asn;
-        if asn != 0 {
-            kept = kept.and(keep(&mut self.networks, asn, NETWORKS_MAX));
-        }
-        block(address).map_or(kept, |block| kept.and(keep(&mut self.blocks, block, BLOCKS_MAX)))
-    }
-
-    fn heap_bytes(&self) -> usize {
-        let numbers = [&self.networks, &self.blocks, &self.addresses];
-        numbers.into_iter().map(|list| heap::vector::<u32>(list.capacity())).sum::<usize>()
-            + heap::vector::<u64>(self.refused.capacity())
-    }
-}
-
-/// What became of a number.
-#[derive(Clone, Copy, Default)]
-struct Kept {
-    /// It was not there before.
-    is_news: bool,
-    /// It took memory.
-    grown: bool,
-}
-
-impl Kept {
-    fn and(self, other: Self) -> Self {
-        Self { is_news: self.is_news | other.is_news, grown: self.grown | other.grown }
-    }
-}
-
-/// Adds a number to a list of the smallest.
-fn keep<T: Ord + Copy>(list: &mut Vec<T>, value: T, max: usize) -> Kept {
-    let Err(place) = list.binary_search(&value) else { return Kept::default() };
-    if place >= max {
-        return Kept::default();
-    }
-    if list.len() == max {
-        list.pop();
-    }
-    let before = list.capacity();
-    if list.len() == before {
-        list.reserve_exact(2);
-    }
-    list.insert(place, value);
-    Kept { is_news: true, grown: list.capacity() != before }
 }
 
 /// Whether a request was refused for what it asked or who asked, and nothing came of it; not because there were too many.
@@ -188,11 +239,16 @@ mod tests {
         #[test]
         fn the_smallest_are_kept_in_any_order(mut numbers in prop::collection::vec(0_u32..40, 0..60)) {
             let kept = |numbers: &[u32]| {
-                let mut list = Vec::new();
+                let mut hours = FirstHours::default();
                 for number in numbers {
-                    keep(&mut list, *number, 8);
+                    // Other kinds and other hours stand beside them.
+                    hours.keep(6, What::Network, u64::from(number / 3));
+                    hours.keep(7, What::Network, u64::from(*number));
+                    hours.keep(7, What::Block, u64::from(number / 2));
+                    hours.keep(8, What::Model, u64::from(*number));
                 }
-                list
+                let of_seven = hours.hours().find(|hour| hour.hour == 7);
+                of_seven.map_or_else(Vec::new, |hour| hour.networks().collect::<Vec<_>>())
             };
             let one = kept(&numbers);
             numbers.reverse();

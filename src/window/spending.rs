@@ -42,11 +42,19 @@ pub struct Burn {
 /// Money by quarters of an hour. A day that has money in one of them, as most days of quiet keys, takes no memory besides.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Spending {
-    /// The only quarter that has any.
-    only: Option<u8>,
-    amount: NanoUsd,
-    /// As soon as there is another.
-    many: Option<Box<Several>>,
+    /// The first quarter that has any.
+    first: u8,
+    sums: Sums,
+}
+
+/// What went out from the first quarter on.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+enum Sums {
+    #[default]
+    Nothing,
+    /// In the first quarter, and in no other.
+    One(NanoUsd),
+    Several(Several),
 }
 
 impl Spending {
@@ -57,94 +65,125 @@ impl Spending {
             return false;
         }
         let quarter = quarter.min(QUARTERS_MAX);
-        if let Some(many) = &mut self.many {
-            return many.add(quarter, amount);
+        match &mut self.sums {
+            Sums::Several(several) => return several.add(&mut self.first, quarter, amount),
+            Sums::One(sum) if self.first == quarter => *sum += amount,
+            Sums::One(sum) => {
+                let mut several = Several::of(*sum);
+                several.add(&mut self.first, quarter, amount);
+                self.sums = Sums::Several(several);
+                return true;
+            }
+            Sums::Nothing => *self = Self { first: quarter, sums: Sums::One(amount) },
         }
-        if self.only.is_none_or(|only| only == quarter) {
-            self.only = Some(quarter);
-            self.amount += amount;
-            return false;
-        }
-        let mut many = Box::<Several>::default();
-        self.only.take().map(|only| many.add(only, self.amount));
-        self.amount = NanoUsd::ZERO;
-        many.add(quarter, amount);
-        self.many = Some(many);
-        true
+        false
     }
 
     /// The most that went out in a span, as far as its end bears it out.
     #[inline]
     pub fn most(&self) -> [NanoUsd; 2] {
-        self.many.as_ref().map_or([self.amount.max(NanoUsd::ZERO); 2], |many| many.most)
+        match &self.sums {
+            Sums::Nothing => [NanoUsd::ZERO; 2],
+            Sums::One(sum) => [(*sum).max(NanoUsd::ZERO); 2],
+            Sums::Several(several) => several.most(),
+        }
     }
 
     /// Where the most of a span went out; the first such place.
     pub fn burn(&self, span: Span) -> Option<Burn> {
-        let alone = self.only.map(|last| Burn { last, long: self.amount, short: self.amount });
-        self.many.as_ref().map_or(alone, |many| many.burn(span))
+        match &self.sums {
+            Sums::Nothing => None,
+            Sums::One(sum) => Some(Burn { last: self.first, long: *sum, short: *sum }),
+            Sums::Several(several) => several.burn(self.first, span),
+        }
     }
 
     /// All up to the end of a quarter.
     pub fn until(&self, last: u8) -> NanoUsd {
-        let alone = if self.only.is_some_and(|only| only <= last) { self.amount } else { NanoUsd::ZERO };
-        self.many.as_ref().map_or(alone, |many| many.until(last))
+        let sums = match &self.sums {
+            Sums::Nothing => &[],
+            Sums::One(sum) => std::slice::from_ref(sum),
+            Sums::Several(several) => several.quarters(),
+        };
+        (self.first..=last).zip(sums).fold(NanoUsd::ZERO, |sum, (_, of)| sum + *of)
     }
 
     /// Memory on the heap, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.many
-            .as_ref()
-            .map_or(0, |many| heap::vector::<Several>(1) + heap::vector::<NanoUsd>(many.quarters.capacity()))
+        match &self.sums {
+            Sums::Nothing | Sums::One(_) => 0,
+            Sums::Several(several) => heap::vector::<NanoUsd>(several.0.capacity()),
+        }
     }
 }
 
-/// Money by quarters of an hour, from the first that has any to the last.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-struct Several {
-    first: u8,
-    quarters: Vec<NanoUsd>,
-    /// The most of each of the [`SPANS`].
-    most: [NanoUsd; 2],
-}
+/// The most of each of the [`SPANS`], and then money by quarters of an hour from the first that has any to the last: in one
+/// piece of memory, for it is looked at with every record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Several(Vec<NanoUsd>);
+
+/// How many of them stand before the quarters.
+const MOST: usize = SPANS.len();
 
 impl Several {
+    /// One quarter, which has this.
+    fn of(first: NanoUsd) -> Self {
+        let mut sums = Vec::with_capacity(MOST + GROWTH_MIN);
+        sums.extend([first.max(NanoUsd::ZERO); MOST]);
+        sums.push(first);
+        Self(sums)
+    }
+
     #[inline]
-    fn add(&mut self, quarter: u8, amount: NanoUsd) -> bool {
-        let place = quarter.checked_sub(self.first).map(usize::from);
-        let is_there = place.is_some_and(|at| at < self.quarters.len());
-        let grown = !is_there && self.make_place(quarter);
-        let at = usize::from(quarter - self.first);
-        if let Some(sum) = self.quarters.get_mut(at) {
+    fn quarters(&self) -> &[NanoUsd] {
+        self.0.get(MOST..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn most(&self) -> [NanoUsd; MOST] {
+        self.0.first_chunk().copied().unwrap_or_default()
+    }
+
+    #[inline]
+    fn add(&mut self, first: &mut u8, quarter: u8, amount: NanoUsd) -> bool {
+        let before = self.0.capacity();
+        let at = match quarter.checked_sub(*first) {
+            Some(at) => usize::from(at),
+            None => self.make_place_before(first, quarter),
+        };
+        if at >= self.quarters().len() {
+            self.make_place_behind(at + 1);
+        }
+        if let Some(sum) = self.0.get_mut(MOST + at) {
             *sum += amount;
         }
         if amount > NanoUsd::ZERO {
             self.look_at(|long| at..at + long);
         } else {
-            self.most = [NanoUsd::ZERO; 2];
+            self.0.iter_mut().take(MOST).for_each(|most| *most = NanoUsd::ZERO);
             self.look_at(|_| 0..usize::from(QUARTERS_MAX) + 1);
         }
-        grown
+        self.0.capacity() != before
     }
 
-    fn make_place(&mut self, quarter: u8) -> bool {
-        let capacity = self.quarters.capacity();
-        if self.quarters.is_empty() {
-            self.first = quarter;
-        }
-        let before = usize::from(self.first.saturating_sub(quarter));
-        let length = (self.quarters.len() + before).max(usize::from(quarter.saturating_sub(self.first)) + 1);
-        if length > capacity {
+    /// Where records come in order, this is what most of them need that need any.
+    #[inline]
+    fn make_place_behind(&mut self, length: usize) {
+        let length = MOST + length;
+        if length > self.0.capacity() {
             // A key that is used all day long moves its sums a few times a day, and not with every other use.
-            let growth = GROWTH_MIN.max(length);
-            self.quarters.reserve_exact(length + growth - self.quarters.len());
+            self.0.reserve_exact(length + GROWTH_MIN.max(length) - self.0.len());
         }
-        if before > 0 {
-            self.quarters.splice(..0, std::iter::repeat_n(NanoUsd::ZERO, before));
-            self.first = quarter;
+        while self.0.len() < length {
+            self.0.push(NanoUsd::ZERO);
         }
-        self.quarters.resize(length, NanoUsd::ZERO);
-        self.quarters.capacity() != capacity
+    }
+
+    #[cold]
+    fn make_place_before(&mut self, first: &mut u8, quarter: u8) -> usize {
+        self.0.splice(MOST..MOST, std::iter::repeat_n(NanoUsd::ZERO, usize::from(*first - quarter)));
+        *first = quarter;
+        0
     }
 
     /// Looks at the stretches of each span that end in some quarters: those that a change may have made more of. Where
@@ -153,11 +192,11 @@ impl Several {
     fn look_at(&mut self, ends: impl Fn(usize) -> Range<usize>) {
         for (number, span) in SPANS.into_iter().enumerate() {
             let ends = ends(span.long.into());
-            for last in ends.start..ends.end.min(self.quarters.len()) {
+            for last in ends.start..ends.end.min(self.quarters().len()) {
                 // Most of the day its end bears out no more than there has been: then the rest need not be added up.
                 let borne_out = self.end_bears_out(span, last);
-                if borne_out > self.most[number] {
-                    self.most[number] = self.most[number].max(self.sum(last, span.long).min(borne_out));
+                if borne_out > self.0[number] {
+                    self.0[number] = self.0[number].max(self.sum(last, span.long).min(borne_out));
                 }
             }
         }
@@ -177,23 +216,18 @@ impl Several {
     #[inline]
     fn sum(&self, last: usize, length: u8) -> NanoUsd {
         let from = (last + 1).saturating_sub(usize::from(length));
-        let sums = self.quarters.get(from..=last).unwrap_or_default();
+        let sums = self.quarters().get(from..=last).unwrap_or_default();
         sums.iter().fold(NanoUsd::ZERO, |sum, of| sum + *of)
     }
 
-    fn burn(&self, span: Span) -> Option<Burn> {
-        let places = 0..self.quarters.len();
+    fn burn(&self, first: u8, span: Span) -> Option<Burn> {
+        let places = 0..self.quarters().len();
         let last = places.max_by_key(|&last| (self.borne_out(span, last), std::cmp::Reverse(last)))?;
         Some(Burn {
-            last: self.first.saturating_add(u8::try_from(last).unwrap_or(QUARTERS_MAX)),
+            last: first.saturating_add(u8::try_from(last).unwrap_or(QUARTERS_MAX)),
             long: self.sum(last, span.long),
             short: self.sum(last, span.short),
         })
-    }
-
-    fn until(&self, last: u8) -> NanoUsd {
-        let quarters = (self.first..=last).zip(&self.quarters);
-        quarters.fold(NanoUsd::ZERO, |sum, (_, of)| sum + *of)
     }
 }
 

@@ -48,7 +48,10 @@ impl KeyState {
         let day = &mut self.open[at];
         day.raised = raised;
         let had = day.leeway.is_some();
-        day.leeway = leeway.filter(|_| day.requests > 1).map(Box::new);
+        match (&mut day.leeway, leeway.filter(|_| day.requests > 1)) {
+            (Some(known), Some(leeway)) => **known = leeway,
+            (known, leeway) => *known = leeway.map(Box::new),
+        }
         self.resized |= alerts.len() != before || day.leeway.is_some() != had;
     }
 

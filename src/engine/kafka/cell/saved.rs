@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 
 /// The form of what is written of partitions that are read whole, and of those of stages; another one is not read. A
 /// changed layout of anything that is saved needs another one, which `layout` sees.
-pub(super) const FORM: u32 = 21;
-pub(super) const FORM_OF_STAGES: u32 = 22;
+pub(super) const FORM: u32 = 23;
+pub(super) const FORM_OF_STAGES: u32 = 24;
 /// First letters of names; those of the shard's pieces are others.
 pub(super) const CELL: u8 = b'c';
 const JOIN: u8 = b'j';
