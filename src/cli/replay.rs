@@ -158,7 +158,7 @@ pub(super) fn replay(
         rejects: None,
         metrics: None,
         decoders: threads,
-        shards: threads.div_ceil(4),
+        shards: engine::shards(threads),
         progress: progress(setup, reading),
         state: None,
         reload: Reload::default(),

@@ -307,8 +307,7 @@ pub(super) fn main(mut args: RunArgs) -> Result<ExitCode, Failure> {
         rejects: args.rejects.clone(),
         metrics: args.metrics,
         decoders: threads,
-        // A shard does a third of a decoder's work.
-        shards: threads.div_ceil(4),
+        shards: engine::shards(threads),
         progress,
         state: args.state.clone(),
         reload,

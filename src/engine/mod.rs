@@ -48,5 +48,6 @@ pub use outbox::meaning;
 pub use progress::Progress;
 pub use run::{Options, Outcome, Output, Told, run};
 pub use sequence::Loaded;
+pub use shards::shards;
 pub use summary::summary;
 pub use totals::{KafkaTotals, Totals};

@@ -14,6 +14,8 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// More shards gain nothing: each hears of every record.
+const SHARDS_MAX: usize = 16;
 /// Moves on their way to a shard.
 const MOVES_MAX: usize = 4;
 
@@ -167,6 +169,12 @@ impl Fanout {
         let name = first.as_ref().map(Waiting::name).unwrap_or_default();
         first.and_then(Waiting::take_up).map_or(Ok(()), |first| spawn(name, move || first.serve()))
     }
+}
+
+/// How many shards there are beside so many decoding threads. To judge a record takes longer than to decode it, with incidents
+/// four times as long.
+pub fn shards(decoders: usize) -> usize {
+    decoders.clamp(1, SHARDS_MAX)
 }
 
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
