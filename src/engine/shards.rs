@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// More shards gain nothing: each hears of every record.
+/// A bound, for each hears of every record and tells the others what it has learned.
 const SHARDS_MAX: usize = 16;
 /// Moves on their way to a shard.
 const MOVES_MAX: usize = 4;
