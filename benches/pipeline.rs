@@ -9,10 +9,10 @@
 
 mod common;
 
-use nix::sys::resource::{UsageWho, getrusage};
+use common::processes::{Measured, folder, generate, measure, median, pinned, processor_seconds};
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -75,58 +75,6 @@ fn peak() -> String {
     line.map_or_else(String::new, |kib| format!(", {} memory", kib.trim()))
 }
 
-fn generate(name: &str, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{name}.jsonl"));
-    if !path.exists() {
-        let mut out = BufWriter::new(File::create(&path).unwrap());
-        write(&mut out).unwrap();
-        out.flush().unwrap();
-    }
-    path
-}
-
-/// One run of a command.
-#[derive(Clone, Debug)]
-struct Measured {
-    cpu: f64,
-    wall: f64,
-    /// What it said last on standard error.
-    said: String,
-}
-
-/// What all commands so far have used of the processors, in seconds.
-fn processor_seconds() -> f64 {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    #[allow(clippy::cast_precision_loss)]
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    seconds(usage.user_time()) + seconds(usage.system_time())
-}
-
-fn measure(command: &mut Command) -> Measured {
-    let (before, start) = (processor_seconds(), Instant::now());
-    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().expect("the command runs");
-    assert!(output.status.success(), "{command:?}");
-    let said = String::from_utf8(output.stderr).unwrap();
-    Measured { cpu: processor_seconds() - before, wall: start.elapsed().as_secs_f64(), said }
-}
-
-/// `program` on one processor if that can be asked for.
-fn pinned(program: &str) -> Command {
-    let has_taskset = Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !has_taskset {
-        return Command::new(program);
-    }
-    let mut command = Command::new("taskset");
-    command.args(["-c", "0", program]);
-    command
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 #[allow(clippy::cast_precision_loss)]
 fn compare(path: &Path, records: u64, runs: u64) {
     let this = std::env::current_exe().unwrap();
@@ -173,14 +121,6 @@ fn memory(records: u64) {
         "\nmemory of a further quiet key: {:.2} KiB ({many} keys against 1000)",
         (many_kib - few) / (many - 1_000) as f64
     );
-}
-
-/// A folder of its own under the one for benchmarks, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 fn keyhound(config: &Path) -> Command {
@@ -251,7 +191,7 @@ fn restart(records: u64, runs: u64) {
     measure(&mut go_on("state"));
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     let length = file.metadata().unwrap().len();
-    common::write_one_more(&mut file).unwrap();
+    writeln!(file, "{}", common::one_more(0)).unwrap();
     let (mut first, mut all, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     for turn in 0..runs {
         // Each turn goes on from the same state.

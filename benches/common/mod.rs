@@ -4,13 +4,16 @@
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::disallowed_methods,
     missing_docs,
-    reason = "shared by two benchmarks, each using some of it"
+    reason = "shared by benchmarks, each using some of it"
 )]
 
 pub mod decode;
 pub mod instructions;
+pub mod processes;
 pub mod reference;
+pub mod shapes;
 pub mod wrapped;
 
 use std::fmt::Write as _;
@@ -93,14 +96,13 @@ pub fn write_quiet(out: &mut impl Write, keys: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// One more record of the first of them, on the last day, with another model.
-pub fn write_one_more(out: &mut impl Write) -> io::Result<()> {
+/// One more record of one of them, on the last day, with another model.
+pub fn one_more(key: u64) -> String {
     let at = time(1_780_308_000_000 + (DAYS - 1) * 86_400_000 + 3_700_000);
-    writeln!(
-        out,
-        "{{\"timestamp\": \"{at}\", \"api_key_prefix\": \"...{:08x}\", \"model\": \"o3\", \"input_tokens\": 1000, \
-         \"output_tokens\": 100, \"source_ip\": \"10.0.0.0\", \"cost_usd\": 0.0035}}",
-        0
+    let (c, d) = (key >> 8 & 255, key & 255);
+    format!(
+        "{{\"timestamp\": \"{at}\", \"api_key_prefix\": \"...{key:08x}\", \"model\": \"o3\", \"input_tokens\": 1000, \
+         \"output_tokens\": 100, \"source_ip\": \"10.0.{c}.{d}\", \"cost_usd\": 0.0035}}"
     )
 }
 

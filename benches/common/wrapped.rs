@@ -58,6 +58,11 @@ pub fn wrapped(plan: &Plan) -> Vec<(String, Block)> {
     blocks
 }
 
+/// A record, as the journal has it.
+pub fn in_journal(record: &str) -> String {
+    JOURNAL.replace('$', &serde_json::to_string(record).unwrap())
+}
+
 /// The records in their envelopes, one on a line.
 fn envelopes(records: &[u8], before: &str, around: &str, behind: &str) -> Vec<String> {
     let wrap =

@@ -104,6 +104,40 @@ pub(super) fn take_number(draft: &mut Draft<'_>, field: Field, text: &[u8]) -> O
     (count <= Count::MAX).then_some(length)
 }
 
+/// A record read at one pass, whatever the order of its fields; `None` where it is not of this format, or not all of it is as
+/// it usually is: then it is read in the general way, which tells what is wrong.
+pub(super) fn in_any_order(text: &[u8], sound: bool) -> Option<Draft<'_>> {
+    let (mut draft, mut seen) = (Draft::default(), 0_u64);
+    let mut reader = if sound { Reader::sound(text) } else { Reader::new(text) };
+    reader.enter_object();
+    let mut left = USUAL_MEMBERS_MAX;
+    while let Some(name) = reader.key() {
+        left = left.checked_sub(1)?;
+        let Some(field) = field(name.as_plain()?) else {
+            reader.skip();
+            continue;
+        };
+        // Of a field that stands twice, or under two names, the general way knows which counts.
+        let bit = 1 << field.index();
+        if seen & bit != 0 {
+            return None;
+        }
+        seen |= bit;
+        match reader.member()?.1 {
+            [b'"', text @ ..] => drop(take_text(&mut draft, field, text)?),
+            // Nothing tells nothing.
+            b"null" => {}
+            raw => drop(take_number(&mut draft, field, raw)?),
+        }
+    }
+    reader.finish().ok()?;
+    let needed = 1 << Field::Time.index() | 1 << Field::Key.index();
+    (seen & needed == needed).then_some(draft)
+}
+
+/// Records of more members are read in the general way.
+const USUAL_MEMBERS_MAX: u32 = 256;
+
 /// A frame read to its end, whether or not it is of this format.
 #[derive(Default)]
 pub(super) struct Reading<'a> {

@@ -1,6 +1,6 @@
 //! A short cut for our own records that are laid out like one before: same fields, same order, same spacing.
 
-use super::canonical::{take_number, take_text};
+use super::canonical::{self, take_number, take_text};
 use super::draft::Draft;
 use super::field::{Field, field};
 use super::flat::Flat;
@@ -18,6 +18,10 @@ pub(super) struct Layouts {
     /// So many records that the tree reads until another layout is taken for the usual one.
     pause: u32,
     last_pause: u32,
+    /// The line that is read begins with no record that is laid out like one before it.
+    fails: bool,
+    /// The record before was none that is laid out like one before it, and no harder to read than others.
+    takes_any_order: bool,
 }
 
 /// How far trust in a layout may rise.
@@ -30,7 +34,7 @@ const PAUSE_MAX: u32 = 1 << 14;
 impl Layouts {
     /// Reads the record at the start of a text, if it is laid out like one before; its length. It stands on one line.
     #[inline]
-    pub(super) fn read<'a>(&mut self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
+    fn read<'a>(&mut self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
         if let Some(usual) = &self.usual {
             if let Some(length) = usual.read(text, draft) {
                 if self.trust < TRUST_MAX {
@@ -43,6 +47,23 @@ impl Layouts {
             *draft = Draft::default();
         }
         self.read_by_tree(text, draft)
+    }
+
+    /// The same of the record at the start of a line, which may be read again as a frame.
+    #[inline]
+    pub(super) fn read_first<'a>(&mut self, lines: &'a [u8], draft: &mut Draft<'a>) -> Option<usize> {
+        let length = self.read(lines, draft);
+        self.fails = length.is_none();
+        length
+    }
+
+    /// Reads a frame, if all of it is laid out like a record before.
+    #[inline]
+    pub(super) fn read_whole<'a>(&mut self, text: &'a [u8], draft: &mut Draft<'a>) -> Option<()> {
+        if std::mem::take(&mut self.fails) {
+            return None;
+        }
+        (self.read(text, draft)? == text.len()).then_some(())
     }
 
     #[inline(never)]
@@ -84,13 +105,27 @@ impl Layouts {
         self.pause = self.last_pause;
     }
 
+    /// Reads a record whose fields stand in an order of their own, where records come like that; `sound` where it is
+    /// known to be JSON.
+    #[inline]
+    pub(super) fn read_any_order<'a>(&mut self, text: &'a [u8], sound: bool) -> Option<Draft<'a>> {
+        if !self.takes_any_order {
+            return None;
+        }
+        let draft = canonical::in_any_order(text, sound);
+        self.takes_any_order = draft.is_some();
+        if draft.is_some() {
+            self.learn(text);
+        }
+        draft
+    }
+
     /// Learns the layout of a record that was read in the general way, if it stands on one line: one that was inside of
     /// something else may not, and what is read by it must.
     #[cold]
     pub(super) fn learn(&mut self, text: &[u8]) {
-        if memchr::memchr(b'\n', text).is_none() {
-            self.tree.learn(|| steps(text));
-        }
+        self.takes_any_order = true;
+        self.tree.learn(|| if memchr::memchr(b'\n', text).is_none() { steps(text) } else { None });
     }
 }
 
@@ -123,7 +158,7 @@ fn steps(text: &[u8]) -> Option<Steps<'_, Option<Field>>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canonical::{Reading, claims, complete};
+    use super::super::canonical::{Reading, claims, complete, in_any_order};
     use super::*;
     use crate::frame::shape::Shape;
     use proptest::prelude::*;
@@ -133,6 +168,9 @@ mod tests {
         let mut draft = Draft::default();
         if let Some(layouts) = layouts {
             if layouts.read(text.as_bytes(), &mut draft) == Some(text.len()) {
+                return format!("{:?}", complete(&draft).map(|()| &draft));
+            }
+            if let Some(draft) = layouts.read_any_order(text.as_bytes(), false) {
                 return format!("{:?}", complete(&draft).map(|()| &draft));
             }
             if let Ok(shape) = Shape::of(text.as_bytes(), false)
@@ -193,6 +231,42 @@ mod tests {
             let mut layouts = Layouts::default();
             read(Some(&mut layouts), text);
             assert_eq!(layouts.tree.len(), 0, "{text}");
+        }
+    }
+
+    proptest! {
+        /// Members in any order, some twice, some that nobody asks for, some that are not what they usually are.
+        #[test]
+        fn the_order_of_fields_changes_nothing(
+            members in prop::collection::vec(
+                prop::sample::select(vec![
+                    r#""timestamp": "2026-06-01T00:00:00Z""#, r#""timestamp": null"#, r#""timestamp": 1780632395"#,
+                    r#""api_key_prefix": "...3f9c""#, r#""api_key": "...3f9d""#, r#""api_key": """#, r#""model": "gpt-4o""#,
+                    r#""model":"gpt\u002d4o""#, r#""source_ip": null"#, r#""source_ip": "1.2.3.4""#, r#""input_tokens": 12"#,
+                    r#""input_tokens": "12""#, r#""input_tokens": 1e2"#, r#""input_tokens": -1"#, r#""cost_usd": 0.25"#,
+                    r#""status_code": 200"#, r#""status_code": 70000"#, r#""cached_tokens": 4"#, r#""cache_read_tokens": 5"#,
+                    r#""note": {"a": [1, "}"]}"#, r#""note": [1,]"#, r#""n\u006fte": 1"#, r#""window_end": "2026-06-01T01:00:00Z""#,
+                    r#""batch": true"#, "x", "",
+                ]),
+                0..12,
+            ),
+            end in prop::sample::select(vec!["}", "} ", "", "}}"]),
+        ) {
+            let text = ["{", &members.join(", "), end].concat();
+            if let Some(draft) = in_any_order(text.as_bytes(), false) {
+                prop_assert_eq!(format!("{:?}", complete(&draft).map(|()| &draft)), read(None, &text), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn usual_records_are_read_in_any_order() {
+        let mut members: Vec<&str> = USUAL.trim_matches(['{', '}']).split(", ").collect();
+        for turn in 0..members.len() {
+            members.rotate_left(turn);
+            let text = ["{", &members.join(", "), "}"].concat();
+            let draft = in_any_order(text.as_bytes(), false).unwrap();
+            assert_eq!(format!("{:?}", complete(&draft).map(|()| &draft)), read(None, &text));
         }
     }
 

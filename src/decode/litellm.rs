@@ -6,8 +6,8 @@
 
 use super::draft::{self, Draft, Fault, Read};
 use super::field::Field;
-use crate::frame::shape;
-use crate::json::{Reader, Str, Value};
+use crate::frame::shape::{self, Member};
+use crate::json::{Error, Reader, Str, Value, same};
 use crate::record::{Count, Reason};
 
 /// What both can carry.
@@ -47,19 +47,29 @@ pub(super) struct Reading<'a> {
     tagged_agent: Str<'a>,
 }
 
-/// Calls `each` with every member of an object: its name, its value, and the value as written. The first fault
-/// stops it.
+/// Calls `each` with every member of an object that has been checked: its name, its value, and the value as written. The
+/// first fault stops it.
 pub(super) fn members<'a>(
     text: &'a [u8],
+    each: impl FnMut(&[u8], Value<'a>, &'a [u8]) -> Read<()>,
+) -> Read<()> {
+    members_by(Reader::sound(text), |error| Fault::not_json(error, text), each)
+}
+
+/// The same for any object at a reader. What is wrong with it as JSON, which is told as `broken` says, goes before what is
+/// wrong with its members.
+fn members_by<'a>(
+    reader: Reader<'a>,
+    broken: impl FnOnce(Error) -> Fault,
     mut each: impl FnMut(&[u8], Value<'a>, &'a [u8]) -> Read<()>,
 ) -> Read<()> {
     let mut result = Ok(());
-    let walked = shape::members(text, |name, (value, raw)| {
+    let walked = shape::walk(reader, |name, (value, raw)| {
         if result.is_ok() {
             result = each(name, value, raw);
         }
     });
-    walked.map_err(|error| Fault::not_json(error, text))?;
+    walked.map_err(broken)?;
     result
 }
 
@@ -86,9 +96,24 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Reads the `metadata` object.
+    /// Reads the `metadata` object, which has been checked.
     pub(super) fn metadata(&mut self, text: &'a [u8]) -> Read<()> {
-        members(text, |name, value, raw| {
+        self.metadata_by(Reader::sound(text), |error| Fault::not_json(error, text))
+    }
+
+    /// Reads `metadata` that was an object in a text, which nobody has looked at: it is checked on the way.
+    pub(super) fn metadata_in_text(
+        &mut self,
+        text: &'a [u8],
+        broken: impl FnOnce(Error) -> Fault,
+    ) -> Read<()> {
+        let mut reader = Reader::new(text);
+        reader.set_around(1);
+        self.metadata_by(reader, broken)
+    }
+
+    fn metadata_by(&mut self, reader: Reader<'a>, broken: impl FnOnce(Error) -> Fault) -> Read<()> {
+        members_by(reader, broken, |name, value, raw| {
             let draft = &mut self.draft;
             match name {
                 b"user_api_key_hash" | b"user_api_key" => {
@@ -125,17 +150,23 @@ impl<'a> Reading<'a> {
                     known(&mut tokens.cache_write, draft::count("cache_creation_input_tokens", value)?);
                 }
                 b"prompt_tokens_details" if value == Value::Object => {
-                    known(&mut tokens.cache_read, count_in(raw, "cached_tokens")?);
-                    apart(&mut media.told, &mut media.audio.input, count_in(raw, "audio_tokens")?);
-                    apart(&mut media.told, &mut media.image.input, count_in(raw, "image_tokens")?);
-                    if let Some((_, details)) = nested(raw, "cache_creation_token_details")? {
-                        tokens.cache_write_1h = count_in(details, "ephemeral_1h_input_tokens")?;
+                    const CREATION: &str = "cache_creation_token_details";
+                    let found = find(raw, ["cached_tokens", "audio_tokens", "image_tokens", CREATION])?;
+                    let [cached, audio, image, creation] = found;
+                    known(&mut tokens.cache_read, count("cached_tokens", cached)?);
+                    apart(&mut media.told, &mut media.audio.input, count("audio_tokens", audio)?);
+                    apart(&mut media.told, &mut media.image.input, count("image_tokens", image)?);
+                    if let Some((Value::Object, details)) = creation {
+                        let [long] = find(details, ["ephemeral_1h_input_tokens"])?;
+                        tokens.cache_write_1h = count("ephemeral_1h_input_tokens", long)?;
                     }
                 }
                 b"completion_tokens_details" if value == Value::Object => {
-                    known(&mut tokens.reasoning, count_in(raw, "reasoning_tokens")?);
-                    apart(&mut media.told, &mut media.audio.output, count_in(raw, "audio_tokens")?);
-                    apart(&mut media.told, &mut media.image.output, count_in(raw, "image_tokens")?);
+                    let found = find(raw, ["reasoning_tokens", "audio_tokens", "image_tokens"])?;
+                    let [reasoning, audio, image] = found;
+                    known(&mut tokens.reasoning, count("reasoning_tokens", reasoning)?);
+                    apart(&mut media.told, &mut media.audio.output, count("audio_tokens", audio)?);
+                    apart(&mut media.told, &mut media.image.output, count("image_tokens", image)?);
                 }
                 _ => {}
             }
@@ -236,12 +267,18 @@ fn is(value: Value<'_>, word: &[u8]) -> bool {
     matches!(value, Value::Str(text) if text.as_plain() == Some(word))
 }
 
-fn nested<'a>(text: &'a [u8], name: &str) -> Read<Option<(Value<'a>, &'a [u8])>> {
-    let found = shape::member(text, name).map_err(|error| Fault::not_json(error, text))?;
-    Ok(found.filter(|(value, _)| *value == Value::Object))
+/// The members of an object that have these names, of each name the last.
+fn find<'a, const N: usize>(text: &'a [u8], names: [&str; N]) -> Read<[Option<Member<'a>>; N]> {
+    let mut found = [None; N];
+    members(text, |name, value, raw| {
+        if let Some(at) = names.iter().position(|wanted| same(wanted.as_bytes(), name)) {
+            found[at] = Some((value, raw));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
-fn count_in(text: &[u8], name: &'static str) -> Read<Count> {
-    let found = shape::member(text, name).map_err(|error| Fault::not_json(error, text))?;
-    found.map_or(Ok(Count::ABSENT), |(value, _)| draft::count(name, value))
+fn count(name: &'static str, member: Option<Member<'_>>) -> Read<Count> {
+    member.map_or(Ok(Count::ABSENT), |(value, _)| draft::count(name, value))
 }

@@ -4,7 +4,7 @@ use super::draft::{self, Draft, Fault, Read};
 use super::litellm::{FIELDS, Reading};
 use super::{Emit, Format, Frame, How};
 use crate::frame::shape::Shape;
-use crate::json::{Reader, Str, Value};
+use crate::json::{Str, Value};
 use crate::record::Reason;
 
 pub(super) fn format() -> Format {
@@ -59,8 +59,7 @@ fn read<'a>(shape: &Shape<'a>, scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
         Value::Str(json) => {
             let json = json.resolve(scratch);
             if json.starts_with(b"{") {
-                check(json).map_err(|error| not_json(error, json))?;
-                reading.metadata(json)?;
+                reading.metadata_in_text(json, |error| not_json(error, json))?;
             }
         }
         _ => {}
@@ -71,13 +70,6 @@ fn read<'a>(shape: &Shape<'a>, scratch: &'a mut Vec<u8>) -> Read<Draft<'a>> {
 fn not_json(error: crate::json::Error, json: &[u8]) -> Fault {
     let message = format!("is no whole JSON text ({error}); was it cut off on its way?");
     Fault::at(Reason::BadField, "metadata", json, error.at, message)
-}
-
-/// Checks that a text is an object and nothing else.
-fn check(json: &[u8]) -> Result<(), crate::json::Error> {
-    let mut reader = Reader::new(json);
-    reader.skip();
-    reader.finish()
 }
 
 /// LiteLLM 1.82 writes the word `None` for a request without a key.

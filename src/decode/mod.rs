@@ -177,7 +177,7 @@ impl Decoder {
             return None;
         }
         let mut draft = Draft::default();
-        let (line, behind) = lines.split_at_checked(self.layouts.read(lines, &mut draft)?)?;
+        let (line, behind) = lines.split_at_checked(self.layouts.read_first(lines, &mut draft)?)?;
         let behind = match behind {
             [] => behind,
             [b'\n', behind @ ..] => behind,

@@ -17,6 +17,9 @@ const NEXT_MAX: usize = 16;
 const STEPS_MAX: usize = 128;
 /// Records that did not fit after which all begins anew.
 const PATIENCE: u32 = 1024;
+/// How often the pause before all begins anew becomes twice as long: a log in which every record is laid out in a way of its
+/// own is not learned from again and again.
+const TURNS_MAX: u32 = 6;
 /// The longest pause after records of which nothing could be learned.
 const PAUSE_MAX: u32 = 63;
 
@@ -31,6 +34,10 @@ pub(super) struct Tree<S> {
     /// So many records need not be looked at that did not fit.
     pause: u32,
     last_pause: u32,
+    /// There was no room for long enough: after the pause all begins anew.
+    is_over: bool,
+    /// How often that has been so.
+    turns: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +60,16 @@ pub(super) struct Steps<'t, S> {
 
 impl<S> Default for Tree<S> {
     fn default() -> Self {
-        Self { branches: Vec::new(), starts: Vec::new(), bytes: 0, misses: 0, pause: 0, last_pause: 0 }
+        Self {
+            branches: Vec::new(),
+            starts: Vec::new(),
+            bytes: 0,
+            misses: 0,
+            pause: 0,
+            last_pause: 0,
+            is_over: false,
+            turns: 0,
+        }
     }
 }
 
@@ -127,6 +143,9 @@ impl<S: PartialEq> Tree<S> {
             self.pause -= 1;
             return;
         }
+        if self.is_over {
+            *self = Self { turns: (self.turns + 1).min(TURNS_MAX), ..Self::default() };
+        }
         let known = self.branches.len();
         let has_room = known < BRANCHES_MAX && self.bytes < BYTES_MAX;
         let is_kept = has_room && make().is_none_or(|steps| self.add(steps).is_some());
@@ -140,9 +159,10 @@ impl<S: PartialEq> Tree<S> {
         if !is_kept {
             self.misses += 1 + self.pause;
         }
-        // There was no room, and that has cost enough.
+        // There was no room, and that has cost enough. Until all begins anew, what is known is of use.
         if self.misses >= PATIENCE {
-            *self = Self::default();
+            self.is_over = true;
+            self.pause = (PATIENCE << self.turns) - PATIENCE;
         }
     }
 
@@ -286,7 +306,7 @@ mod tests {
             assert!(tree.len() <= BRANCHES_MAX + STEPS_MAX && tree.bytes <= BYTES_MAX + 5000, "{number}");
         }
         // And what comes then is.
-        (0..2 * PATIENCE).for_each(|_| learn(&mut tree, &["{\"new\":", "}"]));
+        (0..(2 * PATIENCE) << TURNS_MAX).for_each(|_| learn(&mut tree, &["{\"new\":", "}"]));
         assert!(read(&tree, "{\"new\":3}").is_some());
     }
 

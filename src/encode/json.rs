@@ -55,6 +55,10 @@ impl serde_json::ser::Formatter for Escaping {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Nearly every text, told faster by bytes than by characters.
+        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut done = 0;
         for (at, c) in fragment.char_indices().filter(|&(_, c)| is_invisible(c)) {
             writer.write_all(&fragment.as_bytes()[done..at])?;

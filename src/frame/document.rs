@@ -10,7 +10,7 @@ use super::body::Frames;
 use super::bracket::{Step, Tracker, opens};
 use super::long::Long;
 use super::open::Open;
-use crate::json::places_of;
+use crate::json::{is_balanced, places_of};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ impl Documents {
         let Some(inside) = self.usual_line(&text[start.min(text.len())..]) else { return false };
         last = if inside.is_empty() { last } else { inside };
         // What stands behind the zeros that a crash left may be open where the whole is not: see `leave`.
-        let torn = memchr::memrchr(0, last).map_or(last, |zero| &last[zero + 1..]);
+        let torn = memchr::memrchr(0, last).map_or(&b""[..], |zero| &last[zero + 1..]);
         !is_open(last) && !is_open(torn)
     }
 
@@ -258,8 +258,10 @@ fn object_follows(text: &[u8]) -> bool {
     text.iter().find(|byte| !is_space(byte)) == Some(&b'{')
 }
 
+/// Whether a document begins here that does not end. Where as many brackets are closed as are opened, it ends or breaks
+/// off, whatever their kinds: most lines are told by counting, a block at a time.
 fn is_open(text: &[u8]) -> bool {
-    opens(text) && Tracker::default().read(text, &mut |_| {}) == Step::Inside
+    opens(text) && !is_balanced(text) && Tracker::default().read(text, &mut |_| {}) == Step::Inside
 }
 
 /// Whether a line neither begins nor ends inside a document.

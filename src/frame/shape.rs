@@ -245,7 +245,8 @@ pub fn member_of_any<'a>(text: &'a [u8], name: &str) -> Result<Option<Member<'a>
     Ok(found)
 }
 
-fn walk<'a>(mut reader: Reader<'a>, mut each: impl FnMut(&'a [u8], Member<'a>)) -> Result<(), Error> {
+/// The same for the object at a reader.
+pub fn walk<'a>(mut reader: Reader<'a>, mut each: impl FnMut(&'a [u8], Member<'a>)) -> Result<(), Error> {
     reader.enter_object();
     while let Some(key) = reader.key() {
         if let Some(member) = reader.member() {

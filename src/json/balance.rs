@@ -5,23 +5,38 @@ use super::scan::{Lanes, escaped};
 
 /// Where the object or list that starts at `start` ends.
 pub(super) fn sound_end(text: &[u8], start: usize) -> Option<usize> {
+    end::<false>(text, start)
+}
+
+/// Whether the brackets that any text begins with are all closed in it, whatever their kinds; `false` where that cannot be
+/// told by counting.
+pub(crate) fn is_balanced(text: &[u8]) -> bool {
+    end::<true>(text, 0).is_some()
+}
+
+/// The same for both. In a text that may be `ANY`, a backslash outside of strings is none that escapes.
+#[inline(always)]
+fn end<const ANY: bool>(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     let mut depth = 0;
     let mut within = Within::default();
     while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<64>) {
-        let (starts, ends) = brackets(block, &mut within);
-        let closed = ends.count_ones();
-        // Where more are open than this block closes, none of its brackets is the last.
-        if depth <= closed
-            && ends != 0
-            && let Some(end) = end_in(starts, ends, depth)
-        {
-            return Some(at + end);
+        let (starts, ends) = brackets::<ANY>(block, &mut within)?;
+        // Many blocks are all text, and to count bits takes long where the processor is not asked to.
+        if starts | ends != 0 {
+            let closed = ends.count_ones();
+            // Where more are open than this block closes, none of its brackets is the last.
+            if depth <= closed
+                && ends != 0
+                && let Some(end) = end_in(starts, ends, depth)
+            {
+                return Some(at + end);
+            }
+            depth = (depth + starts.count_ones()).checked_sub(closed)?;
         }
-        depth = (depth + starts.count_ones()).checked_sub(closed)?;
         at += 64;
     }
-    tail_end(text, at, depth, within)
+    tail_end::<ANY>(text, at, depth, within)
 }
 
 /// What the bytes before say of those that follow.
@@ -35,7 +50,7 @@ struct Within {
 
 /// The brackets of a block that open and that close, outside of strings: a bit for each byte.
 #[inline(always)]
-fn brackets(block: &[u8; 64], within: &mut Within) -> (u64, u64) {
+fn brackets<const ANY: bool>(block: &[u8; 64], within: &mut Within) -> Option<(u64, u64)> {
     let (mut quotes, mut backslashes, mut starts, mut ends) = (0, 0, 0, 0);
     let (chunks, _) = block.as_chunks::<16>();
     for (number, chunk) in chunks.iter().enumerate() {
@@ -53,7 +68,11 @@ fn brackets(block: &[u8; 64], within: &mut Within) -> (u64, u64) {
     }
     let strings = behind(quotes) ^ within.string;
     within.string = (strings >> 63).wrapping_neg();
-    (starts & !strings, ends & !strings)
+    // Up to the first of them, all is as it seems.
+    if ANY && backslashes & !strings != 0 {
+        return None;
+    }
+    Some((starts & !strings, ends & !strings))
 }
 
 /// Of each bit whether an odd number of these stands at it or before.
@@ -87,7 +106,7 @@ fn end_in(starts: u64, ends: u64, depth: u32) -> Option<usize> {
 }
 
 /// The same in less than a block.
-fn tail_end(text: &[u8], mut at: usize, mut depth: u32, within: Within) -> Option<usize> {
+fn tail_end<const ANY: bool>(text: &[u8], mut at: usize, mut depth: u32, within: Within) -> Option<usize> {
     let (mut string, mut escape) = (within.string != 0, within.escape != 0);
     loop {
         let byte = *text.get(at)?;
@@ -95,6 +114,7 @@ fn tail_end(text: &[u8], mut at: usize, mut depth: u32, within: Within) -> Optio
         match byte {
             _ if escape => escape = false,
             b'"' => string = !string,
+            b'\\' if ANY && !string => return None,
             b'\\' => escape = true,
             _ if string => {}
             b'{' | b'[' => depth += 1,

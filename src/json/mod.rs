@@ -10,6 +10,7 @@ mod scan;
 mod skip;
 mod walk;
 
+pub(crate) use balance::is_balanced;
 pub(crate) use number::digits;
 pub use number::{Decimal, NumberError, number_length, small_count, small_nano};
 pub use reader::Reader;

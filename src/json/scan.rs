@@ -2,14 +2,6 @@
 
 use wide::u8x16;
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// Non-zero in the high bit of each byte that is zero; exact for the lowest such byte, which is all we use.
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGHS
-}
-
 /// Bytes looked at together where strings and brackets end.
 pub(super) type Lanes = u8x16;
 
@@ -159,72 +151,113 @@ fn hex4(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, &digit| Some(number << 4 | char::from(digit).to_digit(16)?))
 }
 
+/// Bytes that are copied together.
+const WORD: usize = 16;
+
 /// Appends `raw`, whose escapes have been checked, with the escapes resolved.
 pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
-    out.reserve(raw.len());
+    // Nothing becomes longer. Room is made once, and what is left of it goes along: to append each piece takes longer than
+    // to copy it, for in JSON within a text there is a backslash every few bytes.
+    let start = out.len();
+    out.resize(start + raw.len() + WORD, 0);
+    let mut room = Room(out.get_mut(start..).unwrap_or_default());
     let mut rest = raw;
-    while !rest.is_empty() {
-        rest = copy_plain(rest, out);
-        rest = match rest {
-            [] => rest,
-            [b'\\', b'u', after @ ..] => match after.split_at_checked(4) {
-                Some((digits, after)) => unescape_unicode(digits, after, out),
-                None => &[],
-            },
-            [_, escape, after @ ..] => {
-                out.push(match escape {
-                    b'b' => 0x08,
-                    b'f' => 0x0c,
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    other => *other,
-                });
-                after
-            }
-            [_] => &[],
+    loop {
+        rest = room.copy_plain(rest);
+        let [_, escape, after @ ..] = rest else { break };
+        if *escape == b'u' {
+            let Some((digits, after)) = after.split_at_checked(4) else { break };
+            rest = room.unescape_unicode(digits, after);
+        } else {
+            room.put(ESCAPED[usize::from(*escape)]);
+            rest = after;
+        }
+    }
+    let left = room.0.len();
+    out.truncate(out.len() - left);
+}
+
+/// What stands for what behind a backslash: mostly for itself.
+const ESCAPED: [u8; 256] = {
+    let mut escaped = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[allow(clippy::cast_possible_truncation, reason = "it is below 256")]
+        let itself = byte as u8;
+        escaped[byte] = match itself {
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            other => other,
         };
+        byte += 1;
     }
-}
+    escaped
+};
 
-/// Appends what comes before the first backslash, and returns the rest. Copies eight bytes at a time, some of them in
-/// vain: in JSON within a text there is a backslash every few bytes.
-#[inline(always)]
-fn copy_plain<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let mut rest = text;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let marks = zero_bytes(u64::from_le_bytes(*word) ^ (ONES * u64::from(b'\\')));
-        out.extend_from_slice(word);
-        if marks != 0 {
-            let plain = (marks.trailing_zeros() / 8) as usize;
-            out.truncate(out.len() - 8 + plain);
-            return &rest[plain..];
+/// What is left of the room that a text without its escapes takes.
+struct Room<'r>(&'r mut [u8]);
+
+impl Room<'_> {
+    #[inline(always)]
+    fn advance(&mut self, by: usize) {
+        self.0 = std::mem::take(&mut self.0).get_mut(by..).unwrap_or_default();
+    }
+
+    #[inline(always)]
+    fn put(&mut self, byte: u8) {
+        if let Some(place) = self.0.first_mut() {
+            *place = byte;
         }
-        rest = after;
+        self.advance(1);
     }
-    let plain = rest.iter().position(|&byte| byte == b'\\').unwrap_or(rest.len());
-    out.extend_from_slice(&rest[..plain]);
-    &rest[plain..]
-}
 
-/// Appends the character of a `\u` escape with these digits, joined with a low surrogate that follows; returns what
-/// is left.
-fn unescape_unicode<'a>(digits: &[u8], rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let unit = hex4(digits).unwrap_or(0xfffd);
-    let (code, rest) = match unit {
-        0xd800..=0xdbff => {
-            match rest.get(..6).filter(|next| next.starts_with(b"\\u")).and_then(|next| hex4(&next[2..])) {
-                Some(low @ 0xdc00..=0xdfff) => {
-                    (0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00), &rest[6..])
-                }
-                _ => (0xfffd, rest),
+    /// Writes what comes before the first backslash, and tells what is left of the text. Copies a word at a time, some bytes
+    /// in vain.
+    #[inline(always)]
+    fn copy_plain<'a>(&mut self, mut text: &'a [u8]) -> &'a [u8] {
+        while let (Some(word), Some(place)) = (text.first_chunk::<WORD>(), self.0.first_chunk_mut::<WORD>()) {
+            *place = *word;
+            let marks = Lanes::new(*word).simd_eq(Lanes::splat(b'\\')).to_bitmask();
+            let plain = if marks == 0 { WORD } else { marks.trailing_zeros() as usize };
+            text = text.get(plain..).unwrap_or_default();
+            self.advance(plain);
+            if marks != 0 {
+                return text;
             }
         }
-        _ => (unit, rest),
-    };
-    let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    rest
+        let plain = text.iter().position(|&byte| byte == b'\\').unwrap_or(text.len());
+        let (before, behind) = text.split_at(plain);
+        if let Some(place) = self.0.get_mut(..plain) {
+            place.copy_from_slice(before);
+        }
+        self.advance(plain);
+        behind
+    }
+
+    /// Writes the character of a `\u` escape with these digits, joined with a low surrogate that follows; tells what is left
+    /// of the text.
+    fn unescape_unicode<'a>(&mut self, digits: &[u8], rest: &'a [u8]) -> &'a [u8] {
+        let unit = hex4(digits).unwrap_or(0xfffd);
+        let (code, rest) = match unit {
+            0xd800..=0xdbff => {
+                match rest.get(..6).filter(|next| next.starts_with(b"\\u")).and_then(|next| hex4(&next[2..]))
+                {
+                    Some(low @ 0xdc00..=0xdfff) => {
+                        (0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00), &rest[6..])
+                    }
+                    _ => (0xfffd, rest),
+                }
+            }
+            _ => (unit, rest),
+        };
+        let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        let length = character.encode_utf8(self.0).len();
+        self.advance(length);
+        rest
+    }
 }
 
 #[cfg(test)]
@@ -281,6 +314,16 @@ mod tests {
         fn places_are_those_of_the_library(text in "[ab}\n]{0,150}") {
             let places: Vec<usize> = places_of(b'\n', b'}', text.as_bytes()).collect();
             prop_assert_eq!(places, memchr2_iter(b'\n', b'}', text.as_bytes()).collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_escaped_comes_back(text in prop_oneof![any::<String>(), r#"["\\\n/\ta-zé]{0,200}"#]) {
+            let written = serde_json::to_string(&text).unwrap();
+            let mut out = b"before".to_vec();
+            unescape(&written.as_bytes()[1..written.len() - 1], &mut out);
+            prop_assert_eq!(out, ["before", &text].concat().into_bytes());
         }
     }
 

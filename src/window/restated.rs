@@ -9,7 +9,7 @@ use crate::key::KeyId;
 use crate::money::NanoUsd;
 use crate::record::CostSource;
 use crate::save::{Reader, Unreadable, Writer};
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 use ahash::RandomState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -43,16 +43,33 @@ impl Amounts {
 
     /// What falls into the first `part` of `whole` nanoseconds, rounded so that the parts add up to all of it.
     fn share(self, part: i64, whole: i64) -> Self {
-        let share = |amount: i64| {
-            let exact = i128::from(amount) * i128::from(part) / i128::from(whole.max(1));
-            i64::try_from(exact).unwrap_or(amount)
-        };
         Self {
-            requests: share(self.requests),
-            uncertain: share(self.uncertain),
-            cost: NanoUsd(share(self.cost.0)),
+            requests: share(self.requests, part, whole),
+            uncertain: share(self.uncertain, part, whole),
+            cost: NanoUsd(share(self.cost.0, part, whole)),
         }
     }
+}
+
+/// `amount * part / whole`, rounded towards zero.
+#[inline]
+fn share(amount: i64, part: i64, whole: i64) -> i64 {
+    if amount == 0 || part == 0 {
+        return 0;
+    }
+    if part == whole {
+        return amount;
+    }
+    // Most stretches begin and end with a second, of which there are few enough for a product in one word: dividing two
+    // takes ten times as long.
+    let (parts, wholes) = (part / SECOND, whole / SECOND);
+    let product =
+        if parts * SECOND == part && wholes * SECOND == whole { amount.checked_mul(parts) } else { None };
+    if let (Some(product), 1..) = (product, wholes) {
+        return product / wholes;
+    }
+    let exact = i128::from(amount) * i128::from(part) / i128::from(whole.max(1));
+    i64::try_from(exact).unwrap_or(amount)
 }
 
 impl Add for Amounts {
@@ -101,6 +118,16 @@ impl Stretch {
             self.now.share(part, whole) - self.was.share(part, whole)
         };
         until(to) - until(from)
+    }
+
+    /// By how much the money of that part changes.
+    pub fn cost_change(&self, from: Timestamp, to: Timestamp) -> NanoUsd {
+        let whole = self.to.0 - self.from.0;
+        let until = |at: Timestamp| {
+            let part = at.0 - self.from.0;
+            share(self.now.cost.0, part, whole) - share(self.was.cost.0, part, whole)
+        };
+        NanoUsd(until(to) - until(from))
     }
 
     /// By how much all of it changes.
@@ -419,6 +446,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_share_is_what_the_exact_product_says(
+            amount in prop_oneof![any::<i64>(), -1000_i64..1_000_000_000],
+            (part, whole) in (1_i64..100_000).prop_flat_map(|whole| (0..=whole, Just(whole))),
+            unit in prop_oneof![Just(1), Just(SECOND), Just(SECOND / 2)],
+        ) {
+            let exact = i128::from(amount) * i128::from(part) / i128::from(whole);
+            prop_assert_eq!(i128::from(share(amount, part * unit, whole * unit)), exact);
+        }
+
+        #[test]
+        fn money_of_a_part_is_that_of_all_amounts(
+            was in 0_i64..1_000_000_000_000, now in 0_i64..1_000_000_000_000, from in 0_i64..3600, length in 0_i64..3600,
+        ) {
+            let amounts = |cost| Amounts { cost: NanoUsd(cost), ..Amounts::NONE };
+            let to = Timestamp(7200 * SECOND);
+            let stretch = Stretch { from: Timestamp(0), to, was: amounts(was), now: amounts(now) };
+            let (from, to) = (Timestamp(from * SECOND), Timestamp((from + length) * SECOND));
+            prop_assert_eq!(stretch.cost_change(from, to), stretch.change(from, to).cost);
+        }
+
         #[test]
         fn parts_add_up_to_the_whole(
             was in -1_000_000_i64..1_000_000_000_000,

@@ -281,6 +281,18 @@ proptest! {
     }
 
     #[test]
+    fn counting_brackets_says_of_no_open_document_that_it_ends(
+        pieces in prop::collection::vec(prop_oneof![
+            Just("{"), Just("}"), Just("["), Just("]"), Just("\""), Just("\\"), Just(","), Just("\n"), Just("\0"), Just("1"),
+            Just("\"a\":"), Just("{}"), Just("\x7f"), Just("a text that is longer than others "),
+        ], 0..60),
+    ) {
+        let text = ["{", &pieces.concat()].concat();
+        let step = Tracker::default().read(text.as_bytes(), &mut |_| {});
+        prop_assert_eq!(is_open(text.as_bytes()), opens(text.as_bytes()) && step == Step::Inside, "{}", text);
+    }
+
+    #[test]
     fn the_way_the_bytes_come_does_not_matter(
         pieces in prop::collection::vec(prop_oneof![
             Just("{"), Just("}"), Just("["), Just("]"), Just("\""), Just("\\"), Just(","), Just(":"), Just("\n"), Just(" "),

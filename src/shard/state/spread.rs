@@ -118,7 +118,7 @@ impl KeyState {
     }
 
     fn bill(&mut self, at: Option<usize>, part: Part<'_>) {
-        let amount = part.stretch.change(part.from, part.to).cost;
+        let amount = part.stretch.cost_change(part.from, part.to);
         if let Some(at) = at {
             self.open[at].bill(amount);
         } else {
@@ -147,7 +147,7 @@ impl KeyState {
         let mut from = part.from;
         while from < part.to {
             let to = from.plus(STEP - from.0.rem_euclid(STEP)).min(part.to);
-            self.note_pace(from, part.stretch.change(from, to).cost);
+            self.note_pace(from, part.stretch.cost_change(from, to));
             from = to;
         }
     }
@@ -178,7 +178,7 @@ fn spend(day: &mut OpenDay, part: Part<'_>) -> bool {
     while from < part.to {
         let quarter = quarter_of(day.start, from);
         let to = from.plus(QUARTER - (from.0 - day.start.0).rem_euclid(QUARTER)).min(part.to);
-        grown |= day.spending.add(quarter, part.stretch.change(from, to).cost);
+        grown |= day.spending.add(quarter, part.stretch.cost_change(from, to));
         from = to;
     }
     grown
